@@ -1,0 +1,93 @@
+"""One Mesa agent a cohort: `step` decides for all its accounts on all paths at once. The only other module that imports Mesa."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import mesa
+import numpy as np
+
+from simulator.agents.decide import Holders, borrowers_decide, suppliers_decide, traders_decide
+from simulator.agents.lending import Borrowers, Suppliers
+from simulator.agents.perp_traders import PerpTraders
+from simulator.agents.population import Population
+from simulator.kernel import stream
+from simulator.parameters import DAY
+
+if TYPE_CHECKING:
+    from simulator.agents.demand import Level
+
+
+class Cohort(mesa.Agent):
+    """Accounts that share one behaviour. `holders` are its numbers, `decide` its kernel."""
+
+    def __init__(self, model, part: PerpTraders | Borrowers | Suppliers, population: Population, holders: Holders):
+        super().__init__(model)
+        self.part, self.population, self.holders = part, population, holders
+        self._decide = {"perp-traders": traders_decide, "borrowers": borrowers_decide, "suppliers": suppliers_decide}[part.kind]
+
+    def step(self) -> None:
+        """Write this step's requests of every path into the book."""
+        model = self.model
+        self._decide(model.state, model.time, model.first, self.holders, model.terms, model.current, model.rules)
+
+    @property
+    def holders_and_sides(self) -> tuple[str, Holders, np.ndarray]:
+        """What the load needs: (kind, numbers, side of each account)."""
+        return self.part.kind, self.holders, self.population.side
+
+
+def make_cohorts(model, scenario, purpose: str, parts: list, populations: list[Population]) -> list[Cohort]:
+    """One agent for every part, its accounts after those of the parts before it."""
+    cohorts, start = [], 0
+    for part, population in zip(parts, populations, strict=True):
+        holders = make_holders(part, population, scenario, purpose, start)
+        cohorts.append(Cohort(model, part, population, holders))
+        start += len(population)
+    return cohorts
+
+
+def make_holders(part, population: Population, scenario, purpose: str, start: int) -> Holders:
+    """The numbers of a cohort, its elasticities at the scenario's level."""
+    level: Level = scenario.elasticity
+    markets, currencies = list(scenario.parameters.perpetuals), list(scenario.parameters.collateral)
+    holding = getattr(part, "holding_days", math.inf)
+    p_close = 1.0 / (holding * part.activity) if part.activity > 0 else 0.0
+    open_share = getattr(part, "open_share", 0.0)
+    trading, borrowing = isinstance(part, PerpTraders), isinstance(part, Borrowers)
+    if trading:
+        first, second, elasticity, sensitivity = (
+            markets.index(part.market),
+            -1,
+            part.leverage_elasticity,
+            part.entry_fee_sensitivity,
+        )
+    elif borrowing:
+        first, second = currencies.index(part.collateral), currencies.index(part.debt)
+        elasticity, sensitivity = part.factor_elasticity, part.rate_sensitivity
+    else:
+        first, second, elasticity, sensitivity = currencies.index(part.asset), -1, part.rate_elasticity, None
+    return Holders(
+        start=start,
+        accounts=len(population),
+        wealth=population.wealth,
+        appetite=population.appetite,
+        activity_key=stream(scenario.seed, purpose, part.name, "activity"),
+        decision_key=stream(scenario.seed, purpose, part.name, "decision"),
+        log_quiet=-part.activity * scenario.grid.dt / DAY,
+        p_close=p_close,
+        p_enter=p_close * open_share / (1 - open_share),
+        first=first,
+        second=second,
+        long_share=part.long_share if trading else 0.0,
+        margin_buffer=part.margin_buffer if trading else 0.0,
+        top_up_below=getattr(part, "top_up_below", 0.0),
+        top_up_probability=getattr(part, "top_up_probability", 0.0),
+        band=part.rebalance_band,
+        elasticity=elasticity.at(level),
+        entry_elasticity=part.entry_margin_elasticity.at(level) if trading else 0.0,
+        sensitivity=sensitivity.at(level) if sensitivity else 0.0,
+        reference_rate=getattr(part, "reference_rate", 0.0),
+        run_utilisation=getattr(part, "run_utilisation", 1.0),
+    )

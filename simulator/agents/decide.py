@@ -1,0 +1,269 @@
+"""What account holders decide at their own events: kernels that read the state and write requests. docs/model.md section 6."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from simulator.kernel import rule, uniform, uniform_pair
+from simulator.protocol.book import (
+    ACCOUNT,
+    ARRIVAL,
+    BORROW,
+    BORROW_INDEX,
+    CASH,
+    DEBT_VALUE,
+    DEPOSIT_INDEX,
+    DEPOSIT_VALUE,
+    EXIT,
+    HEAD,
+    INDEX,
+    INDEX_PEAK,
+    MARGIN_PRICE,
+    QUANTITY,
+    R_CASH,
+    R_CURRENCY,
+    R_DEBT,
+    R_MARKET,
+    REDUCE,
+    TOKENS,
+    VARIANCE,
+    path_of,
+)
+from simulator.protocol.health import maintenance
+from simulator.protocol.prices import borrow_rate, utilisation
+
+
+class Holders(NamedTuple):
+    """One cohort of account holders as numbers; what a behaviour does not use is 0."""
+
+    start: int  # its first account in the protocol
+    accounts: int
+    wealth: np.ndarray  # float64 [account of the cohort], usd
+    appetite: np.ndarray  # float64 [account of the cohort]: leverage, or share of the borrowing power
+    activity_key: np.uint64
+    decision_key: np.uint64
+    log_quiet: float  # ln(1 - ceiling probability of a look in one substep); 0: nobody ever looks
+    p_close: float
+    p_enter: float
+    first: int  # market, collateral currency, or supplied currency
+    second: int  # debt currency
+    long_share: float
+    margin_buffer: float
+    top_up_below: float
+    top_up_probability: float
+    band: float
+    elasticity: float  # of leverage to margin, of debt to the collateral factor, of supply to the rate
+    entry_elasticity: float
+    sensitivity: float  # of openings to the fee, of debt to the rate
+    reference_rate: float
+    run_utilisation: float
+
+
+@rule
+def gap(holders, t, path, n):
+    """How many accounts the n-th draw passes over until the next one that looks."""
+    return int(min(np.log(uniform(holders.activity_key, t, 0, path, n)) / holders.log_quiet, 2.0e9))
+
+
+@rule
+def ask(state, p, account, arrival):
+    """The place of a fresh request of `account`, at the end of the queue of path p."""
+    s = state.count[p]
+    state.count[p] = s + 1
+    request = state.requests[p, s]
+    request[ACCOUNT] = account
+    request[ARRIVAL] = arrival
+    request[R_MARKET] = -1.0
+    request[QUANTITY] = 0.0
+    request[R_CASH] = 0.0
+    request[R_CURRENCY] = -1.0
+    request[TOKENS] = 0.0
+    request[R_DEBT] = -1.0
+    request[BORROW] = 0.0
+    request[EXIT] = 0.0
+    request[REDUCE] = 0.0
+    return s
+
+
+@rule
+def fee_at(variance, terms):
+    """The trading fee at an observed variance."""
+    return min(terms.fee_cap, terms.fee_flat + terms.fee_slope * np.sqrt(variance))
+
+
+@rule
+def traders_decide(state, t, first, holders, terms, current, rules):
+    """Perp traders of one market, on every path."""
+    if holders.log_quiet == 0.0:
+        return
+    m = holders.first
+    margin, margin0 = terms.initial_ratio[m], current.initial_ratio[m]
+    eager = (margin / margin0) ** -holders.elasticity
+    coming = (margin / margin0) ** -holders.entry_elasticity
+    most = (1.0 - holders.margin_buffer) / margin
+    for p in range(state.accounts.shape[0]):
+        b = path_of(state, p)
+        variance = b.asset[rules.market_asset[m], VARIANCE]
+        fee = fee_at(variance, terms)
+        fee0 = fee_at(variance, current)
+        p_enter = holders.p_enter * coming
+        if fee != fee0:
+            p_enter *= np.exp(-holders.sensitivity * (fee - fee0))
+        n = 0
+        j = gap(holders, t, first + p, n)
+        while j < holders.accounts:
+            _trader_decides(state, b, p, t, first + p, j, m, p_enter, eager, most, holders, terms, rules)
+            n += 1
+            j += 1 + gap(holders, t, first + p, n)
+
+
+@rule
+def _trader_decides(state, b, p, t, path, j, m, p_enter, eager, most, holders, terms, rules):
+    """One trader looks."""
+    i = holders.start + j
+    row = b.accounts[i]
+    price = b.market[m, MARGIN_PRICE]
+    q = row[HEAD + 2 * rules.currencies + m]
+    arrival, chance = uniform_pair(holders.decision_key, t, j, path, 0)
+    arrival *= rules.dt
+    leverage = min(holders.appetite[j] * eager, most)
+    if q == 0.0:
+        if chance < p_enter:
+            side, _ = uniform_pair(holders.decision_key, t, j, path, 1)
+            request = b.requests[ask(state, p, i, arrival)]
+            request[R_MARKET] = m
+            request[R_CASH] = max(0.0, holders.wealth[j] - row[CASH])
+            size = holders.wealth[j] * leverage / price
+            request[QUANTITY] = size if side < holders.long_share else -size
+        return
+    equity = maintenance(b, row, terms, rules)[1]
+    need = abs(q) * price * terms.maintenance_ratio[m]
+    if equity < holders.top_up_below * need:
+        wanted = abs(q) * price / leverage - equity
+        if chance < holders.top_up_probability and wanted > 0.0:
+            b.requests[ask(state, p, i, arrival), R_CASH] = wanted
+        return
+    if chance > 1.0 - holders.p_close:
+        request = b.requests[ask(state, p, i, arrival)]
+        request[R_MARKET] = m
+        request[QUANTITY] = -q
+        request[EXIT] = 1.0
+        request[REDUCE] = 1.0
+        return
+    if equity > 0.0:
+        change = (1.0 if q > 0.0 else -1.0) * equity * leverage / price - q
+        if abs(change) > holders.band * abs(q):
+            request = b.requests[ask(state, p, i, arrival)]
+            request[R_MARKET] = m
+            request[QUANTITY] = change
+            request[REDUCE] = 1.0 if change * q < 0.0 else 0.0
+
+
+@rule
+def debt_target(appetite, counted, k, d, rate, holders, terms, current):
+    """What a borrower wants to owe [usd] against `counted` [usd] of collateral (after its haircut)."""
+    base = counted / terms.debt_weight[d]
+    factor = terms.factor[k]
+    e = holders.elasticity
+    wanted = appetite * min(factor**e * current.factor[k] ** (1.0 - e), factor) * base
+    if holders.sensitivity != 0.0:
+        wanted *= np.exp(-holders.sensitivity * (rate - holders.reference_rate))
+    return min(wanted, 0.999 * factor * base)
+
+
+@rule
+def borrowers_decide(state, t, first, holders, terms, current, rules):
+    """Borrowers of one debt against one collateral, on every path."""
+    if holders.log_quiet == 0.0:
+        return
+    for p in range(state.accounts.shape[0]):
+        b = path_of(state, p)
+        rate = borrow_rate(utilisation(b, holders.second), terms, holders.second)
+        n = 0
+        j = gap(holders, t, first + p, n)
+        while j < holders.accounts:
+            _borrower_decides(state, b, p, t, first + p, j, rate, holders, terms, current, rules)
+            n += 1
+            j += 1 + gap(holders, t, first + p, n)
+
+
+@rule
+def _borrower_decides(state, b, p, t, path, j, rate, holders, terms, current, rules):
+    """One borrower looks."""
+    i = holders.start + j
+    k, d = holders.first, holders.second
+    row = b.accounts[i]
+    arrival, chance = uniform_pair(holders.decision_key, t, j, path, 0)
+    arrival *= rules.dt
+    deposit = row[HEAD + k] * b.currency[k, DEPOSIT_VALUE]
+    debt = row[HEAD + rules.currencies + d] * b.currency[d, DEBT_VALUE]
+    index = b.asset[rules.currency_asset[d], INDEX]
+    wanted = debt_target(holders.appetite[j], deposit * terms.counted[k], k, d, rate, holders, terms, current)
+    if debt > 0.0:
+        health_factor = deposit * terms.maintenance_weight[k] / (debt * terms.debt_weight[d])
+        if health_factor < holders.top_up_below:
+            if chance < holders.top_up_probability and debt > wanted:
+                request = b.requests[ask(state, p, i, arrival)]
+                request[R_DEBT] = d
+                request[BORROW] = -(debt - wanted) / index
+        elif chance > 1.0 - holders.p_close:
+            request = b.requests[ask(state, p, i, arrival)]
+            request[R_DEBT] = d
+            request[BORROW] = -1.001 * row[HEAD + rules.currencies + d] * b.currency[d, BORROW_INDEX]
+            request[EXIT] = 1.0
+        elif wanted > (1.0 + holders.band) * debt:
+            request = b.requests[ask(state, p, i, arrival)]
+            request[R_DEBT] = d
+            request[BORROW] = (wanted - debt) / index
+        return
+    if chance >= holders.p_enter:
+        return
+    request = b.requests[ask(state, p, i, arrival)]
+    if deposit <= 0.0:
+        request[R_CURRENCY] = k
+        request[TOKENS] = holders.wealth[j] / b.asset[rules.currency_asset[k], INDEX]
+        wanted = debt_target(holders.appetite[j], holders.wealth[j] * terms.counted[k], k, d, rate, holders, terms, current)
+    request[R_DEBT] = d
+    request[BORROW] = wanted / index
+
+
+@rule
+def suppliers_decide(state, t, first, holders, terms, current, rules):
+    """Suppliers of one currency, on every path."""
+    if holders.log_quiet == 0.0:
+        return
+    k = holders.first
+    for p in range(state.accounts.shape[0]):
+        b = path_of(state, p)
+        used = utilisation(b, k)
+        rate = borrow_rate(used, terms, k) * used * (1.0 - terms.reserve_factor[k])
+        runs = used > holders.run_utilisation or b.currency[k, DEPOSIT_INDEX] < b.currency[k, INDEX_PEAK]
+        draw_in = 1.0
+        if holders.elasticity != 0.0:
+            draw_in = min(max((rate / holders.reference_rate) ** holders.elasticity, 0.0), 2.0)
+        n = 0
+        j = gap(holders, t, first + p, n)
+        while j < holders.accounts:
+            _supplier_decides(state, b, p, t, first + p, j, k, runs, draw_in, holders, rules)
+            n += 1
+            j += 1 + gap(holders, t, first + p, n)
+
+
+@rule
+def _supplier_decides(state, b, p, t, path, j, k, runs, draw_in, holders, rules):
+    """One supplier looks."""
+    i = holders.start + j
+    arrival, _ = uniform_pair(holders.decision_key, t, j, path, 0)
+    lent = b.accounts[i, HEAD + k] * b.currency[k, DEPOSIT_VALUE]
+    target = 0.0 if runs else holders.wealth[j] * draw_in
+    if runs and lent <= 0.0:
+        return
+    if runs or abs(target - lent) > holders.band * max(lent, target):
+        request = b.requests[ask(state, p, i, arrival * rules.dt)]
+        request[R_CURRENCY] = k
+        request[TOKENS] = (target - lent) / b.asset[rules.currency_asset[k], INDEX]
+
+
+__all__ = ["Holders", "borrowers_decide", "suppliers_decide", "traders_decide"]

@@ -1,0 +1,138 @@
+"""calibrate: search, selection, one confirmation, and what they say together."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from simulator.calibration.confirmation import NONE, Confirmation, confirm
+from simulator.calibration.lineage import Lineage
+from simulator.calibration.plan import ConfirmationPlan, asked, plan_confirmation, warnings
+from simulator.calibration.race import Question
+from simulator.calibration.record import Record
+from simulator.calibration.search import Found, SearchEstimate, estimate_on_search, search
+from simulator.calibration.selection import Selection, select
+from simulator.calibration.sensitivity import Step, sensitivity
+from simulator.calibration.space import Point, SearchSpace
+from simulator.calibration.trials import Progress, Trials
+from simulator.calibration.versions import own_version
+from simulator.calibration.world import Evaluate, World
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Everything that one calibration found. `print` gives a short report, `proposal.make_proposal` the evidence for a vote."""
+
+    world: World
+    space: SearchSpace
+    plan: ConfirmationPlan
+    found: Found
+    selection: Selection
+    searched: SearchEstimate | None  # the chosen candidate on the search paths
+    confirmation: Confirmation | None  # None: nothing was worth a look at fresh paths
+    sensitivity: tuple[Step, ...]
+    evaluations: int  # paths x candidates
+    failures: dict[Point, str]
+    warnings: tuple[str, ...]
+    version: str
+
+    @property
+    def question(self) -> Question:
+        """Conditions, frozen denominators and goal."""
+        return self.found.question
+
+    @property
+    def verdict(self) -> str:
+        """ "confirmed", "risk-reducing step" or "no proposal"."""
+        return self.confirmation.verdict if self.confirmation else NONE
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why."""
+        return self.confirmation.reasons if self.confirmation else (self.selection.reason,)
+
+    @property
+    def proposed(self) -> Point | None:
+        """The proposed values, None where there is no proposal."""
+        return self.confirmation.point if self.confirmation and self.verdict != NONE else None
+
+    def __str__(self) -> str:
+        lines = [f"{self.world.name}: {self.verdict}", *(f"  {reason}" for reason in self.reasons)]
+        tried = self.proposed or (self.confirmation.point if self.confirmation else self.space.current_point)
+        for name, was, now in zip(self.space.names, self.space.current_point, tried, strict=True):
+            lines.append(f"  {name}: {was:g} -> {now:g}" if was != now else f"  {name}: {was:g}")
+        lines.append(f"  {len(self.found.trials)} candidates, {self.evaluations:,} path evaluations, look {self.plan.look}")
+        return "\n".join(lines)
+
+
+def calibrate(
+    scenario: World,
+    *,
+    evaluate: Evaluate | None = None,
+    folder: Path | str | None = None,
+    jobs: int = 1,
+    progress: Progress | None = None,
+    look: int | None = None,
+    allow_version_change: bool = False,
+) -> Calibration:
+    """Search the scenario's space, select on fresh paths, confirm once on others; resume what `folder` already holds.
+
+    `evaluate` defaults to the engine. `folder` keeps the record of trials; its parent keeps the count of looks; without one
+    the record is temporary and the look is the first. `look` names the look to reproduce instead of counting.
+    Raises ValueError for a scenario that cannot be calibrated, ResultsBusy, RecordMismatch, CandidatesFailed, OSError.
+    """
+    if folder is None:
+        with tempfile.TemporaryDirectory(prefix="simulator-") as temporary:
+            return calibrate(scenario, evaluate=evaluate, folder=Path(temporary) / "run", jobs=jobs, progress=progress, look=look)
+    space = SearchSpace(scenario.parameters, asked(scenario)[1].search)
+    version = own_version()
+    folder = Path(folder).absolute()
+    lineage = Lineage(folder.parent, scenario.lineage, scenario.hash, version)
+    with Record(folder, scenario.hash, version, allow_version_change=allow_version_change) as record:
+        trials = Trials(space, record, evaluate or _engine(), jobs=jobs, progress=progress)
+        return _calibrate(scenario, trials, lineage, _planned_look(record, lineage, look))
+
+
+def _planned_look(record: Record, lineage: Lineage, look: int | None) -> int:
+    """The look of this record: sizes and confidences depend on it, so a resumed calibration keeps the one it began with."""
+    for line in record.lines:
+        if line["kind"] == "look":
+            return int(line["look"])
+    number = lineage.next_look() if look is None else look
+    record.append({"kind": "look", "look": number})
+    return number
+
+
+def _calibrate(world: World, trials: Trials, lineage: Lineage, look: int) -> Calibration:
+    plan = plan_confirmation(world, look)
+    found = search(world, trials, plan)
+    selection = select(world, trials, found)
+    searched = None
+    steps: tuple[Step, ...] = ()
+    confirmation = None
+    if selection.chosen is not None:
+        searched = estimate_on_search(trials, found.question, selection.chosen.point)
+        steps = sensitivity(world, trials, found.question, selection.chosen)
+        lineage.spend(look)
+        confirmation = confirm(world, trials, found.question, plan, selection.chosen.point)
+    return Calibration(
+        world=world,
+        space=trials.space,
+        plan=plan,
+        found=found,
+        selection=selection,
+        searched=searched,
+        confirmation=confirmation,
+        sensitivity=steps,
+        evaluations=trials.evaluations,
+        failures=dict(trials.failures),
+        warnings=tuple(warnings(plan)),
+        version=lineage.version,
+    )
+
+
+def _engine() -> Evaluate:
+    from simulator.model import evaluate
+
+    return evaluate

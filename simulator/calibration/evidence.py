@@ -1,0 +1,215 @@
+"""The evidence of a proposal: before and after, with named intervals, for every limit, window and world."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from simulator.calibration.calibrate import Calibration
+from simulator.calibration.confirmation import Confirmation, InWorld, interval_of
+from simulator.calibration.goals import available_change, used_change
+from simulator.calibration.world import HEADLINE, World
+from simulator.risk import measures
+from simulator.risk.judgement import Judgement
+from simulator.risk.measures import PerPath
+from simulator.risk.metrics import Metric, risk_metrics
+
+if TYPE_CHECKING:
+    from simulator.outcomes import Outcomes
+
+OVERFITTED = 3.0  # standard errors between search and confirmation
+
+
+def worlds(confirmation: Confirmation) -> list[dict[str, Any]]:
+    """One entry a world: whether it decides, and every condition before and after."""
+    return [_world(one, confirmation) for one in confirmation.worlds]
+
+
+def _world(one: InWorld, confirmation: Confirmation) -> dict[str, Any]:
+    return {
+        "world": one.label,
+        "decides": one.gates,
+        "passes": one.passes,
+        "interval": confirmation.intervals[one.label],
+        "loss_change_usd": asdict(one.loss_change),
+        "conditions": _before_and_after(one.current, one.candidate),
+    }
+
+
+def _before_and_after(current: Sequence[Judgement], candidate: Sequence[Judgement]) -> list[dict[str, Any]]:
+    return [
+        {"condition": after.condition, "before": asdict(before), "after": asdict(after)}
+        for before, after in zip(current, candidate, strict=True)
+    ]
+
+
+def from_selection(calibration: Calibration) -> list[dict[str, Any]]:
+    """Without a confirmation: current parameters and the best finalist on the selection paths. It decides nothing."""
+    selection = calibration.selection
+    best = selection.finalists[0] if selection.finalists else selection.current
+    return [
+        {
+            "world": "selection paths",
+            "decides": False,
+            "passes": all(judgement.passes for judgement in best.judgements),
+            "interval": interval_of(calibration.world),
+            "loss_change_usd": asdict(best.loss_change),
+            "candidate": dict(zip(calibration.space.names, best.point, strict=True)),
+            "conditions": _before_and_after(selection.current.judgements, best.judgements),
+        }
+    ]
+
+
+def metrics(confirmation: Confirmation) -> list[dict[str, Any]]:
+    """Every metric before and after, in the headline world and, where parameters are drawn, at their point estimates."""
+    shown = {HEADLINE: confirmation.outcomes, **confirmation.reported}
+    return [
+        row
+        for label, (candidate, current) in shown.items()
+        if label in (HEADLINE, "point-parameters")
+        for row in _metric_rows(label, current, candidate, confirmation.intervals[label])
+    ]
+
+
+def _metric_rows(label: str, current: Outcomes, candidate: Outcomes, interval: Any) -> list[dict[str, Any]]:
+    before, after = (risk_metrics(side, interval=interval) for side in (current, candidate))
+    return [
+        {
+            "world": label,
+            "metric": now.name,
+            "window": now.window,
+            "unit": now.unit,
+            "interval": now.interval,
+            "confidence": now.confidence,
+            "paths": now.paths,
+            "note": now.note,
+            "before": _three(was),
+            "after": _three(now),
+        }
+        for was, now in zip(before, after, strict=True)
+    ]
+
+
+def _three(metric: Metric) -> dict[str, float]:
+    return {"value": metric.value, "low": metric.low, "high": metric.high}
+
+
+def stages(calibration: Calibration) -> list[dict[str, Any]]:
+    """Search, selection and confirmed estimates of the goal and of every headline condition, and the shrinkage.
+
+    `shrinkage` = confirmed - search; beyond 3 standard errors the search has overfitted. For the conditions, search counts
+    what judgement counts, though it ranked by a continuous quantity.
+    """
+    chosen, confirmation, searched = calibration.selection.chosen, calibration.confirmation, calibration.searched
+    if chosen is None or confirmation is None or searched is None:
+        return []
+    rows = [_stage("goal", searched.score, searched.score_error, chosen.score, confirmation.score, confirmation.score_error)]
+    headline = next(one for one in confirmation.worlds if one.label == HEADLINE)
+    for before, between, after in zip(searched.judgements, chosen.judgements, headline.candidate, strict=True):
+        rows.append(_stage(after.condition, before.value, _error(before), between.value, after.value, _error(after)))
+    return rows
+
+
+def _error(judgement: Judgement) -> float:
+    """The standard error behind a judgement; for a probability, at half a failure more, so that none seen is not certainty."""
+    if judgement.unit == "probability":
+        p = (judgement.value * judgement.paths + 0.5) / (judgement.paths + 1)
+        return math.sqrt(p * (1 - p) / judgement.paths)
+    return (judgement.high - judgement.low) / 4 if math.isfinite(judgement.high - judgement.low) else math.nan
+
+
+def _stage(name: str, search: float, e: float, selection: float, confirmed: float, later: float) -> dict[str, Any]:
+    spread = math.hypot(e, later)
+    shrinkage = confirmed - search
+    apart = shrinkage / spread if spread > 0 else 0.0 if abs(shrinkage) < 1e-12 else math.inf
+    return {
+        "figure": name,
+        "search": search,
+        "selection": selection,
+        "confirmed": confirmed,
+        "shrinkage": shrinkage,
+        "shrinkage_in_standard_errors": apart,
+        "overfitted": bool(abs(apart) > OVERFITTED),
+    }
+
+
+def efficiency(calibration: Calibration) -> dict[str, Any]:
+    """Capital efficiency against current parameters: available, and used as a paired difference."""
+    point = calibration.confirmation.point if calibration.confirmation else None
+    candidate = calibration.space.parameters(point) if point else None
+    if candidate is None or calibration.confirmation is None:
+        return {"available_change": None, "used_change": None, "used_may_be_claimed": False}
+    used = used_change(*calibration.confirmation.outcomes, calibration.plan.confidence)
+    return {
+        "available_change": math.expm1(available_change(candidate, calibration.space.current)),
+        "used_change": asdict(used),
+        "used_may_be_claimed": calibration.world.has_sourced_elasticities,
+    }
+
+
+def newly_liquidatable(confirmation: Confirmation) -> dict[str, Any]:
+    """Accounts that the vote itself makes liquidatable, before and after [count]."""
+    return _pair(confirmation, "newly_liquidatable.transition")
+
+
+def _pair(confirmation: Confirmation, column: str) -> dict[str, Any]:
+    candidate, current = (measures.mean(PerPath.of(side, column)) for side in confirmation.outcomes)
+    return {"before": asdict(current), "after": asdict(candidate)}
+
+
+def paired_test(confirmation: Confirmation) -> dict[str, Any]:
+    """The paired tests of loss against current parameters."""
+    return {**asdict(confirmation.improvement), "is_proven": confirmation.improvement.is_proven}
+
+
+def convergence(confirmation: Confirmation) -> dict[str, Any]:
+    """Key figures at the substep and at half of it."""
+    found = confirmation.convergence
+    figures = [{**asdict(figure), "is_converged": figure.is_converged} for figure in found.figures]
+    return {"substeps": list(found.substeps), "paths": found.paths, "is_converged": found.is_converged, "figures": figures}
+
+
+def elasticities(world: World, confirmation: Confirmation | None) -> dict[str, Any]:
+    """At which elasticities the limits pass, and those at which the choice would flip."""
+    if not world.has_elasticities:
+        return {"levels": {}, "flips_at": [], "note": "the scenario states no range of responses of demand"}
+    if confirmation is None:
+        return {"levels": {}, "flips_at": [], "note": "nothing was confirmed"}
+    labels = {"low": "elasticity-low", "central": HEADLINE, "high": "elasticity-high"}
+    passes = {one.label: one.passes for one in confirmation.worlds}
+    levels = {level: passes[label] for level, label in labels.items()}
+    return {"levels": levels, "flips_at": [level for level, passed in levels.items() if not passed], "note": ""}
+
+
+def sensitivity(calibration: Calibration) -> list[dict[str, Any]]:
+    """One grid step down and up in every parameter, on the selection paths; fragile where a limit breaks."""
+    chosen = calibration.selection.chosen
+    if chosen is None:
+        return []
+    return [
+        {
+            "name": step.parameter,
+            "direction": step.direction,
+            "value": step.value,
+            "goal_change": step.neighbour.score - chosen.score,
+            "chance_to_pass": step.neighbour.chance,
+            "breaks": list(step.breaks),
+            "fragile": bool(step.breaks),
+            "conditions": [{"condition": j.condition, "value": j.value, "bound": j.bound} for j in step.neighbour.judgements],
+        }
+        for step in calibration.sensitivity
+    ]
+
+
+def studied_range(confirmation: Confirmation) -> list[str]:
+    """The range of the book on the confirmation paths under the candidate: leaving it is a reason to calibrate again."""
+    rows = (("open_interest.whole", "open interest"), ("borrowed.whole", "borrowing"))
+    found = []
+    for column, name in rows:
+        values = PerPath.of(confirmation.outcomes[0], column)
+        low, high = (measures.quantile(values, level).value for level in (0.005, 0.995))
+        if high > 0:
+            found.append(f"{name} leaves {low:,.0f} to {high:,.0f} USD, the central 99 % of the paths studied")
+    return found

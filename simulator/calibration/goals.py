@@ -1,0 +1,99 @@
+"""What is made as large as the limits allow: relative changes against current parameters, weighted.
+
+Capital efficiency comes in two kinds. *Available* is a promise that parameters make: 1 / initial margin of every
+perpetual, borrowing power (1 - haircut) x collateral factor of every collateral. *Used* is a finding about people: open
+interest and borrowing over collateral, compared path by path. Used counts only where every response of demand has a source.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simulator.calibration_settings import Objective
+from simulator.parameters import RiskParameters
+from simulator.risk import measures
+from simulator.risk.measures import Estimate, PerPath
+
+if TYPE_CHECKING:
+    from simulator.outcomes import Outcomes
+
+USED = "capital_efficiency_used.whole"
+REVENUE = ("fees.whole", "penalties.whole")
+USER_COST = "user_cost.whole"
+COLUMNS = (USED, *REVENUE, USER_COST)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """The objective of a scenario; `counts_used`: capital efficiency is measured as used, and otherwise as available."""
+
+    objective: Objective
+    counts_used: bool
+
+    def describe(self) -> str:
+        """The goal in one sentence."""
+        kind = "used" if self.counts_used else "available"
+        named = {
+            f"{kind} capital efficiency": self.objective.capital_efficiency,
+            "protocol revenue": self.objective.revenue,
+            "low user cost": self.objective.user_cost,
+        }
+        wanted = ", ".join(f"{name} (weight {weight:g})" for name, weight in named.items() if weight)
+        return f"Within the limits, as much as possible of {wanted}."
+
+    def score(
+        self, candidate: RiskParameters, outcomes: Outcomes, current: RiskParameters, baseline: Outcomes
+    ) -> tuple[float, float]:
+        """The weighted sum of relative changes against `current` on the same paths, and its standard error over paths."""
+        objective, fixed = self.objective, 0.0
+        parts: list[tuple[float, tuple[str, ...]]] = []
+        if objective.capital_efficiency and self.counts_used:
+            parts.append((objective.capital_efficiency, (USED,)))
+        elif objective.capital_efficiency:
+            fixed = objective.capital_efficiency * available_change(candidate, current)
+        if objective.revenue:
+            parts.append((objective.revenue, REVENUE))
+        if objective.user_cost:
+            parts.append((-objective.user_cost, (USER_COST,)))
+        if not parts:
+            return fixed, 0.0
+        total = np.sum([weight * _relative(outcomes, baseline, columns).value for weight, columns in parts], axis=0)
+        estimate = measures.mean(PerPath(outcomes.path, total))
+        return fixed + estimate.value, estimate.standard_error
+
+
+def _relative(outcomes: Outcomes, baseline: Outcomes, columns: tuple[str, ...]) -> PerPath:
+    """The change path by path over the baseline's mean; zero where the baseline has none of it."""
+    theirs, ours = (_sum(side, columns) for side in (baseline, outcomes))
+    scale = measures.mean(theirs).value
+    return ours.minus(theirs).scaled(1 / scale if scale else 0.0)
+
+
+def _sum(outcomes: Outcomes, columns: tuple[str, ...]) -> PerPath:
+    return PerPath(outcomes.path, np.sum([PerPath.of(outcomes, column).value for column in columns], axis=0))
+
+
+def available_change(candidate: RiskParameters, current: RiskParameters) -> float:
+    """The mean relative change [log] of what one unit of collateral may carry, over all perpetuals and collaterals."""
+    changes = []
+    for market, now in current.perpetuals.items():
+        changes.append(math.log(now.initial_margin_ratio / candidate.perpetuals[market].initial_margin_ratio))
+    for asset in current.collateral:
+        before, after = (_power(parameters, asset) for parameters in (current, candidate))
+        if before > 0 and after > 0:
+            changes.append(math.log(after / before))
+    return math.fsum(changes) / len(changes) if changes else 0.0
+
+
+def _power(parameters: RiskParameters, asset: str) -> float:
+    collateral = parameters.collateral[asset]
+    return (1 - collateral.haircut) * collateral.collateral_factor
+
+
+def used_change(outcomes: Outcomes, baseline: Outcomes, confidence: float) -> Estimate:
+    """The paired difference of used capital efficiency against current parameters."""
+    return measures.paired_difference(PerPath.of(outcomes, USED), PerPath.of(baseline, USED), confidence)

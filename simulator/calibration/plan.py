@@ -1,0 +1,104 @@
+"""How the work is laid out before it begins: paths of each stage, the look's confidence, and the worlds that must pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from simulator.calibration.world import HEADLINE, World
+from simulator.calibration_settings import CalibrationSettings
+from simulator.risk import planner
+from simulator.risk.appetite import RiskAppetite, percent
+from simulator.risk.judgement import conditions, probabilities_to_prove, shortfall_paths
+
+LEAST_PATHS = 200  # of a confirmation: means need their normal limit even where no probability asks for more
+
+
+@dataclass(frozen=True)
+class ConfirmationPlan:
+    """One look: `paths` fresh paths in every world, every limit at `confidence`; `power` at half of all limits."""
+
+    look: int
+    confidence: float
+    paths: int
+    power: float
+    conditions: int
+
+    @property
+    def purpose(self) -> str:
+        """The purpose of the fresh paths."""
+        return f"confirmation-{self.look}"
+
+    @property
+    def proof(self) -> planner.Proof:
+        """What this look demands of every condition; each has its share of the chance to miss, as the number of paths has."""
+        return planner.Proof(self.paths, self.confidence, planner.share_of_power(planner.POWER, self.conditions))
+
+
+def gating_worlds(world: World) -> Iterator[tuple[str, World]]:
+    """(label, scenario) of every world in which every limit must pass: the headline, both elasticities, held-out regimes."""
+    yield HEADLINE, world
+    if world.has_elasticities:
+        yield "elasticity-low", world.with_elasticity("low")
+        yield "elasticity-high", world.with_elasticity("high")
+    for name, role, regime in world.regimes():
+        if role == "confirm":
+            yield f"regime-{name}", regime
+
+
+def reported_worlds(world: World) -> Iterator[tuple[str, World]]:
+    """(label, scenario) of every world that is shown and decides nothing."""
+    if world.has_parameter_law:
+        yield "point-parameters", world.with_point_parameters()
+    for name, role, regime in world.regimes():
+        if role == "report":
+            yield f"regime-{name}", regime
+
+
+def appetite_in(world: World, scenario: World) -> RiskAppetite:
+    """The limits that hold in one world: its own, or those of the scenario."""
+    return world.appetite or asked(scenario)[0]
+
+
+def asked(world: World) -> tuple[RiskAppetite, CalibrationSettings]:
+    """Appetite and settings. Raises ValueError if the scenario lacks one of them."""
+    if world.appetite is None or world.calibration is None:
+        missing = "[appetite]" if world.appetite is None else "[calibration]"
+        raise ValueError(f"{world.name}: calibrating needs a {missing} section; add it to the scenario")
+    return world.appetite, world.calibration
+
+
+def plan_confirmation(world: World, look: int) -> ConfirmationPlan:
+    """The plan of the `look`-th confirmation. Raises ValueError where the paths asked for cannot prove a limit."""
+    appetite, settings = asked(world)
+    confidence = appetite.confidence_of_look(look)
+    found = [appetite_in(place, world) for _, place in gating_worlds(world)]
+    limits = [limit for one in found for limit in probabilities_to_prove(one)]
+    count = sum(len(conditions(one)) for one in found)
+    if settings.confirmation_paths == "planned":
+        least = max(LEAST_PATHS, *(shortfall_paths(one) for one in found))
+        paths = max(least, planner.plan_paths(limits, confidence).paths if limits else 0)
+    else:
+        paths = settings.confirmation_paths
+        _must_be_provable(limits, paths, confidence)
+    misses = [1 - planner.power_at_half(paths, limit, confidence) for limit in limits]
+    return ConfirmationPlan(look, confidence, paths, max(0.0, 1 - sum(misses)), count)
+
+
+def _must_be_provable(limits: list[float], paths: int, confidence: float) -> None:
+    if limits and planner.allowed_failures(paths, min(limits), confidence) < 0:
+        needed = planner.zero_failure_paths(min(limits), confidence)
+        raise ValueError(
+            f"calibration.confirmation_paths: proving {percent(min(limits))} at {percent(confidence)} confidence needs at least "
+            f'{needed:,} paths with no failure; confirmation_paths is {paths:,}; raise it or write "planned"'
+        )
+
+
+def warnings(plan: ConfirmationPlan) -> list[str]:
+    """What is suspicious about a plan, one line each."""
+    if plan.power >= planner.POWER - 1e-9:
+        return []
+    return [
+        f"{plan.paths:,} confirmation paths confirm a candidate at half of every limit with only {percent(round(plan.power, 3))} "
+        f"probability; {percent(planner.POWER)} is wanted"
+    ]

@@ -1,0 +1,148 @@
+"""Selection: a few finalists and current parameters on fresh paths; the one that goes to confirmation, and why.
+
+Between the best finalist that is ready and the likeliest of those with a higher score a few more are tried, by bisection.
+
+The rule: of those whose conditions will all be confirmed with at least 80 % probability, the best score. If there is
+none, the one most likely to be confirmed; it may still prove to be a step that reduces risk.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from simulator.calibration.plan import asked
+from simulator.calibration.race import Question
+from simulator.calibration.search import Found
+from simulator.calibration.space import Point, SearchSpace
+from simulator.calibration.trials import Trials
+from simulator.calibration.world import HEADLINE, World
+from simulator.risk import measures
+from simulator.risk.judgement import Judgement, judge, pass_chance, violation
+from simulator.risk.measures import Estimate, PerPath
+from simulator.risk.planner import POWER
+
+PURPOSE = "selection"
+REFINEMENTS = 4  # candidates between the ready and the better, one after the other
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """One candidate on the selection paths. `chance`: of passing every condition, the least of them."""
+
+    point: Point
+    paths: int
+    score: float
+    score_error: float
+    chance: float
+    wanted: float  # the chance from which on it is ready
+    excess: float  # sum of positive violations
+    judgements: tuple[Judgement, ...]
+    loss_change: Estimate  # [usd] loss.whole against current parameters, paired
+    is_current: bool = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether confirmation will probably succeed."""
+        return self.chance >= self.wanted
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The finalists in the order of choice; `chosen` is None where nothing is worth a look at fresh paths, with `reason`."""
+
+    finalists: tuple[Finalist, ...]
+    current: Finalist
+    chosen: Finalist | None
+    reason: str
+
+    def of(self, point: Point) -> Finalist:
+        """The finalist with this point. Raises StopIteration if there is none."""
+        return next(one for one in (*self.finalists, self.current) if one.point == point)
+
+
+def select(world: World, trials: Trials, found: Found) -> Selection:
+    """Run finalists and current parameters on the selection paths, close in on the edge of what is ready, and choose."""
+    space = trials.space
+    current = space.current_point
+    points = [trial.point for trial in found.finalists if trial.point != current]
+    *ours, theirs = finalists_on_selection(world, trials, found.question, [*points, current], "selection")
+    for number in range(REFINEMENTS):
+        halfway = _halfway(space, [*ours, theirs])
+        if halfway is None:
+            break
+        stage = f"selection, refinement {number + 1} of {REFINEMENTS}"
+        ours += finalists_on_selection(world, trials, found.question, [halfway], stage)
+    return _choose(tuple(sorted(ours, key=_preference)), theirs)
+
+
+def _halfway(space: SearchSpace, finalists: list[Finalist]) -> Point | None:
+    """The grid point between the best that is ready and the likeliest that scores higher; None if it is not new."""
+    ready = [one for one in finalists if one.is_ready]
+    if not ready:
+        return None
+    best = max(ready, key=lambda one: (one.score, one.point))
+    higher = [one for one in finalists if not one.is_ready and one.score > best.score]
+    seen = {one.point for one in finalists}
+    for other in sorted(higher, key=lambda one: (-one.chance, -one.score, one.point)):
+        point = space.round(tuple((a + b) / 2 for a, b in zip(best.point, other.point, strict=True)))
+        if point not in seen and space.parameters(point) is not None:
+            return point
+    return None
+
+
+def finalists_on_selection(world: World, trials: Trials, question: Question, points: list[Point], stage: str) -> list[Finalist]:
+    """`points` on the selection paths, each against current parameters on the same paths."""
+    _, settings = asked(world)
+    current = trials.space.current_point
+    wanted = [*points, current]
+    found = trials.outcomes(world, HEADLINE, PURPOSE, wanted, settings.selection_paths, question.columns, stage)
+    baseline, plan = found[-1], question.plan
+    rows = []
+    for point, outcomes in zip(points, found, strict=False):
+        chances = [pass_chance(one, outcomes, question.frozen, plan.proof) for one in question.conditions]
+        apart = [violation(one, outcomes, question.frozen, plan.proof) for one in question.conditions]
+        score, error = question.score(point, outcomes, baseline)
+        rows.append(
+            Finalist(
+                point=point,
+                paths=len(outcomes.path),
+                score=score,
+                score_error=error,
+                chance=min(chances),
+                wanted=plan.proof.power,
+                excess=math.fsum(max(0.0, value) for value in apart),
+                judgements=tuple(judge(one, outcomes, question.frozen, plan.confidence) for one in question.conditions),
+                loss_change=measures.paired_difference(
+                    PerPath.of(outcomes, "loss.whole"), PerPath.of(baseline, "loss.whole"), plan.confidence
+                ),
+                is_current=point == current,
+            )
+        )
+    return rows
+
+
+def _preference(one: Finalist) -> tuple[float, float, float, Point]:
+    """Sorts what should be confirmed first."""
+    if one.is_ready:
+        return 0.0, -one.score, one.excess, one.point
+    return 1.0, -one.chance, one.excess, one.point
+
+
+def _choose(ordered: tuple[Finalist, ...], current: Finalist) -> Selection:
+    def nothing(reason: str) -> Selection:
+        return Selection(ordered, current, None, reason)
+
+    if not ordered:
+        return nothing("the search found no valid candidate other than current parameters")
+    best = ordered[0]
+    if current.is_ready and not (best.is_ready and best.score > current.score):
+        return nothing("no candidate within the limits is better than current parameters, which keep the limits")
+    if best.is_ready:
+        return Selection(ordered, current, best, "the best score among those likely to pass every limit")
+    if best.chance < 1 - POWER:
+        reducing = sorted((one for one in ordered if one.loss_change.high < 0), key=lambda one: (one.excess, -one.score))
+        if not reducing:
+            return nothing("no finalist is likely to pass every limit, and none reduces loss clearly")
+        return Selection(ordered, current, reducing[0], "no finalist is likely to pass every limit; this one reduces risk most")
+    return Selection(ordered, current, best, "the one most likely to pass every limit")

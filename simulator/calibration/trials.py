@@ -1,0 +1,138 @@
+"""Trials: outcomes of candidates, computed once, recorded before they count, and handed out from the record for ever after.
+
+A finished evaluation is one line: (world, purpose, block of paths, candidates) and the columns asked for. Outcomes of a
+candidate depend on nothing but world, purpose and path, so it does not matter which candidates shared a call.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simulator.calibration.record import Record
+from simulator.calibration.space import Point, SearchSpace
+from simulator.calibration.world import Evaluate, World
+
+if TYPE_CHECKING:
+    from simulator.outcomes import Outcomes
+
+BLOCK = 500  # paths in one line: what a kill can lose
+FAILED_SHARE = 0.2  # of all candidates; more, and the scenario is at fault, not the candidates
+
+Progress = Callable[[str, int, int], None]  # (stage, done, total) path evaluations of the stage
+
+
+class CandidatesFailed(RuntimeError):
+    """Too many candidates gave no finite outcome; `table` holds one line each."""
+
+    exit_code = 1
+
+    def __init__(self, table: Sequence[str]) -> None:
+        self.table = tuple(table)
+        super().__init__("too many candidates gave no finite outcome:\n" + "\n".join(self.table))
+
+
+class Trials:
+    """Evaluations of points of `space`, through the record."""
+
+    def __init__(
+        self, space: SearchSpace, record: Record, evaluate: Evaluate, *, jobs: int = 1, progress: Progress | None = None
+    ) -> None:
+        self.space, self.record, self.jobs = space, record, jobs
+        self._evaluate, self._progress = evaluate, progress
+        self._blocks: dict[tuple[str, str, int, int, Point], dict[str, np.ndarray]] = {}
+        self.failures: dict[Point, str] = {}
+        self.evaluations = 0  # path evaluations in the record
+        for line in record.lines:
+            if line["kind"] == "evaluation":
+                self._keep(line)
+
+    def outcomes(
+        self,
+        world: World,
+        label: str,
+        purpose: str,
+        points: Sequence[Point],
+        paths: int,
+        columns: Sequence[str] | None,
+        stage: str,
+        cuts: Sequence[int] = (),
+    ) -> list[Outcomes]:
+        """Outcomes of `points` on paths 0 .. paths - 1 of `purpose` in the world called `label`, computing what is missing.
+
+        `columns`: those to keep, all if None. `cuts`: counts of paths that other calls for the same purpose ask for, so that
+        blocks match. Raises CandidatesFailed when current parameters, or more than a fifth of all candidates, gave a value
+        that is not finite.
+        """
+        blocks = list(_blocks(paths, cuts))
+        total = len(points) * paths
+        for done, (first, count) in enumerate(blocks):
+            missing = [p for p in dict.fromkeys(points) if (label, purpose, first, count, p) not in self._blocks]
+            if missing:
+                self._compute(world, label, purpose, first, count, missing, columns)
+            if self._progress:
+                self._progress(stage, min(total, (done + 1) * total // len(blocks)), total)
+        self._check_failures()
+        return [self._collect(label, purpose, point, blocks) for point in points]
+
+    def _compute(
+        self, world: World, label: str, purpose: str, first: int, count: int, points: list[Point], columns: Sequence[str] | None
+    ) -> None:
+        candidates = [self.space.parameters(point) for point in points]
+        valid = [candidate for candidate in candidates if candidate is not None]
+        found = self._evaluate(world, valid, purpose, first, count, self.jobs)
+        expected = np.arange(first, first + count)
+        if len(found) != len(points) or any(not np.array_equal(outcome.path, expected) for outcome in found):
+            raise RuntimeError(f"evaluate gave other candidates or paths than asked for: {purpose}, {count} from {first}")
+        names = sorted(found[0].columns) if columns is None else columns
+        line: dict[str, Any] = {
+            "kind": "evaluation",
+            "world": label,
+            "purpose": purpose,
+            "first": first,
+            "count": count,
+            "candidates": [list(point) for point in points],
+            "columns": {name: [outcome.column(name).tolist() for outcome in found] for name in names},
+        }
+        self.record.append(line)
+        self._keep(line)
+
+    def _keep(self, line: dict[str, Any]) -> None:
+        for i, values in enumerate(line["candidates"]):
+            point = tuple(values)
+            kept = {name: np.asarray(rows[i], dtype=float) for name, rows in line["columns"].items()}
+            self._blocks[line["world"], line["purpose"], line["first"], line["count"], point] = kept
+            self.evaluations += line["count"]
+            for name, row in kept.items():
+                if not np.all(np.isfinite(row)):
+                    path = line["first"] + int(np.argmin(np.isfinite(row)))
+                    self.failures.setdefault(point, f"{name} of path {path} of {line['purpose']} is {row[path - line['first']]}")
+
+    def _collect(self, label: str, purpose: str, point: Point, blocks: list[tuple[int, int]]) -> Outcomes:
+        from simulator.outcomes import Outcomes
+
+        parts = [self._blocks[label, purpose, first, count, point] for first, count in blocks]
+        columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return Outcomes(np.arange(sum(count for _, count in blocks)), columns)
+
+    def _check_failures(self) -> None:
+        points = {key[-1] for key in self._blocks}
+        table = [f"{_words(self.space, point)}: {reason}" for point, reason in self.failures.items()]
+        if self.space.current_point in self.failures or len(table) > max(1, math.floor(FAILED_SHARE * len(points))):
+            raise CandidatesFailed(table)
+
+
+def _blocks(paths: int, cuts: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """(first, count) of blocks of at most BLOCK paths that end at every cut."""
+    edges = [0, *sorted(cut for cut in set(cuts) if cut < paths), paths]
+    for low, high in itertools.pairwise(edges):
+        for first in range(low, high, BLOCK):
+            yield first, min(BLOCK, high - first)
+
+
+def _words(space: SearchSpace, point: Point) -> str:
+    return ", ".join(f"{name} = {value:g}" for name, value in zip(space.names, point, strict=True))

@@ -1,0 +1,84 @@
+"""What calibration asks of a scenario and of the engine: the seam between this room and the ones below it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from simulator.calibration_settings import CalibrationSettings
+    from simulator.outcomes import Outcomes
+    from simulator.parameters import RiskParameters
+    from simulator.risk.appetite import RiskAppetite
+
+HEADLINE = "headline"  # the scenario itself, market parameters drawn where it has a law for them
+
+
+class World(Protocol):
+    """A scenario, as far as calibration looks at it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def hash(self) -> str:
+        """Of everything that can move a result."""
+
+    @property
+    def lineage(self) -> str:
+        """A hash of protocol, cohorts, data and appetite: what makes two confirmations looks at the same question."""
+
+    @property
+    def parameters(self) -> RiskParameters:
+        """The current ones."""
+
+    @property
+    def appetite(self) -> RiskAppetite | None: ...
+
+    @property
+    def calibration(self) -> CalibrationSettings | None: ...
+
+    @property
+    def account_count(self) -> int:
+        """Accounts of all cohorts: the denominator of limits that are shares of accounts."""
+
+    @property
+    def has_elasticities(self) -> bool:
+        """Whether any response of demand differs between its levels."""
+
+    @property
+    def has_sourced_elasticities(self) -> bool:
+        """Whether every response of demand names its source: only then may *used* capital efficiency be claimed."""
+
+    @property
+    def has_parameter_law(self) -> bool:
+        """Whether market parameters are drawn for each path."""
+
+    @property
+    def substeps(self) -> int: ...
+
+    @property
+    def data_until(self) -> str | None:
+        """ISO date of the last observation behind the market model, if the scenario says it."""
+
+    def regimes(self) -> Sequence[tuple[str, str, World]]:
+        """(name, role "confirm" or "report", scenario) of every held-out regime."""
+
+    def with_elasticity(self, level: Literal["low", "central", "high"]) -> World: ...
+
+    def with_substeps(self, substeps: int) -> World:
+        """The same market seeds watched `substeps` times in a market step."""
+
+    def with_point_parameters(self) -> World:
+        """Every path at the point estimate of the market's parameters."""
+
+
+class Evaluate(Protocol):
+    """Run all candidates on the same paths `first` .. `first + count - 1` of `purpose`: simulator.model.evaluate."""
+
+    def __call__(
+        self, scenario: Any, candidates: Sequence[RiskParameters], purpose: str, first: int, count: int, jobs: int
+    ) -> list[Outcomes]: ...

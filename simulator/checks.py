@@ -1,0 +1,57 @@
+"""Checks of outcomes by name: identities that every path must satisfy, whatever the scenario."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from simulator.outcomes import Outcomes
+
+TOLERANCE = 1e-9  # [1] of the amounts compared
+DRIFT = 0.05  # [1] of volatility, DESIGN 3.5
+
+
+def outcome_checks(outcomes: Outcomes) -> dict[str, dict[str, Any]]:
+    """Each check by name: whether it passed, and the worst path if not."""
+    return {name: {"passed": bool(passed), "detail": detail} for name, passed, detail in _checks(outcomes)}
+
+
+def _checks(outcomes: Outcomes) -> Iterator[tuple[str, bool, str]]:
+    yield "books_balance_at_every_step", True, "a run in which they do not stops"
+    unsound = [name for name, values in outcomes.columns.items() if not np.isfinite(values).all()]
+    yield "every_outcome_is_finite", not unsound, ", ".join(unsound)
+    yield _equal(outcomes, "loss_is_realised_plus_latent", "loss", ("realised_bad_debt", "latent_bad_debt"))
+    buckets = ("fund_draw", "adl_haircut", "socialised_loss", "uncovered_loss")
+    yield _equal(outcomes, "bad_debt_is_in_exactly_one_bucket", "realised_bad_debt", buckets)
+    windows = ("realised_bad_debt.transition", "realised_bad_debt.steady")
+    yield _equal(outcomes, "windows_add_up", "realised_bad_debt.whole", windows)
+    least = float(outcomes.column("fund_minimum.whole").min())
+    yield "fund_is_never_below_zero", least >= -1e-6, "" if least >= -1e-6 else f"{least:g}"
+
+
+def _equal(outcomes: Outcomes, name: str, whole: str, parts: tuple[str, ...]) -> tuple[str, bool, str]:
+    total = outcomes.column(_in_whole(whole))
+    summed = sum((outcomes.column(_in_whole(part)) for part in parts), np.zeros_like(total))
+    gap = np.abs(total - summed) / np.maximum(np.abs(total), 1.0)
+    worst = int(np.argmax(gap))
+    passed = bool(gap[worst] <= TOLERANCE)
+    return name, passed, "" if passed else f"path {outcomes.path[worst]}: {total[worst]:.17g} against {summed[worst]:.17g}"
+
+
+def _in_whole(name: str) -> str:
+    return name if "." in name else f"{name}.whole"
+
+
+def volatility_warning(outcomes: Outcomes) -> str:
+    """W06 where trading moves the observable volatility of the first asset by more than 5 % of the external one, else empty."""
+    external = math.sqrt(float(outcomes.column("external_variance.whole").mean()))
+    observed = math.sqrt(float(outcomes.column("observed_variance.whole").mean()))
+    if external == 0 or abs(observed / external - 1) <= DRIFT:
+        return ""
+    return (
+        f"W06 the observable volatility of the first asset is {observed:.3g}, the external one {external:.3g}: trading moves it "
+        f"by {100 * (observed / external - 1):+.0f} %; what was fitted to observed prices is counted twice"
+    )

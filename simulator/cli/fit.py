@@ -1,0 +1,201 @@
+"""simulator fit: a CSV of prices to the `[market]` block of a scenario. Parsing, progress, tables, exit codes; no arithmetic."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from simulator.cli.exits import BAD_INPUT, MACHINE, NOT_MET
+from simulator.cli.options import json_option
+from simulator.wording import shown
+
+if TYPE_CHECKING:
+    from simulator.estimation.fit import MarketFit
+
+
+class Refused(Exception):
+    """What stops the command: one line a problem, and the exit code."""
+
+    def __init__(self, problems: list[str], exit_code: int) -> None:
+        self.problems, self.exit_code = [shown(problem) for problem in problems], exit_code
+        super().__init__("\n".join(self.problems))
+
+
+@click.command()
+@click.argument("prices", type=click.Path(path_type=Path))
+@click.option("--assets", help="Columns to fit, as in BTC,ETH,SOL. Default: every column.")
+@click.option("--until", required=True, help="Last moment the fit may see, as in 2024-12-31T00:00:00Z. Later rows stay held out.")
+@click.option("--from", "since", help="First moment the fit may see. Default: the first row.")
+@click.option("--exclude", multiple=True, metavar="A..B", help="A stretch the fit may not see. May be given again.")
+@click.option("--step", type=float, help="Market step in seconds. Default: the commonest distance between rows.")
+@click.option("--substeps", type=click.IntRange(1, 100_000), default=1, help="Substeps of the [grid] line the block names.")
+@click.option(
+    "--jumps",
+    type=click.Choice(["auto", "none", "merton", "kou"]),
+    default="auto",
+    show_default=True,
+    help="auto: Merton where Student-t innovations do not explain the tails.",
+)
+@click.option("--persistence", type=float, default=0.995, show_default=True, help="Largest persistence of variance, a day.")
+@click.option("--tail-index", type=float, default=3.0, show_default=True, help="Least tail index of the stationary law; 0: free.")
+@click.option("--max-move", type=float, help="Cut of the innovations in deviations. Default: 1.5 x the largest residual.")
+@click.option("--paths", type=click.IntRange(0, 10_000), default=100, show_default=True, help="Paths compared with the data.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of the simulation and of the bootstrap.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("market.toml"), show_default=True, help="The block.")
+@json_option
+def fit(prices: Path, out: Path, substeps: int, as_json: bool, **options: Any) -> None:
+    """Fit market models to PRICES (a CSV: timestamp and one column an asset) and write a [market] block."""
+    from simulator.estimation.errors import FitError, NotConverged
+    from simulator.market.price_file import PriceFileError
+
+    name = shown(str(prices))
+    try:
+        _check_target(out)
+        found = _fit(prices, options)
+    except PriceFileError as error:
+        raise Refused([f"{name}: {problem}" for problem in error.problems], BAD_INPUT) from None
+    except FitError as error:
+        raise Refused([f"{name}: {key}: {what}" for key, what in error.problems], BAD_INPUT) from None
+    except NotConverged as error:
+        raise Refused([f"{name}: {error}"], NOT_MET) from None
+    try:
+        _write(out, found.toml(substeps))
+    except OSError as error:
+        raise Refused([f"{out}: cannot be written: {error.strerror}; check space and permissions"], MACHINE) from None
+    for number, warning in enumerate(found.warnings, start=1):
+        click.echo(f"W{number:02d} {name}: {shown(warning)}", err=True)
+    if as_json:
+        _print_json(found)
+    else:
+        from simulator.cli.fit_tables import print_fit
+
+        print_fit(found)
+        click.echo(f"written: {shown(str(out))}")
+
+
+def _fit(prices: Path, options: dict[str, Any]) -> MarketFit:
+    from simulator.estimation.errors import FitError
+    from simulator.estimation.returns import read_each
+    from simulator.estimation.settings import FitSettings
+
+    problems: list[tuple[str, str]] = []
+    until = _moment("--until", options["until"], problems)
+    since = _moment("--from", options["since"], problems) if options["since"] else None
+    exclude = [_stretch(text, problems) for text in options["exclude"]]
+    assets = _names(options["assets"], problems) if options["assets"] is not None else None
+    settings = FitSettings(options["jumps"], options["persistence"], options["tail_index"] or None, options["max_move"])
+    problems += [(f"--{key}", what) for key, what in settings.problems()]
+    if options["step"] is not None and not 0 < options["step"] < 1e9:
+        problems.append(("--step", f"{options['step']:g} must be a number of seconds above 0"))
+    if problems:
+        raise FitError(problems)
+    assert until is not None
+    with _progress() as progress:
+        progress("reading prices")
+        table = read_each(prices, assets)
+        from simulator.estimation.fit import fit_market  # numba and the kernels, once the input is known to be good
+
+        return fit_market(
+            table,
+            until=until,
+            since=since,
+            exclude=[stretch for stretch in exclude if stretch],
+            step=options["step"],
+            settings=settings,
+            file=prices.name,
+            seed=options["seed"],
+            paths=options["paths"],
+            progress=progress,
+        )
+
+
+def _moment(key: str, text: str, problems: list[tuple[str, str]]) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        problems.append((key, f"{shown(text)[:40]!r} is no moment; write it as 2024-12-31T00:00:00Z"))
+        return None
+    if moment.tzinfo is None:
+        problems.append((key, f"{text} has no offset; write {moment.isoformat()}Z"))
+        return None
+    return moment
+
+
+def _stretch(text: str, problems: list[tuple[str, str]]) -> tuple[datetime, datetime] | None:
+    first, dots, last = text.partition("..")
+    if not dots:
+        problems.append(("--exclude", f"{shown(text)[:60]!r} is no stretch; write 2022-05-07T00:00:00Z..2022-05-14T00:00:00Z"))
+        return None
+    a, b = _moment("--exclude", first, problems), _moment("--exclude", last, problems)
+    return (a, b) if a is not None and b is not None else None
+
+
+def _names(text: str, problems: list[tuple[str, str]]) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if not all(names):
+        problems.append(("--assets", "a name is blank; write names with commas between, as in BTC,ETH"))
+    problems += [("--assets", f"{shown(name)} is there twice") for name in twice if name]
+    return names
+
+
+def _check_target(out: Path) -> None:
+    """Refuse a target that cannot be or must not be written, before any work is done."""
+    from simulator.estimation.errors import FitError
+    from simulator.estimation.market_block import FIRST_LINE
+
+    if not out.parent.is_dir():
+        raise FitError([("--out", f"there is no folder {shown(str(out.parent))}")])
+    if out.exists():
+        if not out.is_file():
+            raise FitError([("--out", f"{shown(str(out))} is not a regular file")])
+        with out.open("rb") as file:
+            if not file.readline(4_096).startswith(FIRST_LINE.encode()):
+                raise FitError([("--out", f"{out} exists and was not written by `simulator fit`; choose another name")])
+
+
+def _write(out: Path, text: str) -> None:
+    """To a temporary name, flushed, renamed: never half a file."""
+    handle, temporary = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, out)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """A line on stderr that says what is being done, where somebody looks at it."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("") as status:
+        yield lambda message: status.update(shown(message))
+
+
+def _print_json(found: MarketFit) -> None:
+    data = {
+        "provenance": found.source.facts(),
+        "estimates": json.loads(found.frame().to_json(orient="records", double_precision=15)),
+        "correlation": found.correlation,
+        "comparison": json.loads(found.comparison_frame().to_json(orient="records", double_precision=15)),
+        "notes": found.notes,
+    }
+    click.echo(json.dumps(data, indent=1))

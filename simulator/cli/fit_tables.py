@@ -1,0 +1,73 @@
+"""What `simulator fit` prints: tables that fit 80 columns."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import click
+
+from simulator.cli.tables import WIDTH, print_table
+from simulator.wording import shown
+
+if TYPE_CHECKING:
+    from simulator.estimation.fit import MarketFit
+    from simulator.estimation.standard_errors import Estimate
+
+ASSETS_A_TABLE = 3  # what 80 columns hold
+
+
+def print_fit(found: MarketFit) -> None:
+    """Estimates, correlation, fitted / simulated / interval, and what a reader must know."""
+    for first in range(0, len(found.assets), ASSETS_A_TABLE):
+        _print_estimates(found, first)
+    if len(found.assets) > 1:
+        _print_correlation(found)
+    if found.comparison:
+        _print_comparison(found)
+    for note in found.notes:
+        click.echo(textwrap.fill(f"- {shown(note)}", WIDTH, subsequent_indent="  "))
+
+
+def _print_estimates(found: MarketFit, first: int) -> None:
+    assets = found.assets[first : first + ASSETS_A_TABLE]
+    keys = dict.fromkeys(key for asset in assets for key in asset.estimates)
+    rows = [[key, *(_cell(asset.estimates.get(key)) for asset in assets)] for key in keys]
+    rows.append(["max_move", *("none" if asset.max_move is None else f"{asset.max_move:g}" for asset in assets)])
+    rows.append(["returns used", *(f"{asset.count:,}" for asset in assets)])
+    rows.append(["log-likelihood", *(f"{asset.log_likelihood:.1f}" for asset in assets)])
+    rows.append(["cost of bounds, tail", *(f"{asset.cost_of_bounds:.1f}, {asset.cost_of_tail:.1f}" for asset in assets)])
+    print_table("Estimates (standard errors)", ["", *(asset.name for asset in assets)], rows)
+
+
+def _cell(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return ""
+    if estimate.note.startswith("at the bound"):
+        return f"{estimate.value:.6g} (bound)"
+    digits = 6 if 0.9 < estimate.value < 1 else 4
+    return f"{estimate.value:.{digits}g}" + (f" ({estimate.standard_error:.2g})" if estimate.standard_error is not None else "")
+
+
+def _print_correlation(found: MarketFit) -> None:
+    names = [asset.name for asset in found.assets]
+    for first in range(0, len(names), 8):
+        columns = range(first, min(first + 8, len(names)))
+        rows = [[name, *(f"{found.correlation[i][j]:.3f}" for j in columns)] for i, name in enumerate(names)]
+        print_table("Correlation of residuals", ["", *(names[j] for j in columns)], rows)
+
+
+def _print_comparison(found: MarketFit) -> None:
+    rows = [
+        [
+            row.asset,
+            row.statistic,
+            f"{row.data:.3g}",
+            f"{row.simulated:.3g}",
+            f"{row.low:.3g} .. {row.high:.3g}",
+            "" if row.inside else "outside",
+        ]
+        for row in found.comparison
+    ]
+    title = f"Fitted / simulated / interval (of the data: 95 %, blocks of {found.block:,.0f} steps)"
+    print_table(title, ["", "", "data", "simulated", "interval", ""], rows, numbers_from=2)

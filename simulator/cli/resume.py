@@ -1,0 +1,25 @@
+"""`simulator resume`: go on with a calibration that was stopped; the result is the same as if it had not been."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from simulator.cli.options import all_options, cores, jobs_option, json_option, result_argument
+
+
+@click.command()
+@all_options(result_argument, jobs_option, json_option)
+def resume(result: Path, jobs: int | None, as_json: bool) -> int:
+    """Go on with a calibration that was stopped.
+
+    RESULT is its folder, as in results/eth-perpetual-1a2b3c4d. The result is the same as if it had not been stopped.
+    """
+    from simulator.cli.calibrate import calibrate_into
+    from simulator.results import NotAResult, scenario_of
+
+    scenario = scenario_of(result)
+    if not (result / "log.jsonl").is_file():
+        raise NotAResult(f"{result}: holds no record of a calibration; `simulator calibrate` begins one")
+    return calibrate_into(result, scenario, jobs=cores(jobs), look=None, as_json=as_json)

@@ -1,0 +1,1 @@
+"""Market models from data: returns, jumps, dependence, and how sure they are."""

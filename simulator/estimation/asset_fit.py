@@ -1,0 +1,173 @@
+"""One asset's market model from its returns: jumps or none, GARCH or GJR, bounds, residuals, and how sure all of it is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from simulator.estimation.coordinates import DEGREES, LEVEL, NAMES, PERSISTENCE, SHARE
+from simulator.estimation.errors import NotConverged
+from simulator.estimation.garch_fit import FREE, Fit, Restriction, fit_garch
+from simulator.estimation.jumps import FEWEST_JUMPS, TOO_MANY, JumpFit, Split, fit_kou, fit_merton, split, threshold
+from simulator.estimation.settings import LARGEST_MAX_MOVE, FitSettings, JumpChoice
+from simulator.estimation.standard_errors import Estimate, covariance, mean_block, natural_estimates
+from simulator.estimation.tail import TailBound
+from simulator.market.law import ParameterLaw
+from simulator.parameters import DAY, YEAR
+
+SIGNIFICANT = 2.0  # |t| that gamma must exceed to be kept
+ROOM = 1.5  # max_move over the largest standardised residual
+FIRST_MAX_MOVE = 40.0
+MOST_ROUNDS = 6
+
+
+@dataclass(frozen=True)
+class AssetFit:
+    """What the data say of one asset."""
+
+    name: str
+    price: float  # [usd]
+    count: int  # returns used
+    block: float  # [step] mean length of the blocks behind its standard errors
+    estimates: dict[str, Estimate]
+    jumps: JumpFit | None
+    law: ParameterLaw
+    max_move: float | None  # None: normal innovations
+    residuals: np.ndarray  # [t], NaN where a return is missing or a jump
+    log_likelihood: float
+    cost_of_bounds: float  # log-likelihood that variance targeting and bounded persistence cost
+    cost_of_tail: float  # and the tail bound
+    asymmetry_t: float  # robust t of gamma, kept or not
+    beyond: int  # returns beyond `threshold` conditional standard deviations
+    threshold: float
+    at_bound: tuple[str, ...]  # coordinates held by a bound of their own
+    tail_binds: bool
+
+    @property
+    def largest_residual(self) -> float:
+        return float(np.nanmax(np.abs(self.residuals)))
+
+    @property
+    def residual_variance(self) -> float:
+        """Mean square of standardised residuals; simulated innovations have one."""
+        return float(np.nanmean(self.residuals**2))
+
+
+def fit_asset(name: str, price: float, returns: np.ndarray, step: float, settings: FitSettings) -> AssetFit:
+    """Fit `returns` over `step` [s] (NaN where missing). Raises NotConverged, naming the asset."""
+    try:
+        return _fit_asset(name, price, returns, step, settings)
+    except NotConverged as problem:
+        raise NotConverged(f"{name}: {problem}") from None
+
+
+def _fit_asset(name: str, price: float, returns: np.ndarray, step: float, settings: FitSettings) -> AssetFit:
+    bounded = Restriction(settings.persistence_per_day ** (step / DAY))
+    parts = _parted(returns, bounded, settings)
+    diffusive = parts.diffusive
+    seen = int(np.count_nonzero(~np.isnan(returns)))
+    targeted = fit_garch(diffusive, bounded)
+    fit, max_move = _with_tail(diffusive, targeted, settings)
+    block = mean_block(seen, step, fit.natural.persistence)
+    gjr = fit_garch(diffusive, fit.restriction, asymmetric=True, near=fit)
+    gamma = natural_estimates(gjr, covariance(gjr, diffusive, block), YEAR / step)["gamma"]
+    asymmetry_t = gamma.value / gamma.standard_error if gamma.standard_error else 0.0
+    asymmetric = abs(asymmetry_t) > SIGNIFICANT
+    if asymmetric:
+        targeted = fit_garch(diffusive, bounded, asymmetric=True)
+        fit, max_move = _with_tail(diffusive, gjr, settings, asymmetric=True)
+    free = fit_garch(diffusive, FREE, asymmetric=asymmetric)
+    cov = covariance(fit, diffusive, block)
+    jump_fit = _jump_law(parts.sizes, seen * step / YEAR, settings.jumps)
+    variance = fit.variance(diffusive)
+    normal = DEGREES in fit.at_bound
+    return AssetFit(
+        name=name,
+        price=price,
+        count=seen,
+        block=block,
+        estimates=_estimates(fit, cov, variance[-1], step, jump_fit),
+        jumps=jump_fit,
+        law=_law(cov, normal, jump_fit, settings.draws),
+        max_move=None if normal else max_move,
+        residuals=diffusive / np.sqrt(variance[:-1]),
+        log_likelihood=fit.log_likelihood,
+        cost_of_bounds=free.log_likelihood - targeted.log_likelihood,
+        cost_of_tail=targeted.log_likelihood - fit.log_likelihood,
+        asymmetry_t=asymmetry_t,
+        beyond=parts.beyond,
+        threshold=parts.threshold,
+        at_bound=tuple(NAMES[c] for c in fit.at_bound),
+        tail_binds=fit.tied,
+    )
+
+
+def _parted(returns: np.ndarray, bounded: Restriction, settings: FitSettings) -> Split:
+    """Jumps apart from the rest, or everything together if innovations explain the tails or no jumps are wanted."""
+    near = fit_garch(returns, bounded)
+    if settings.jumps != "none":
+        parts = split(returns, partial(fit_garch, restriction=bounded, near=near))
+        if parts.sizes.size >= (TOO_MANY if settings.jumps == "auto" else FEWEST_JUMPS):
+            return parts
+    k = threshold(near.natural.degrees_of_freedom, int(np.count_nonzero(~np.isnan(returns))))
+    beyond = np.abs(returns) > k * np.sqrt(near.variance(returns)[:-1])
+    return Split(returns, np.full(returns.size, np.nan), k, int(np.count_nonzero(beyond)))
+
+
+def _with_tail(returns: np.ndarray, near: Fit, settings: FitSettings, asymmetric: bool = False) -> tuple[Fit, float]:
+    """The fit under the tail bound, and the max_move that both the bound and the market use."""
+    max_move = settings.max_move or FIRST_MAX_MOVE
+    bounded = Restriction(near.restriction.largest_persistence)
+    tried: list[float] = []
+    fit = near
+    while max_move not in tried and len(tried) < MOST_ROUNDS:
+        tried.append(max_move)
+        tail = TailBound(settings.tail_index, max_move) if settings.tail_index else None
+        restriction = Restriction(bounded.largest_persistence, tail=tail)
+        fit = fit_garch(returns, restriction, asymmetric=asymmetric, near=fit)
+        if settings.max_move is None:
+            largest = float(np.nanmax(np.abs(returns) / np.sqrt(fit.variance(returns)[:-1])))
+            max_move = min(max(math.ceil(ROOM * largest), 3.0), LARGEST_MAX_MOVE)
+    if asymmetric:
+        return fit, max_move
+    return fit_garch(returns, fit.restriction), max_move
+
+
+def _jump_law(sizes: np.ndarray, years: float, choice: JumpChoice) -> JumpFit | None:
+    if sizes.size == 0:
+        return None
+    return fit_kou(sizes, years) if choice == "kou" else fit_merton(sizes, years)
+
+
+def _estimates(fit: Fit, cov: np.ndarray, next_variance: float, step: float, jumps: JumpFit | None) -> dict[str, Estimate]:
+    """Everything the market block holds of this asset, and the persistence."""
+    found = natural_estimates(fit, cov, YEAR / step)
+    if PERSISTENCE in fit.at_bound:
+        found["persistence"] = Estimate(found["persistence"].value, None, "at the bound: no standard error")
+    if DEGREES in fit.at_bound:
+        found["degrees_of_freedom"] = Estimate(math.inf, None, "at the bound: normal innovations")
+    found["volatility_today"] = Estimate(math.sqrt(next_variance * YEAR / step), None, "filtered at the last row")
+    if jumps is not None:
+        total = math.sqrt(found["volatility"].value ** 2 + jumps.jumps.intensity * jumps.jumps.second_moment)
+        found["total_volatility"] = Estimate(total, None, "diffusion and jumps")
+        found |= {f"jump_{name}": estimate for name, estimate in jumps.estimates.items()}
+    return found
+
+
+def _law(cov: np.ndarray, normal: bool, jumps: JumpFit | None, draws: int) -> ParameterLaw:
+    """The law in the market's coordinates: volatility is half the level in logs; zero variance for what a bound holds."""
+    places = {"log_volatility": LEVEL, "logit_persistence": PERSISTENCE, "logit_alpha_share": SHARE}
+    if not normal:
+        places["log_degrees_above_two"] = DEGREES
+    half = np.ones(len(cov))
+    half[LEVEL] = 0.5
+    own = (cov * np.outer(half, half))[np.ix_(list(places.values()), list(places.values()))]
+    jump_law = jumps.law if jumps else {}
+    full = np.zeros((len(own) + len(jump_law),) * 2)
+    full[: len(own), : len(own)] = own
+    full[range(len(own), len(full)), range(len(own), len(full))] = list(jump_law.values())
+    rounded = tuple(tuple(float(f"{value:.15g}") for value in row) for row in full)
+    return ParameterLaw(names=(*places, *jump_law), covariance=rounded, draws=draws)

@@ -1,0 +1,210 @@
+"""fit_market: from a table of prices to a market model, with its uncertainty, its source and a comparison with the data."""
+
+from __future__ import annotations
+
+import platform
+import tomllib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simulator.estimation.asset_fit import AssetFit, fit_asset
+from simulator.estimation.comparison import Comparison, compare, comparison_frame
+from simulator.estimation.dependence import correlation
+from simulator.estimation.errors import FitError
+from simulator.estimation.jumps import EXPECTED_BEYOND
+from simulator.estimation.market_block import market_block
+from simulator.estimation.returns import Returns, Window, iso, log_returns
+from simulator.estimation.settings import FitSettings
+from simulator.market.model import ModelMarket
+from simulator.market.price_file import PriceTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LIBRARIES = ("simulator", "numpy", "scipy", "numba", "arch")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a market's numbers come from."""
+
+    file: str  # name, without a folder
+    sha256: str
+    since: datetime  # the first and the last row used
+    until: datetime
+    exclude: tuple[tuple[datetime, datetime], ...]
+    rows: int
+    step: float  # [s]
+    method: str
+
+    def facts(self) -> dict[str, Any]:
+        """As the `[market.provenance]` table holds them."""
+        return {
+            "file": self.file,
+            "sha256": self.sha256,
+            "from": iso(self.since),
+            "until": iso(self.until),
+            "exclude": [f"{iso(a)}..{iso(b)}" for a, b in self.exclude],
+            "rows": self.rows,
+            "step": self.step,
+            "method": self.method,
+        }
+
+
+@dataclass(frozen=True)
+class MarketFit:
+    """A fitted market. `print` is a short report; `toml()` the block of a scenario; frames hold the numbers."""
+
+    assets: tuple[AssetFit, ...]
+    correlation: tuple[tuple[float, ...], ...]
+    correlation_rows: int
+    source: Source
+    block: float  # [step] mean length of bootstrap blocks, the longest that an asset needs
+    warnings: tuple[str, ...] = ()
+    comparison: tuple[Comparison, ...] = ()
+    versions: dict[str, str] = field(default_factory=lambda: _versions())
+
+    @property
+    def market(self) -> ModelMarket:
+        """The market that `toml()` describes, read back from it."""
+        block = tomllib.loads(self.toml())["market"]
+        if "provenance" not in ModelMarket.model_fields:
+            del block["provenance"]
+        return ModelMarket.model_validate(block)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of this fit, a sentence each; warnings of the file last."""
+        return (*(note for asset in self.assets for note in asset_notes(asset)), *self.warnings)
+
+    def toml(self, substeps: int = 1) -> str:
+        """The `[market]` block of a scenario, with comments; `substeps` only completes the [grid] line it names."""
+        return market_block(self, substeps)
+
+    def frame(self) -> pd.DataFrame:
+        """One row an estimate: asset, parameter, value, standard_error (NaN where there is none), note."""
+        import pandas as pd
+
+        rows = [(a.name, key, e.value, e.standard_error, e.note) for a in self.assets for key, e in a.estimates.items()]
+        names = ["asset", "parameter", "value", "standard_error", "note"]
+        return pd.DataFrame(rows, columns=names).astype({"standard_error": float})
+
+    def comparison_frame(self) -> pd.DataFrame:
+        """Fitted / simulated / interval; see `comparison.comparison_frame`."""
+        return comparison_frame(self.comparison)
+
+    def __str__(self) -> str:
+        outside = [row for row in self.comparison if not row.inside]
+        lines = [f"market of {', '.join(a.name for a in self.assets)}, {iso(self.source.since)} to {iso(self.source.until)}"]
+        for asset in self.assets:
+            e = asset.estimates
+            lines.append(
+                f"  {asset.name}: volatility {e['volatility'].value:.3f} a year, today {e['volatility_today'].value:.3f}, "
+                f"persistence {e['persistence'].value:.6f} a step, {e['degrees_of_freedom'].value:.2f} degrees of freedom"
+            )
+        if self.comparison:
+            lines.append(f"  simulated outside the data's interval: {len(outside)} of {len(self.comparison)} statistics")
+        return "\n".join(lines)
+
+
+def asset_notes(asset: AssetFit) -> list[str]:
+    """What was decided for one asset, and what it cost."""
+    notes = [
+        f"{asset.name}: log-likelihood {asset.log_likelihood:.1f} (percent returns); the unrestricted fit has "
+        f"{asset.cost_of_bounds + asset.cost_of_tail:.1f} more: {asset.cost_of_bounds:.1f} for variance targeting and bounded "
+        f"persistence, {asset.cost_of_tail:.1f} for the tail bound{'' if asset.tail_binds else ' (it does not bind)'}"
+    ]
+    gamma = "kept" if asset.estimates["gamma"].value != 0 else "left out"
+    notes.append(f"{asset.name}: gamma (GJR) has |t| = {abs(asset.asymmetry_t):.1f}: {gamma} (2 is needed)")
+    found = f"returns beyond {asset.threshold:.1f} conditional deviations: {asset.beyond}, expected {EXPECTED_BEYOND:g}"
+    if asset.jumps is None:
+        notes.append(f"{asset.name}: no jumps; {found}: Student-t innovations explain the tails")
+    else:
+        notes.append(f"{asset.name}: {asset.jumps.jumps.kind} jumps; {found}: they are the jumps, and left out of the GARCH")
+    if "logit_persistence" in asset.at_bound:
+        notes.append(f"{asset.name}: persistence is at its bound: no standard error, and no variance in the parameter law")
+    if abs(asset.residual_variance - 1) > 0.1:
+        notes.append(
+            f"{asset.name}: residuals have mean square {asset.residual_variance:.2f}, simulated innovations 1: "
+            "the fit follows the data more closely than its law can"
+        )
+    return notes
+
+
+def fit_market(
+    prices: PriceTable,
+    *,
+    until: datetime,
+    since: datetime | None = None,
+    exclude: Sequence[tuple[datetime, datetime]] = (),
+    step: float | None = None,
+    settings: FitSettings | None = None,
+    file: str = "",
+    seed: int = 0,
+    paths: int = 100,
+    resamples: int = 200,
+    progress: Callable[[str], None] = lambda _: None,
+) -> MarketFit:
+    """Fit a model market to `prices` (a NaN is a gap) from `since` to `until`, both included, outside `exclude`.
+
+    `step` [s] is the market step (default: the file's). `paths` simulated paths and `resamples` bootstrap samples make the
+    comparison; `paths=0` leaves it out. Raises FitError for data that cannot be fitted and NotConverged.
+    """
+    settings = settings or FitSettings()
+    problems = settings.problems()
+    if problems:
+        raise FitError(problems)
+    window = Window(until, since, tuple(exclude))
+    returns = log_returns(prices, window, step)
+    assets = []
+    for name, price, r in zip(returns.assets, returns.price, returns.returns.T, strict=True):
+        progress(f"fitting {name}")
+        assets.append(fit_asset(name, float(price), np.ascontiguousarray(r), returns.step, settings))
+    matrix, rows = _dependence(assets)
+    fit = MarketFit(
+        assets=tuple(assets),
+        correlation=tuple(tuple(float(value) for value in row) for row in matrix),
+        correlation_rows=rows,
+        source=_source(returns, window, settings, prices.sha256, file),
+        block=max(asset.block for asset in assets),
+        warnings=prices.warnings,
+    )
+    if paths == 0:
+        return fit
+    progress(f"comparing {paths} simulated paths with the data")
+    found = compare(returns.returns, fit.market, returns.step, block=fit.block, seed=seed, paths=paths, resamples=resamples)
+    return replace(fit, comparison=tuple(found))
+
+
+def _dependence(assets: Sequence[AssetFit]) -> tuple[np.ndarray, int]:
+    if len(assets) == 1:
+        return np.eye(1), assets[0].count
+    try:
+        return correlation(np.column_stack([asset.residuals for asset in assets]))
+    except ValueError as problem:
+        raise FitError([("assets", f"{problem}; fit them apart, or in a window they share")]) from None
+
+
+def _source(returns: Returns, window: Window, settings: FitSettings, sha256: str, file: str) -> Source:
+    tail = f"tail index of the stationary law >= {settings.tail_index:g}" if settings.tail_index else "tail not bounded"
+    method = (
+        "GARCH(1,1) or GJR with Student-t innovations by maximum likelihood on zero-mean log returns; variance targeted; "
+        f"persistence <= {settings.persistence_per_day:g} a day; {tail}; jumps: {settings.jumps}; "
+        "returns across gaps and exclusions dropped; correlation of normal scores"
+    )
+    return Source(file, sha256, returns.first, returns.last, window.exclude, returns.rows, returns.step, method)
+
+
+def _versions() -> dict[str, str]:
+    """What made the numbers; a checkout that runs uninstalled has no version of its own."""
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

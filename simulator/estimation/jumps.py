@@ -1,0 +1,112 @@
+"""Jumps by threshold: returns that Student-t innovations cannot explain, and the law of their sizes.
+
+A return is a jump if it lies beyond k conditional standard deviations, k so large that the innovation law would be expected to
+exceed it less than once in the sample (`EXPECTED_BEYOND` times). Removing jumps thins the tail and lowers k, so detection and fit
+alternate until the set of jumps stays the same. The first set comes from a generous threshold, because jumps left inside
+the sample would fatten the fitted tail until it hides them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulator.estimation.garch_fit import Fit
+from simulator.estimation.standard_errors import Estimate
+from simulator.market.jumps import Kou, Merton
+
+EXPECTED_BEYOND = 0.5  # returns of the sample expected beyond k if innovations were all there is
+FIRST_DEGREES = 8.0  # [degrees of freedom] behind the first, generous threshold
+MOST_ROUNDS = 30
+FEWEST_JUMPS = 3  # below it a law of sizes is not fitted: one or two returns have no distribution
+TOO_MANY = 5  # with `EXPECTED_BEYOND` expected, five or more come by chance once in 5,800 samples
+
+
+@dataclass(frozen=True)
+class Split:
+    """Returns parted into a diffusive part, NaN where a jump was, and jumps, NaN where none was."""
+
+    diffusive: np.ndarray
+    jumps: np.ndarray
+    threshold: float  # [conditional standard deviations]
+    beyond: int  # returns beyond it
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Sizes of the jumps, in order of time [1]."""
+        return self.jumps[~np.isnan(self.jumps)]
+
+
+def threshold(degrees: float, n: int) -> float:
+    """k [standard deviations] beyond which `EXPECTED_BEYOND` of `n` unit-variance t innovations are expected, on both sides."""
+    from scipy.special import stdtrit
+
+    return float(-stdtrit(degrees, EXPECTED_BEYOND / (2 * n)) * math.sqrt((degrees - 2) / degrees))
+
+
+def split(returns: np.ndarray, fit: Callable[[np.ndarray], Fit]) -> Split:
+    """Detect jumps and refit what is left until nothing changes; `fit` maps diffusive returns to a `Fit`.
+
+    If sets of jumps return in a cycle instead, the one with the largest threshold (fewest jumps) is taken.
+    """
+    n = int(np.count_nonzero(~np.isnan(returns)))
+    degrees, current, diffusive = FIRST_DEGREES, fit(returns), returns
+    last, seen = b"", dict[bytes, Split]()
+    for _ in range(MOST_ROUNDS):
+        k = threshold(degrees, n)
+        is_jump = np.abs(returns) > k * np.sqrt(current.variance(diffusive)[:-1])
+        key = is_jump.tobytes()
+        if key == last:
+            return seen[key]
+        if key in seen:
+            break
+        diffusive = np.where(is_jump, np.nan, returns)
+        current = fit(diffusive)
+        seen[key] = Split(diffusive, np.where(is_jump, returns, np.nan), k, int(np.count_nonzero(is_jump)))
+        degrees, last = current.natural.degrees_of_freedom, key
+    return max(seen.values(), key=lambda found: found.threshold)
+
+
+@dataclass(frozen=True)
+class JumpFit:
+    """A law of jumps with the standard error of each number, and its covariance in the parameter law's coordinates."""
+
+    jumps: Merton | Kou
+    count: int
+    estimates: dict[str, Estimate]
+    law: dict[str, float]  # variance of each coordinate; the maximum likelihood estimates are independent of each other
+
+
+def fit_merton(sizes: np.ndarray, years: float) -> JumpFit:
+    """Normal sizes by maximum likelihood; standard errors from the information matrix (few jumps allow no sandwich)."""
+    n = sizes.size
+    mean, deviation, intensity = float(sizes.mean()), float(sizes.std()), n / years
+    estimates = {
+        "intensity": Estimate(intensity, intensity / math.sqrt(n)),
+        "mean": Estimate(mean, deviation / math.sqrt(n)),
+        "deviation": Estimate(deviation, deviation / math.sqrt(2 * n)),
+    }
+    law = {"log_jump_intensity": 1 / n, "jump_mean": deviation**2 / n, "log_jump_deviation": 1 / (2 * n)}
+    return JumpFit(Merton(intensity=intensity, mean=mean, deviation=deviation), n, estimates, law)
+
+
+def fit_kou(sizes: np.ndarray, years: float) -> JumpFit:
+    """Double exponential sizes by maximum likelihood; a side without a jump keeps the other side's mean and gets no draws."""
+    up, down = sizes[sizes > 0], -sizes[sizes < 0]
+    n, share, intensity = sizes.size, up.size / sizes.size, sizes.size / years
+    eta_up, eta_down = (1 / float((side if side.size else np.abs(sizes)).mean()) for side in (up, down))
+    estimates = {"intensity": Estimate(intensity, intensity / math.sqrt(n))}
+    law = {"log_jump_intensity": 1 / n}
+    estimates["up_probability"] = Estimate(share, math.sqrt(share * (1 - share) / n) or None)
+    if 0 < share < 1:
+        law["logit_up_probability"] = 1 / (n * share * (1 - share))
+    for name, eta, side in (("eta_up", eta_up, up), ("eta_down", eta_down, down)):
+        estimates[name] = Estimate(eta, eta / math.sqrt(side.size) if side.size else None)
+    if up.size:
+        law["log_eta_up_above_one"] = (eta_up / (eta_up - 1)) ** 2 / up.size
+    if down.size:
+        law["log_eta_down"] = 1 / down.size
+    return JumpFit(Kou(intensity=intensity, up_probability=share, eta_up=eta_up, eta_down=eta_down), n, estimates, law)

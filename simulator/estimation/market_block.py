@@ -1,0 +1,147 @@
+"""A fit as the `[market]` block of a scenario: every number with its standard error, and where all of them come from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from simulator.estimation.dependence import standard_error
+from simulator.estimation.returns import iso
+
+if TYPE_CHECKING:
+    from simulator.estimation.asset_fit import AssetFit
+    from simulator.estimation.fit import MarketFit
+    from simulator.estimation.standard_errors import Estimate
+
+FIRST_LINE = "# A [market] block written by `simulator fit`; paste it into a scenario."
+WIDTH = 110
+DIGITS = 8  # significant; persistence near one needs them
+
+
+def market_block(fit: MarketFit, substeps: int = 1) -> str:
+    """The TOML text, text from outside (names, the file's name) escaped; `substeps` only completes the [grid] line it names."""
+    lines = [FIRST_LINE, *_header(fit, substeps), "[market]", 'kind = "model"', 'start = "today"', *_correlation(fit), ""]
+    lines += ["[market.provenance]", *(f"{key} = {_value(value)}" for key, value in fit.source.facts().items())]
+    for asset in fit.assets:
+        lines += ["", *_asset(asset)]
+    return "\n".join(lines) + "\n"
+
+
+def _header(fit: MarketFit, substeps: int) -> Iterator[str]:
+    source = fit.source
+    yield f"# File {_value(source.file)}, SHA-256 {source.sha256}"
+    yield f"# Rows {iso(source.since)} to {iso(source.until)}, {source.rows:,} used"
+    yield f"# The scenario's [grid] needs market_step = {source.step!r}" + (f" and substeps = {substeps}" if substeps > 1 else "")
+    for a, b in source.exclude:
+        yield f"# excluded: {iso(a)} to {iso(b)}"
+    yield from _wrapped(f"Method: {source.method}")
+    blocks = f"{min(asset.block for asset in fit.assets):,.0f} to {fit.block:,.0f}"
+    yield from _wrapped(
+        "Standard errors: sandwich of the stacked moments (mean square; scores), long-run covariance of a stationary "
+        f"bootstrap with blocks of {blocks} steps; natural parameters by the delta method. They are errors within this model."
+    )
+    for note in fit.notes:
+        yield from _wrapped(note)
+    yield from _wrapped(f"Versions: {', '.join(f'{name} {version}' for name, version in fit.versions.items())}")
+    yield ""
+
+
+def _wrapped(text: str) -> list[str]:
+    import textwrap
+
+    clean = "".join(sign if sign.isprintable() else "?" for sign in text)
+    return textwrap.wrap(clean, WIDTH, initial_indent="# ", subsequent_indent="#   ", break_long_words=False)
+
+
+def _correlation(fit: MarketFit) -> Iterator[str]:
+    if len(fit.assets) == 1:
+        return
+    largest = max(standard_error(fit.correlation[i][j], fit.correlation_rows) for i in range(len(fit.assets)) for j in range(i))
+    yield f"# of normal scores of the residuals, {fit.correlation_rows:,} rows; standard errors at most {largest:.2g}"
+    rows = ", ".join(f"[{', '.join(_value(value) for value in row)}]" for row in fit.correlation)
+    yield f"correlation = [{rows}]"
+
+
+def _asset(asset: AssetFit) -> Iterator[str]:
+    yield "[[market.assets]]"
+    yield f"name = {_value(asset.name)}"
+    yield f"price = {asset.price!r}  # [usd] the last in the window"
+    yield "drift = 0.0  # [1/year] zero unless set: no sample of this length can tell it"
+    yield from ("", *_process(asset))
+    if asset.jumps is not None:
+        yield from ("", *_jumps(asset))
+    yield from ("", "[market.assets.parameter_law]", f"names = [{', '.join(_value(name) for name in asset.law.names)}]")
+    yield from _law_notes(asset)
+    yield "covariance = ["
+    for row in asset.law.covariance:
+        yield f"  [{', '.join(repr(value) for value in row)}],"
+    yield from ("]", f"draws = {asset.law.draws}")
+
+
+def _process(asset: AssetFit) -> Iterator[str]:
+    e = asset.estimates
+    yield "[market.assets.process]"
+    yield 'kind = "garch"'
+    yield _number("volatility", e["volatility"], "[1/sqrt(year)] stationary, of the diffusive part: the sample's")
+    yield _number("alpha", e["alpha"], "the largest the tail bound allows" if asset.tail_binds else "")
+    yield _number("beta", e["beta"])
+    kept = e["gamma"].value != 0
+    yield _number("gamma", e["gamma"], f"|t| = {abs(asset.asymmetry_t):.1f}: {'kept' if kept else 'left out'}")
+    persistence = e["persistence"]
+    yield f"# persistence alpha + gamma/2 + beta = {persistence.value:.{DIGITS}g} a step; {_error(persistence)}"
+    yield _number("volatility_today", e["volatility_today"])
+    if "total_volatility" in e:
+        yield f"# stationary volatility with jumps: {e['total_volatility'].value:.6g}"
+    yield ""
+    yield "[market.assets.process.innovation]"
+    if asset.max_move is None:
+        yield 'kind = "normal"  # degrees of freedom at the bound'
+        return
+    yield 'kind = "student-t"'
+    yield _number("degrees_of_freedom", e["degrees_of_freedom"])
+    yield f"max_move = {asset.max_move:.1f}  # [standard deviations]; the largest residual is {asset.largest_residual:.1f}"
+
+
+def _jumps(asset: AssetFit) -> Iterator[str]:
+    assert asset.jumps is not None
+    yield "[market.assets.jumps]"
+    found = f"{asset.jumps.count} returns beyond {asset.threshold:.1f} conditional deviations"
+    yield f"kind = {_value(asset.jumps.jumps.kind)}  # {found}"
+    for name, estimate in asset.jumps.estimates.items():
+        yield _number(name, estimate)
+
+
+def _law_notes(asset: AssetFit) -> Iterator[str]:
+    if "logit_persistence" in asset.at_bound:
+        yield "# persistence is at its bound: no standard error, and no variance in this law"
+    if asset.tail_binds:
+        yield "# the tail bound binds: the alpha share moves with persistence and degrees of freedom, as the bound says"
+
+
+def _number(key: str, estimate: Estimate, comment: str = "") -> str:
+    notes = "; ".join(part for part in (comment, _error(estimate)) if part)
+    return f"{key} = {_value(float(f'{estimate.value:.{DIGITS}g}'))}" + (f"  # {notes}" if notes else "")
+
+
+def _error(estimate: Estimate) -> str:
+    return f"standard error {estimate.standard_error:.2g}" if estimate.standard_error is not None else estimate.note
+
+
+def _value(value: object) -> str:
+    """A TOML value: text as a basic string, with everything outside printable ASCII escaped."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_value(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, str):
+        return '"' + "".join(_escaped(sign) for sign in value) + '"'
+    if isinstance(value, Sequence):
+        return f"[{', '.join(_value(item) for item in value)}]"
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} has no place in a market")
+    return repr(value)
+
+
+def _escaped(sign: str) -> str:
+    if sign in '"\\':
+        return "\\" + sign
+    return sign if " " <= sign <= "~" else f"\\U{ord(sign):08x}"

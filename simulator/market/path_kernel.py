@@ -1,0 +1,367 @@
+"""The loop that fills paths: draws, copula, innovations, jumps, recursion, bridge, exponential.
+
+Paths go by in chunks small enough for the cache, the path loop innermost and contiguous, so that most loops compile to
+vector code. Nothing depends on where a chunk begins: every draw is a function of its own coordinates, and every operation
+on a path touches that path alone.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from simulator.kernel import kernel, normal, rule, uniform_pair
+from simulator.market.draws import DEGREE, ROUNDER, exponential, quantiles, uniforms
+from simulator.market.tables import (
+    CUMULANT_BASE,
+    CUMULANT_LEFT,
+    CUMULANT_SHIFT,
+    HIGHEST_VARIANCE,
+    LOWEST_VARIANCE,
+    REACH,
+    SEGMENTS,
+    WIDTH,
+)
+
+CHUNK = 256
+STRIDE = 32  # paths looked at together for a jump
+NO_JUMPS, MERTON, KOU = 0, 1, 2
+LAST = REACH - 1e-9
+SEGMENT_MASK = np.int64(SEGMENTS - 1)
+
+
+class Keys(NamedTuple):
+    """The streams of one purpose: each a uint64 of `simulator.kernel.stream`."""
+
+    steps: np.uint64  # innovation and number of jumps of (step, asset, path)
+    jumps: np.uint64  # size and moment of jump n of (step, asset, path)
+    bridge: np.uint64  # substeps 2 n and 2 n + 1 of (step, asset, path)
+
+
+class Copula(NamedTuple):
+    """How draws of different assets are tied."""
+
+    independent: bool
+    factor: np.ndarray  # [asset, asset] Cholesky factor of the correlation
+    is_normal: np.ndarray  # [asset] innovations are normal
+    normal_table: np.ndarray
+    no_offset: np.ndarray  # [CHUNK] zeros
+
+
+class JumpLaw(NamedTuple):
+    """What decides jumps; apart from `Law`, for each array handed to a function costs the count of its references."""
+
+    kind: np.ndarray  # [asset] NO_JUMPS, MERTON, KOU
+    law: np.ndarray  # [asset, draw, 3] Merton: mean, deviation; Kou: up_probability, eta_up, eta_down
+    counts: np.ndarray  # [asset, draw, n] more than n jumps above this (a uniform if independent, else a normal)
+    factor: np.ndarray  # [asset, asset] Cholesky factor of the correlation
+
+
+class Law(NamedTuple):
+    """Everything a step needs, in units of one market step. Axes: `[asset, draw]` unless said; a path names its draw."""
+
+    omega: np.ndarray
+    alpha: np.ndarray
+    gamma: np.ndarray
+    beta: np.ndarray
+    drift: np.ndarray  # of the log price: growth less the compensator of jumps
+    jump_variance: np.ndarray
+    jumps: JumpLaw
+    innovation: np.ndarray  # offsets into `innovations`
+    innovations: np.ndarray  # [table position] over uniforms if independent, else over normals
+    cumulant: np.ndarray  # offsets into `cumulants`
+    cumulants: np.ndarray  # [table position]
+    copula: Copula
+    price: np.ndarray  # [asset]
+    per_year: float  # market steps in a year
+
+
+@rule
+def mix(z, factor):
+    """Correlate rows of independent normals in place: z[a] <- sum over b <= a of factor[a, b] z[b]."""
+    for a in range(z.shape[0] - 1, -1, -1):
+        for i in range(z.shape[1]):
+            z[a, i] *= factor[a, a]
+        for b in range(a):
+            for i in range(z.shape[1]):
+                z[a, i] += factor[a, b] * z[b, i]
+
+
+@rule
+def innovate(z, offset, table, position, d, out):
+    """Innovations at standard normals z: `out[i]` from the table of path i. `position`, `d` are scratch."""
+    position_bits = position.view(np.int64)
+    for i in range(z.shape[0]):
+        w = max(min(z[i], LAST), -REACH) + REACH
+        position[i] = (w * (1.0 / WIDTH) - 0.5) + ROUNDER
+        d[i] = w - (position[i] - ROUNDER) * WIDTH
+    for i in range(z.shape[0]):
+        at = offset[i] + (position_bits[i] & SEGMENT_MASK) * (DEGREE + 1)
+        x = table[at + 5] * d[i] + table[at + 4]
+        x = ((x * d[i] + table[at + 3]) * d[i] + table[at + 2]) * d[i] + table[at + 1]
+        out[i] = x * d[i] + table[at]
+
+
+@rule
+def compensate(h, drift, offset, table, held, left, out):
+    """Growth of the log price in a step with variance h: drift less log E[exp(innovation part)]. `held`, `left` are scratch."""
+    held_bits = held.view(np.int64)
+    left_bits = left.view(np.int64)
+    for i in range(h.shape[0]):
+        held[i] = max(min(h[i], HIGHEST_VARIANCE), LOWEST_VARIANCE)
+    for i in range(h.shape[0]):
+        left_bits[i] = held_bits[i] & CUMULANT_LEFT
+    for i in range(h.shape[0]):
+        at = offset[i] + ((held_bits[i] >> CUMULANT_SHIFT) - CUMULANT_BASE) * (DEGREE + 1)
+        d = held[i] - left[i]
+        x = table[at + 5] * d + table[at + 4]
+        x = ((x * d + table[at + 3]) * d + table[at + 2]) * d + table[at + 1]
+        out[i] = drift[i] - (x * d + table[at]) * h[i]
+
+
+@rule
+def compensate_normal(h, drift, out):
+    """As `compensate`, for normal innovations: log E[exp] = h / 2."""
+    for i in range(h.shape[0]):
+        out[i] = drift[i] - 0.5 * h[i]
+
+
+@rule
+def joint_normals(key, step, asset, path, n, factor):
+    """Two standard normals for jump n, each tied to the other assets' jump n by the copula."""
+    x, y = 0.0, 0.0
+    for b in range(asset + 1):
+        u, v = uniform_pair(key, step, b, path, n)
+        x += factor[asset, b] * normal(u)
+        y += factor[asset, b] * normal(v)
+    return x, y
+
+
+@rule
+def jump_size(kind, law, w):
+    """Size of a jump of the log price at a standard normal w."""
+    if kind == MERTON:
+        return law[0] + law[1] * w
+    above = 0.5 * math.erfc(w / math.sqrt(2.0))
+    if above < law[0]:
+        return -math.log(above / law[0]) / law[1]
+    return math.log(0.5 * math.erfc(-w / math.sqrt(2.0)) / (1.0 - law[0])) / law[2]
+
+
+@rule
+def jump(count_at, least, jumps, asset, draw, key, step, first, total, moments):
+    """Jumps of one step: their sum into `total[path]`, and each whole into `moments[substep, path]` if there are substeps.
+
+    No draw at or below `least` means a jump: `STRIDE` paths are looked at together, by a count, which compiles to vector
+    code, and nearly all are spared a look at their own threshold.
+    """
+    paths = total.shape[0]
+    if moments.shape[0] > 1:
+        for i in range(paths):
+            if total[i] != 0.0:
+                for substep in range(moments.shape[0]):
+                    moments[substep, i] = 0.0
+    for i in range(paths):
+        total[i] = 0.0
+    for begin in range(0, paths, STRIDE):
+        end = min(begin + STRIDE, paths)
+        above = 0
+        for i in range(begin, end):
+            above += 1 if count_at[i] > least else 0
+        if above > 0:
+            for i in range(begin, end):
+                if count_at[i] > least:
+                    jump_path(count_at[i], jumps, asset, draw[i], key, step, first + i, i, total, moments)
+
+
+@rule
+def jump_path(count_at, jumps, asset, draw, key, step, path, i, total, moments):
+    """The jumps of one path in one step; `i` is its place in `total` and `moments`."""
+    substeps = moments.shape[0]
+    n = 0
+    while n < jumps.counts.shape[2] and count_at > jumps.counts[asset, draw, n]:
+        w, when = joint_normals(key, step, asset, path, n, jumps.factor)
+        size = jump_size(jumps.kind[asset], jumps.law[asset, draw], w)
+        total[i] += size
+        if substeps > 1:
+            substep = min(int(substeps * 0.5 * math.erfc(-when / math.sqrt(2.0))), substeps - 1)
+            moments[substep, i] += size
+        n += 1
+
+
+@rule
+def copy(source, out):
+    """`out[i] = source[i]`."""
+    for i in range(out.shape[0]):
+        out[i] = source[i]
+
+
+@rule
+def annualise(h, jump_variance, per_year, out):
+    """Annualised standard deviation known at the start of a step."""
+    for i in range(h.shape[0]):
+        out[i] = np.sqrt((h[i] + jump_variance[i]) * per_year)
+
+
+@rule
+def scale_up(h, x):
+    """Innovations to shocks, in place: e = sqrt(h) z."""
+    for i in range(h.shape[0]):
+        x[i] *= np.sqrt(h[i])
+
+
+@rule
+def recur(h, e, omega, alpha, gamma, beta):
+    """GJR variance of the next step, from the diffusive shock alone (Glosten, Jagannathan, Runkle 1993)."""
+    for i in range(h.shape[0]):
+        fall = gamma[i] if e[i] < 0.0 else 0.0
+        h[i] = min(omega[i] + (alpha[i] + fall) * (e[i] * e[i]) + beta[i] * h[i], HIGHEST_VARIANCE)
+
+
+@rule
+def bridge(position, e, h, z, substep, substeps):
+    """One substep of the Brownian bridge from 0 to the shock e with the step's own variance h, in place."""
+    left = float(substeps - substep)
+    spread = (left - 1.0) / (left * substeps)
+    for i in range(h.shape[0]):
+        position[i] += (e[i] - position[i]) / left + np.sqrt(h[i] * spread) * z[i]
+
+
+@kernel
+def smallest(counts):
+    """[asset] the smallest first threshold of any draw."""
+    out = np.empty(counts.shape[0])
+    for a in range(counts.shape[0]):
+        out[a] = counts[a, 0, 0]
+        for draw in range(1, counts.shape[1]):
+            out[a] = min(out[a], counts[a, draw, 0])
+    return out
+
+
+@kernel
+def gather(source, draw):
+    """[asset, path] from `source` [asset, draw]: each path's own parameters, side by side."""
+    out = np.empty((source.shape[0], draw.shape[0]), source.dtype)
+    for a in range(source.shape[0]):
+        for i in range(draw.shape[0]):
+            out[a, i] = source[a, draw[i]]
+    return out
+
+
+@rule
+def draw_steps(key, step, first, copula, innovation, innovations, z, counts, work):
+    """Innovations of unit variance into `z[asset]`, and where the numbers of jumps stand into `counts[asset]`."""
+    for a in range(z.shape[0]):
+        uniforms(key, step, a, first, 0, work[0], counts[a])
+        if copula.independent:
+            quantiles(work[0], z[a], work[1], work[2], innovation[a], innovations)
+        else:
+            quantiles(work[0], z[a], work[1], work[2], copula.no_offset, copula.normal_table)
+            quantiles(counts[a], work[3], work[1], work[2], copula.no_offset, copula.normal_table)
+            copy(work[3], counts[a])
+    if copula.independent:
+        return
+    mix(z, copula.factor)
+    mix(counts, copula.factor)
+    for a in range(z.shape[0]):
+        if not copula.is_normal[a]:
+            innovate(z[a], innovation[a], innovations, work[1], work[2], z[a])
+
+
+@rule
+def draw_bridge(key, step, first, n, copula, even, odd, work):
+    """Correlated standard normals of two substeps into `even[asset]` and `odd[asset]`."""
+    for a in range(even.shape[0]):
+        uniforms(key, step, a, first, n, work[0], work[3])
+        quantiles(work[0], even[a], work[1], work[2], copula.no_offset, copula.normal_table)
+        quantiles(work[3], odd[a], work[1], work[2], copula.no_offset, copula.normal_table)
+    if not copula.independent:
+        mix(even, copula.factor)
+        mix(odd, copula.factor)
+
+
+@kernel
+def fill_chunk(price, volatility, keys, first, at, draw, start, law):
+    """All steps of paths `at` .. `at + n - 1` of a block whose path 0 has the id `first`; n is the length of `draw`."""
+    assets, n = start.shape
+    steps = volatility.shape[0]
+    substeps = (price.shape[0] - 1) // steps
+    omega, alpha, gamma, beta = gather(law.omega, draw), gather(law.alpha, draw), gather(law.gamma, draw), gather(law.beta, draw)
+    drift, jump_variance = gather(law.drift, draw), gather(law.jump_variance, draw)
+    innovation, cumulant = gather(law.innovation, draw), gather(law.cumulant, draw)
+    h, e, level, growth = start.copy(), np.empty((assets, n)), np.zeros((assets, n)), np.empty((assets, n))
+    counts, jumped, work = np.empty((assets, n)), np.zeros((assets, n)), np.empty((4, n))
+    moments = np.zeros((assets, substeps, n))
+    jumps, least = law.jumps, smallest(law.jumps.counts)
+    for a in range(assets):
+        for i in range(at, at + n):
+            price[0, a, i] = law.price[a]
+    for step in range(steps):
+        draw_steps(keys.steps, step, first + at, law.copula, innovation, law.innovations, e, counts, work)
+        for a in range(assets):
+            annualise(h[a], jump_variance[a], law.per_year, volatility[step, a, at : at + n])
+            if jumps.kind[a] != NO_JUMPS:
+                jump(counts[a], least[a], jumps, a, draw, keys.jumps, step, first + at, jumped[a], moments[a])
+            if law.copula.is_normal[a]:
+                compensate_normal(h[a], drift[a], growth[a])
+            else:
+                compensate(h[a], drift[a], cumulant[a], law.cumulants, work[0], work[1], growth[a])
+            scale_up(h[a], e[a])
+        if substeps > 1:
+            between(price, keys.bridge, step, first, at, law.copula, law.price, h, e, level, growth, moments, work)
+        for a in range(assets):
+            move(level[a], growth[a], e[a], jumped[a])
+            exponential(level[a], law.price[a], work[0], work[1], price[(step + 1) * substeps, a, at : at + n])
+            recur(h[a], e[a], omega[a], alpha[a], gamma[a], beta[a])
+
+
+@rule
+def move(level, growth, e, jumped):
+    """The log price at the end of a step, in place."""
+    for i in range(level.shape[0]):
+        level[i] += growth[i] + e[i] + jumped[i]
+
+
+@kernel
+def between(price, key, step, first, at, copula, initial, h, e, level, growth, moments, work):
+    """The substeps inside one market step: growth even in time, shocks by a bridge, jumps where they fall."""
+    assets, n = h.shape
+    substeps = moments.shape[1]
+    position, jumped = np.zeros((assets, n)), np.zeros((assets, n))
+    even, odd = np.empty((assets, n)), np.empty((assets, n))
+    for substep in range(substeps - 1):
+        if substep % 2 == 0:
+            draw_bridge(key, step, first + at, substep // 2, copula, even, odd, work)
+        z = even if substep % 2 == 0 else odd
+        share = (substep + 1) / substeps
+        for a in range(assets):
+            bridge(position[a], e[a], h[a], z[a], substep, substeps)
+            for i in range(n):
+                jumped[a, i] += moments[a, substep, i]
+                work[2, i] = level[a, i] + share * growth[a, i] + position[a, i] + jumped[a, i]
+            exponential(work[2], initial[a], work[0], work[1], price[step * substeps + substep + 1, a, at : at + n])
+
+
+@kernel
+def fill(price, volatility, keys, first, draw, start, law):
+    """Fill `price` [substep + 1, asset, path] and `volatility` [step, asset, path] from `start` [asset, path], `draw` [path]."""
+    for at in range(0, draw.shape[0], CHUNK):
+        stop = min(at + CHUNK, draw.shape[0])
+        fill_chunk(price, volatility, keys, first, at, draw[at:stop], start[:, at:stop].copy(), law)
+
+
+@kernel
+def settle(variance, key, first, steps, law):
+    """Run the variances [asset, chain] of the first draw for `steps` steps, as `fill` does, without prices."""
+    assets, n = variance.shape
+    draw = np.zeros(n, np.int64)
+    omega, alpha, gamma, beta = gather(law.omega, draw), gather(law.alpha, draw), gather(law.gamma, draw), gather(law.beta, draw)
+    innovation = gather(law.innovation, draw)
+    e, unused, work = np.empty((assets, n)), np.empty((assets, n)), np.empty((4, n))
+    for step in range(steps):
+        draw_steps(key, step, first, law.copula, innovation, law.innovations, e, unused, work)
+        for a in range(assets):
+            scale_up(variance[a], e[a])
+            recur(variance[a], e[a], omega[a], alpha[a], gamma[a], beta[a])

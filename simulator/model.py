@@ -1,0 +1,338 @@
+"""RiskModel: one Mesa step moves every path of a block. `simulate` runs a scenario, `evaluate` many candidates on the same paths.
+
+Mesa names and schedules cohorts, nothing else: who acts, with what draws and in what order is decided by counters and laws,
+so results do not depend on blocks, workers or Mesa's own generator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import mesa
+import numpy as np
+
+from simulator.agents import Keepers
+from simulator.agents.cohort import Cohort, make_cohorts
+from simulator.agents.population import Population, make_population
+from simulator.kernel import stream
+from simulator.market import Grid, MarketPaths
+from simulator.outcomes import Outcomes
+from simulator.parameters import DAY, RiskParameters
+from simulator.protocol import book
+from simulator.protocol.load import load
+from simulator.protocol.rules import Rules, Terms, blend, make_rules, make_terms
+from simulator.protocol.settle import close_window, count_newly_liquidatable, forget, settle, start_step
+
+if TYPE_CHECKING:
+    from simulator.scenario import Scenario
+
+BLOCK_CELLS = 100_000  # paths x accounts held at a time: what stays in cache
+BLOCK_BYTES = 128 * 2**20  # of market paths
+STOP = 1e-9  # relative imbalance of the books that stops a run
+Progress = Callable[[int], None]
+
+
+class InvariantBroken(RuntimeError):
+    """The books do not balance: a defect of the simulator, never of a scenario."""
+
+
+class RiskModel(mesa.Model):
+    """A block of paths of one scenario: the market, the book, and its cohorts.
+
+    `market` holds the paths `first .. first + n - 1`; `purpose` keys the draws of the cohorts (market paths were made under
+    the same purpose). One `step` moves every path by one substep.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        market: MarketPaths,
+        *,
+        purpose: str = "run",
+        first: int = 0,
+        populations: Sequence[Population] | None = None,
+        watches: bool = True,
+    ):
+        super().__init__(rng=0)  # unused: randomness is a function of (seed, purpose, step, account, path)
+        self.scenario, self.market, self.grid, self.first = scenario, market, scenario.grid, first
+        keepers = next((c for c in scenario.cohorts if isinstance(c, Keepers)), None)
+        holders = [c for c in scenario.cohorts if not isinstance(c, Keepers)]
+        if populations is None:
+            populations = [make_population(c, scenario.seed, scenario.folder) for c in holders]
+        accounts = sum(len(population) for population in populations)
+        self.current = make_terms(scenario.parameters)
+        self.rules: Rules = make_rules(
+            scenario.protocol,
+            scenario.parameters,
+            market.assets,
+            [scenario.market.reference_volatility(name) for name in market.assets],
+            self.grid.dt,
+            self.grid.substeps,
+            accounts,
+            keepers,
+            stream(scenario.seed, purpose, keepers.name if keepers else "", "latency"),
+            watches,
+        )
+        paths = market.price.shape[2]
+        self.state = book.make_state(paths, accounts, self.rules.assets, self.rules.markets, self.rules.currencies)
+        self.cohorts: list[Cohort] = make_cohorts(self, scenario, purpose, holders, list(populations))
+        self.terms: Terms = self.current
+        self.candidate = scenario.parameters
+        self.voted_at = 0
+        self._weight = 0.0  # of the candidate in the parameters in force
+        self.time = 0  # substeps since the start of the burn-in
+        load(
+            self.state,
+            self.rules,
+            self.current,
+            scenario.protocol,
+            keepers,
+            [cohort.holders_and_sides for cohort in self.cohorts],
+            market,
+            list(scenario.parameters.collateral),
+        )
+
+    def step(self) -> None:
+        """Market, oracle and accrual; cohorts ask; the protocol grants, liquidates, takes over and records."""
+        t = self.time
+        start_step(self.state, t, self.market.price, self.market.volatility, self.terms, self.rules)
+        self.agents.do("step")
+        last = (t + 1) % self.rules.substeps == 0
+        worst = settle(self.state, t, self.first, self.market.volatility, self.terms, self.rules, last)
+        if not worst <= STOP:
+            raise InvariantBroken(
+                f"books are out of balance by {worst:.1e} at step {t} (seed {self.scenario.seed}, "
+                f"paths {self.first} to {self.first + self.market.price.shape[2] - 1})"
+            )
+        self.time = t + 1
+
+    def run(self, steps: int) -> None:
+        """Move `steps` substeps, parameters in force following the vote's notice and phase-in."""
+        for _ in range(steps):
+            self._put_in_force()
+            self.step()
+
+    def vote(self, candidate: RiskParameters) -> None:
+        """`candidate` is voted now: it takes effect with the protocol's notice and phase-in."""
+        self.candidate = candidate
+        self.voted_at = self.time
+
+    def _put_in_force(self) -> None:
+        if self.candidate is self.scenario.parameters:
+            return
+        change = self.scenario.protocol.change
+        since = (self.time - self.voted_at) * self.rules.dt - change.notice
+        weight = 1.0 if change.phase_in == 0.0 else min(since / change.phase_in, 1.0)
+        weight = weight if since >= 0.0 else 0.0
+        if weight == self._weight:
+            return
+        self._weight = weight
+        self.terms = make_terms(blend(self.scenario.parameters, self.candidate, weight))
+        forget(self.state)
+
+    def snapshot(self) -> list[np.ndarray]:
+        """Copies of everything that moves."""
+        return [array.copy() for array in self.state[: book.MOVING]]
+
+    def restore(self, snapshot: list[np.ndarray], time: int) -> None:
+        """Back to a snapshot taken at `time`, under current parameters."""
+        for array, copy in zip(self.state, snapshot, strict=False):
+            array[...] = copy
+        self.time, self._weight, self.terms, self.candidate = time, 0.0, self.current, self.scenario.parameters
+
+    def outcomes_of(self, candidate: RiskParameters) -> Outcomes:
+        """Vote `candidate` now, live to the horizon, and say what happened in each window."""
+        paths = self.market.price.shape[2]
+        newly = np.zeros(paths)
+        count_newly_liquidatable(self.state, newly, self.current, make_terms(candidate), self.rules)
+        self.vote(candidate)
+        self.state.scalar[:, book.STEPS] = 0.0
+        marks = [self._mark()]
+        self.run(self.grid.transition_steps)
+        marks.append(self._mark())
+        self.run(self.grid.horizon_steps - self.grid.transition_steps)
+        marks.append(self._mark())
+        columns: dict[str, np.ndarray] = {}
+        for window, start, end in (("transition", 0, 1), ("steady", 1, 2), ("whole", 0, 2)):
+            columns |= _window(window, marks[start], marks[end], self.grid)
+        columns["newly_liquidatable.transition"] = newly
+        return Outcomes(np.arange(self.first, self.first + paths), columns)
+
+    def _mark(self) -> tuple[np.ndarray, np.ndarray, int]:
+        """Counters, and (latent, fund, vault), of every path now; and the time."""
+        ends = np.zeros((self.market.price.shape[2], 3))
+        close_window(self.state, ends, self.terms, self.rules)
+        if np.isnan(ends).any():
+            raise InvariantBroken(f"books are out of balance at step {self.time} (seed {self.scenario.seed})")
+        return self.state.scalar.copy(), ends, self.time
+
+
+COUNTERS = {
+    "realised_bad_debt": book.REALISED,
+    "fund_draw": book.FUND_DRAW,
+    "adl_haircut": book.ADL_HAIRCUT,
+    "adl_volume": book.ADL_VOLUME,
+    "socialised_loss": book.SOCIALISED,
+    "uncovered_loss": book.UNCOVERED,
+    "liquidations": book.LIQUIDATIONS,
+    "liquidated_notional": book.LIQUIDATED,
+    "takeovers": book.TAKEOVERS,
+    "penalties": book.PENALTIES,
+    "fees": book.FEES,
+    "gas": book.GAS,
+    "user_cost": book.USER_COST,
+    "time_under_water": book.UNDER_WATER,
+}
+AVERAGES = {
+    "open_interest": book.OPEN_INTEREST,
+    "borrowed": book.BORROWED,
+    "collateral": book.COLLATERAL,
+    "utilisation": book.UTILISATION_SUM,
+}
+
+
+def _window(name: str, start, end, grid: Grid) -> dict[str, np.ndarray]:
+    """The columns of one window from the marks at its two ends; empty windows have zero length and NaN-free zeros."""
+    (before, ends0, t0), (after, ends, t1) = start, end
+    steps = max(t1 - t0, 1)
+    columns = {key: after[:, field] - before[:, field] for key, field in COUNTERS.items()}
+    columns |= {key: (after[:, field] - before[:, field]) / steps for key, field in AVERAGES.items()}
+    columns["latent_bad_debt"] = ends[:, 0].copy()
+    columns["loss"] = columns["realised_bad_debt"] + columns["latent_bad_debt"]
+    columns["vault_loss"] = np.maximum(ends0[:, 2] - ends[:, 2], 0.0)
+    columns["fund_end"] = ends[:, 1].copy()
+    columns["fund_minimum"] = after[:, book.FUND_MINIMUM].copy()
+    basis = np.maximum(columns["collateral"], 1e-9)
+    columns["capital_efficiency_used"] = (columns["open_interest"] + columns["borrowed"]) / basis
+    years = steps * grid.dt / (365 * DAY)
+    columns["external_variance"] = (after[:, book.EXTERNAL_SQUARES] - before[:, book.EXTERNAL_SQUARES]) / years
+    columns["observed_variance"] = (after[:, book.OBSERVED_SQUARES] - before[:, book.OBSERVED_SQUARES]) / years
+    return {f"{key}.{name}": np.ascontiguousarray(value) for key, value in columns.items()}
+
+
+def block_size(scenario: Scenario, accounts: int) -> int:
+    """How many paths a block holds: state that stays in cache, market arrays that stay small. Only speed depends on it."""
+    least = 8 if accounts <= 10_000 else 4
+    cells = max(BLOCK_CELLS // max(accounts, 1), least)
+    row = 8 * (scenario.grid.steps + 2) * len(scenario.market.asset_names) * (1 + 1 / scenario.grid.substeps)
+    return max(1, min(cells, int(BLOCK_BYTES / row), 2048))
+
+
+def evaluate(
+    scenario: Scenario,
+    candidates: Sequence[RiskParameters],
+    purpose: str = "run",
+    first: int = 0,
+    count: int | None = None,
+    jobs: int = 1,
+    *,
+    block: int | None = None,
+    progress: Progress | None = None,
+    market: MarketPaths | None = None,
+    populations: Sequence[Population] | None = None,
+) -> list[Outcomes]:
+    """Outcomes of every candidate on the same paths `first .. first + count - 1`, in the order of `candidates`.
+
+    The burn-in is lived once per path, under the scenario's current parameters, and shared. Bytes depend on (scenario,
+    candidate, purpose, path id) alone: not on `jobs`, `block`, `first` or the other candidates. `progress` is called with the
+    number of path-candidates done. Raises InvariantBroken if the books do not balance.
+    """
+    count = scenario.paths if count is None else count
+    size = block or block_size(scenario, sum(getattr(c, "accounts", 0) for c in scenario.cohorts))
+    starts = range(first, first + count, size)
+    blocks = [(start, min(size, first + count - start)) for start in starts]
+    if jobs == 1 or len(blocks) == 1 or market is not None:
+        parts = []
+        for start, paths in blocks:
+            parts.append(_evaluate_block(scenario, candidates, purpose, start, paths, market, populations, first))
+            if progress:
+                progress(paths * len(candidates))
+    else:
+        parts = _in_parallel(scenario, candidates, purpose, blocks, jobs, progress, populations)
+    return [Outcomes.concatenate([part[c] for part in parts]) for c in range(len(candidates))]
+
+
+def _in_parallel(scenario, candidates, purpose, blocks, jobs, progress, populations):
+    """Blocks on joblib's loky workers, in order. Kernels are compiled here first, so that workers find them in the cache."""
+    from joblib import Parallel, delayed
+
+    start, paths = blocks[0]
+    parts = [_evaluate_block(scenario, candidates, purpose, start, paths, None, populations, 0)]
+    if progress:
+        progress(paths * len(candidates))
+    work = (delayed(_work)(scenario, candidates, purpose, s, n, populations) for s, n in blocks[1:])
+    for part in Parallel(n_jobs=jobs, backend="loky", return_as="generator", pre_dispatch="2*n_jobs")(work):
+        parts.append(part)
+        if progress:
+            progress(len(part[0]) * len(candidates))
+    return parts
+
+
+def _work(scenario, candidates, purpose, start, paths, populations):
+    """What a worker does; it dies with its parent."""
+    _die_with_parent()
+    return _evaluate_block(scenario, candidates, purpose, start, paths, None, populations, 0)
+
+
+def _die_with_parent() -> None:
+    """Linux: a worker is killed when the process that made it ends, so that kill -9 leaves no orphans."""
+    import ctypes
+    import signal
+    import sys
+
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+
+
+def _evaluate_block(scenario, candidates, purpose, start, paths, market, populations, first) -> list[Outcomes]:
+    if market is None:
+        part = scenario.market.paths(scenario.grid, scenario.seed, purpose, start, paths)
+    else:
+        part = market.part(start - first, paths)
+    model = RiskModel(scenario, part, purpose=purpose, first=start, populations=populations)
+    model.run(scenario.grid.burn_in_steps)
+    shared = model.snapshot() if len(candidates) > 1 else None
+    outcomes = []
+    for number, candidate in enumerate(candidates):
+        if number:
+            assert shared is not None
+            model.restore(shared, scenario.grid.burn_in_steps)
+        outcomes.append(model.outcomes_of(candidate))
+    return outcomes
+
+
+def simulate(
+    scenario: Scenario,
+    *,
+    parameters: RiskParameters | None = None,
+    purpose: str = "run",
+    first: int = 0,
+    count: int | None = None,
+    jobs: int = 1,
+    block: int | None = None,
+    progress: Progress | None = None,
+    market: MarketPaths | None = None,
+    populations: Sequence[Population] | None = None,
+) -> Outcomes:
+    """What happens under `parameters` (default: the scenario's own) on `count` paths. See `evaluate`.
+
+    `market` replaces the scenario's own paths (their order is that of the path ids from `first`); `populations`, one per
+    account cohort, replaces its accounts.
+    """
+    candidate = scenario.parameters if parameters is None else parameters
+    return evaluate(
+        scenario,
+        [candidate],
+        purpose,
+        first,
+        count,
+        jobs,
+        block=block,
+        progress=progress,
+        market=market,
+        populations=populations,
+    )[0]
+
+
+__all__ = ["InvariantBroken", "RiskModel", "block_size", "evaluate", "simulate"]

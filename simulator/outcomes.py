@@ -1,0 +1,80 @@
+"""Outcomes: what happened, one entry a path. The sampling unit is the path; nothing here is an average over accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas
+
+WINDOWS = ("transition", "steady", "whole")
+
+QUANTITIES: dict[str, tuple[str, str]] = {
+    "loss": ("usd", "realised + latent bad debt"),
+    "realised_bad_debt": ("usd", "negative equity of accounts that were closed out"),
+    "latent_bad_debt": ("usd", "negative equity of open accounts at the end of the window, at wind-down prices"),
+    "fund_draw": ("usd", "bad debt paid by the insurance fund"),
+    "adl_haircut": ("usd", "bad debt borne by auto-deleveraged counterparties"),
+    "adl_volume": ("usd", "notional that was auto-deleveraged"),
+    "socialised_loss": ("usd", "bad debt shared among accounts or suppliers"),
+    "uncovered_loss": ("usd", "bad debt that nobody paid"),
+    "vault_loss": ("usd", "fall of the vault's equity over the window, if it fell"),
+    "liquidations": ("count", "keeper actions on liquidatable accounts"),
+    "liquidated_notional": ("usd", "positions closed and debts repaid by keepers"),
+    "takeovers": ("count", "accounts taken over by the vault"),
+    "penalties": ("usd", "liquidation penalties paid"),
+    "fees": ("usd", "trading fees paid"),
+    "gas": ("usd", "gas paid by keepers"),
+    "user_cost": ("usd", "fees, penalties, bonuses and equity lost in takeovers"),
+    "open_interest": ("usd", "time average"),
+    "borrowed": ("usd", "time average"),
+    "collateral": ("usd", "time average of what users had put in, at its value when put in"),
+    "utilisation": ("1", "time average of the most used pool"),
+    "capital_efficiency_used": ("1", "(open interest + borrowed) / collateral"),
+    "time_under_water": ("hour", "hours in which latent bad debt exceeded the fund"),
+    "fund_end": ("usd", "insurance fund at the end of the window"),
+    "fund_minimum": ("usd", "least value of the insurance fund since the load"),
+    "newly_liquidatable": ("count", "accounts that the vote itself makes liquidatable (transition only)"),
+    "external_variance": ("1/year", "realised variance of the first asset outside"),
+    "observed_variance": ("1/year", "realised variance of the first asset as observed in the protocol's venue"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """path: int64 [path] ids; columns: `<quantity>.<window>` -> float64 [path]. Losses are positive."""
+
+    path: np.ndarray
+    columns: dict[str, np.ndarray]
+
+    def column(self, name: str) -> np.ndarray:
+        """float64 [path] under `<quantity>.<window>`. Raises KeyError naming what there is."""
+        if name not in self.columns:
+            raise KeyError(f"no outcome {name!r}; there are {', '.join(sorted(self.columns))}")
+        return self.columns[name]
+
+    def __len__(self) -> int:
+        return len(self.path)
+
+    @staticmethod
+    def concatenate(parts: Sequence[Outcomes]) -> Outcomes:
+        """All paths of `parts`, in the order of their ids."""
+        path = np.concatenate([part.path for part in parts])
+        order = np.argsort(path, kind="stable")
+        names = parts[0].columns
+        return Outcomes(path[order], {name: np.concatenate([part.columns[name] for part in parts])[order] for name in names})
+
+    def frame(self) -> pandas.DataFrame:
+        """One row a path."""
+        import pandas
+
+        return pandas.DataFrame(self.columns, index=pandas.Index(self.path, name="path"))
+
+    def __repr__(self) -> str:
+        loss = self.columns.get("loss.whole")
+        losing = 0 if loss is None else int((loss > 0).sum())
+        return f"Outcomes of {len(self)} paths: {losing} with bad debt"

@@ -1,0 +1,136 @@
+"""Every number that a vote may change, with its unit, its bounds and its meaning; and the conventions they are stated in.
+
+Parameters are not state: a `RiskParameters` is frozen, `Accounts` (protocol/accounts.py) are arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+DAY = 86_400.0  # [s]
+YEAR = 365 * DAY  # [s]
+
+
+class Part(BaseModel):
+    """A frozen record that a scenario file can name: its fields are what the file may set, and nothing else."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class PerpetualParameters(Part):
+    """Margin of one perpetual market. Requirement = ratio x |size| x index price."""
+
+    initial_margin_ratio: Annotated[float, Field(gt=0, le=1)]  # [1] needed to open or enlarge
+    maintenance_margin_ratio: Annotated[float, Field(gt=0, le=1)]  # [1] below it the account is liquidatable
+
+    @model_validator(mode="after")
+    def _maintenance_below_initial(self) -> PerpetualParameters:
+        if self.maintenance_margin_ratio > self.initial_margin_ratio:
+            raise ValueError(
+                f"`maintenance_margin_ratio <= initial_margin_ratio` must hold, but got {self.maintenance_margin_ratio:g} "
+                f"and {self.initial_margin_ratio:g}; raise the initial margin or lower the maintenance margin"
+            )
+        return self
+
+
+class CollateralParameters(Part):
+    """Credit given to one asset. Value counted = amount x price x (1 - haircut) x factor."""
+
+    haircut: Annotated[float, Field(ge=0, lt=1)] = 0.0  # [1] valuation: size, depeg, confidence
+    collateral_factor: Fraction = 1.0  # [1] credit weight to open or withdraw
+    liquidation_threshold: Fraction = 1.0  # [1] credit weight that decides liquidation
+    liquidation_bonus: Annotated[float, Field(ge=0, lt=1)] = 0.0  # [1] paid to the keeper on collateral seized
+    borrow_weight: Annotated[float, Field(ge=0, le=1)] = 0.0  # [1] debt in this asset counts as (1 + borrow_weight)
+
+    @model_validator(mode="after")
+    def _relations(self) -> CollateralParameters:
+        if self.liquidation_threshold < self.collateral_factor:
+            raise ValueError(
+                f"`collateral_factor <= liquidation_threshold` must hold, but got {self.collateral_factor:g} and "
+                f"{self.liquidation_threshold:g}; a position at the limit would be liquidatable when opened"
+            )
+        credit = (1 - self.haircut) * self.liquidation_threshold * (1 + self.liquidation_bonus)
+        if credit > 1 + 1e-12:
+            raise ValueError(
+                f"`(1 - haircut) * liquidation_threshold * (1 + liquidation_bonus) <= 1` must hold, but got {credit:g} "
+                f"from {self.haircut:g}, {self.liquidation_threshold:g} and {self.liquidation_bonus:g}; "
+                "every liquidation would create bad debt"
+            )
+        return self
+
+
+class BorrowingParameters(Part):
+    """Interest of one lending pool: a rate with a kink at `optimal_utilisation` (Aave v3, Compound)."""
+
+    base_rate: Annotated[float, Field(ge=0, le=10)] = 0.0  # [1/year]
+    slope_below: Annotated[float, Field(ge=0, le=10)]  # [1/year] added up to the kink
+    slope_above: Annotated[float, Field(ge=0, le=100)]  # [1/year] added from the kink to full utilisation
+    optimal_utilisation: Annotated[float, Field(gt=0, lt=1)]  # [1]
+    reserve_factor: Annotated[float, Field(ge=0, lt=1)] = 0.0  # [1] share of interest kept by the treasury
+
+
+class FeeParameters(Part):
+    """Trading fee = min(cap, flat + slope x volatility), volatility = annualised EWMA of the oracle price."""
+
+    flat: Annotated[float, Field(ge=0, lt=1)] = 0.0  # [1] of notional traded
+    volatility_slope: Annotated[float, Field(ge=0, le=1)] = 0.0  # [1 per unit of annualised volatility]
+    cap: Annotated[float, Field(ge=0, lt=1)] = 0.05  # [1]
+
+    @model_validator(mode="after")
+    def _cap_above_flat(self) -> FeeParameters:
+        if self.cap < self.flat:
+            raise ValueError(f"`flat <= cap` must hold, but got {self.flat:g} and {self.cap:g}")
+        return self
+
+
+class LiquidationParameters(Part):
+    """What a liquidation costs and how much of an account it may take."""
+
+    penalty: Annotated[float, Field(ge=0, lt=1)] = 0.0  # [1] of perpetual notional closed
+    close_factor: Annotated[float, Field(gt=0, le=1)] = 1.0  # [1] share of debt one liquidation may repay
+    full_below_health: Annotated[float, Field(ge=0, le=1)] = 0.95  # [1] health factor below which all debt may be repaid
+
+
+class RiskParameters(Part):
+    """Every number that a vote may change. Dotted names, as in `perpetuals.ETH.initial_margin_ratio`, address them."""
+
+    perpetuals: dict[str, PerpetualParameters] = {}
+    collateral: dict[str, CollateralParameters] = {}
+    borrowing: dict[str, BorrowingParameters] = {}
+    fees: FeeParameters = FeeParameters()
+    liquidation: LiquidationParameters = LiquidationParameters()
+
+    def get(self, name: str) -> float:
+        """The value under a dotted name. Raises KeyError, naming the parameters there are, if there is none."""
+        return dict(self.items())[name]
+
+    def items(self) -> Iterator[tuple[str, float]]:
+        """Every (dotted name, value), in a fixed order."""
+        yield from _leaves("", self.model_dump())
+
+    def replace(self, changes: Mapping[str, float]) -> RiskParameters:
+        """A copy with some dotted names changed, all relations checked again. Raises KeyError for an unknown name."""
+        values = self.model_dump()
+        for name, value in changes.items():
+            *folders, leaf = name.split(".")
+            place = values
+            for folder in folders:
+                place = place[folder]
+            if not isinstance(place.get(leaf), float):
+                raise KeyError(name)
+            place[leaf] = float(value)
+        return RiskParameters.model_validate(values)
+
+
+def _leaves(prefix: str, tree: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _leaves(f"{prefix}{key}.", value)
+        else:
+            yield f"{prefix}{key}", float(value)

@@ -1,0 +1,53 @@
+"""The contracts: accounts, and the only rules that may change them. docs/model.md is the law in words."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from simulator.parameters import Fraction, Part
+from simulator.protocol.backstop import Backstop, Counterparty, InsuranceFund, Maker, NoBackstop
+from simulator.protocol.liquidation import Liquidation, WholeLiquidation
+from simulator.protocol.venue import AssetVenues
+
+
+class Funding(Part):
+    """Premium funding: longs pay (mark / index - 1) per `interval`, on oracle notional, capped."""
+
+    interval: Annotated[float, Field(gt=0)] = 28_800.0  # [s]
+    cap: Annotated[float, Field(ge=0)] = 10.0  # [1/year]
+
+
+class Gains(Part):
+    """How unrealised profit counts in health; losses count in full."""
+
+    weight: Fraction = 1.0  # [1]
+    cap: Annotated[float, Field(ge=0)] = 1e18  # [usd] per account
+
+
+class Change(Part):
+    """How a vote takes effect."""
+
+    notice: Annotated[float, Field(ge=0)] = 0.0  # [s] between the vote and the first effect
+    phase_in: Annotated[float, Field(ge=0)] = 0.0  # [s] over which parameters move linearly to their new values
+
+
+class Protocol(Part):
+    """The rules that a vote on numbers does not change."""
+
+    venues: dict[str, AssetVenues]
+    valuation_price: Literal["mark", "index"] = "index"  # values positions, their notional and their triggers
+    gains: Gains = Gains()
+    funding: Funding = Funding()
+    liquidation: Liquidation = WholeLiquidation(kind="whole")
+    counterparty: Counterparty = Maker(capital=0.0)
+    fund: InsuranceFund = InsuranceFund()
+    backstop: Backstop = NoBackstop(kind="none")
+    residual: Literal["socialised", "uncovered"] = "socialised"
+    volatility_half_life: Annotated[float, Field(gt=0)] = 86_400.0  # [s] of the EWMA that the fee reads
+    max_rounds: Annotated[int, Field(ge=1, le=100)] = 16  # of liquidation and impact within a substep
+    change: Change = Change()
+
+
+__all__ = ["Protocol"]

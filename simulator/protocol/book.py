@@ -1,0 +1,150 @@
+"""The book: what an account record and a path record hold, by name, and how many paths of it lie in memory.
+
+Account state is `[path, account, field]`: a liquidation touches one record at random, so a record is contiguous. Field
+numbers never stand bare in a rule: fixed ones are the constants below, those of currency k and market m are
+`HEAD + k` (deposit), `HEAD + K + k` (debt), `HEAD + 2K + m` (position), `HEAD + 2K + M + m` (cost), see `offsets`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from simulator.kernel import rule
+
+CASH, BASIS, HEAD = 0, 1, 2  # account fields [usd], [usd]
+MAKER, VAULT, FUND, KEEPER, TREASURY, SPECIAL = 0, 1, 2, 3, 4, 5  # records after the cohorts' accounts
+
+# asset fields, of the path record `asset[path, asset, field]`
+EXTERNAL, SPOT_PERMANENT, SPOT_TRANSIENT, SPOT_FLOW, SPOT, SPOT_DEPTH, INDEX, ORACLE_AGE, VARIANCE, LAST_INDEX = range(10)
+ASSET_FIELDS = 10
+
+# market fields: MARGIN_PRICE is M and VALUE is P = M - F of docs/model.md; REFERENCE_* are as the watch list last saw them
+PERMANENT, TRANSIENT, FLOW, DEPTH, MARK, FUNDING, MARGIN_PRICE, VALUE, OPEN_LONG, HEDGE = range(10)
+REFERENCE_PRICE, REFERENCE_VALUE, REFERENCE_FUNDING, MOST_OPEN = 10, 11, 12, 13
+MARKET_FIELDS = 14
+
+# currency fields: DEPOSIT_VALUE is X = A index and DEBT_VALUE is Y = B index
+DEPOSIT_INDEX, BORROW_INDEX, LIQUIDITY, RESERVE, DEPOSIT_TOTAL, DEBT_TOTAL, DEPOSIT_VALUE, DEBT_VALUE, INDEX_PEAK = range(9)
+BORROW_RATE, UTILISATION, REFERENCE_DEPOSIT, REFERENCE_DEBT, UNBACKED, STOCK = 9, 10, 11, 12, 13, 14
+CURRENCY_FIELDS = 15
+
+# pots, running totals and counters of a path: COUNTERS are what section 7 of docs/model.md records
+OUTSIDE_CASH, DEFICIT_CASH, DEFICIT_OUTSIDE, UNCOVERED_CASH, CAPACITY, BASIS_TOTAL, GROSS_FLOW, CUT, LIST_LENGTH = range(9)
+REALISED, FUND_DRAW, ADL_HAIRCUT, ADL_VOLUME, SOCIALISED, UNCOVERED, LIQUIDATIONS, LIQUIDATED, TAKEOVERS = range(9, 18)
+PENALTIES, FEES, GAS, USER_COST, UNDER_WATER, OPEN_INTEREST, BORROWED, COLLATERAL, UTILISATION_SUM = range(18, 27)
+FUND_MINIMUM, EXTERNAL_SQUARES, OBSERVED_SQUARES, LAST_EXTERNAL, LAST_OBSERVED, STEPS, LATENT, WORST_IMBALANCE = range(27, 35)
+FOUND = 35  # accounts found liquidatable by the last look
+SCALARS = 36
+
+# request fields (docs/model.md 5.1)
+ACCOUNT, ARRIVAL, R_MARKET, QUANTITY, R_CASH, R_CURRENCY, TOKENS, R_DEBT, BORROW, EXIT, REDUCE = range(11)
+REQUEST_FIELDS = 11
+
+
+MOVING = 8  # arrays of a State that carry over from step to step; the rest is scratch
+
+
+class State(NamedTuple):
+    """A block of paths: arrays, path first (a path's record is worked on whole while it is in cache)."""
+
+    accounts: np.ndarray  # float64 [path, account, field]
+    asset: np.ndarray  # float64 [path, asset, field]
+    market: np.ndarray  # float64 [path, market, field]
+    currency: np.ndarray  # float64 [path, currency, field]
+    scalar: np.ndarray  # float64 [path, field]
+    watch: np.ndarray  # float64 [path, account, 3]: slack at the reference, sensitivity to falls, to rises
+    listed: np.ndarray  # int32 [path, account]: the accounts that may be reached before the cut
+    is_listed: np.ndarray  # uint8 [path, account]
+    requests: np.ndarray  # float64 [path, slot, field]
+    count: np.ndarray  # int64 [path]: requests made in this step
+    row: np.ndarray  # float64 [field]: the copy on which a change is worked out
+    other: np.ndarray  # float64 [field]: the copy of a counterparty
+    order: np.ndarray  # int64 [slot]: scratch of the queue
+    due: np.ndarray  # float64 [slot]: scratch of the queue
+    found: np.ndarray  # int64 [account]: scratch, accounts found liquidatable
+
+
+class Path(NamedTuple):
+    """One path of a State: views."""
+
+    accounts: np.ndarray
+    asset: np.ndarray
+    market: np.ndarray
+    currency: np.ndarray
+    scalar: np.ndarray
+    watch: np.ndarray
+    listed: np.ndarray
+    is_listed: np.ndarray
+    requests: np.ndarray
+    row: np.ndarray
+    other: np.ndarray
+    order: np.ndarray
+    due: np.ndarray
+    found: np.ndarray
+
+
+@rule
+def path_of(state, p):
+    """The views of path `p`."""
+    return Path(
+        state.accounts[p],
+        state.asset[p],
+        state.market[p],
+        state.currency[p],
+        state.scalar[p],
+        state.watch[p],
+        state.listed[p],
+        state.is_listed[p],
+        state.requests[p],
+        state.row,
+        state.other,
+        state.order,
+        state.due,
+        state.found,
+    )
+
+
+def make_state(paths: int, accounts: int, assets: int, markets: int, currencies: int) -> State:
+    """A zeroed block for `accounts` cohort accounts (special records are added)."""
+    fields = HEAD + 2 * currencies + 2 * markets
+    return State(
+        accounts=np.zeros((paths, accounts + SPECIAL, fields)),
+        asset=np.zeros((paths, assets, ASSET_FIELDS)),
+        market=np.zeros((paths, markets, MARKET_FIELDS)),
+        currency=np.zeros((paths, currencies, CURRENCY_FIELDS)),
+        scalar=np.zeros((paths, SCALARS)),
+        watch=np.zeros((paths, accounts, 3)),
+        listed=np.zeros((paths, accounts), np.int32),
+        is_listed=np.zeros((paths, accounts), np.uint8),
+        requests=np.empty((paths, accounts, REQUEST_FIELDS)),
+        count=np.zeros(paths, np.int64),
+        row=np.zeros(fields),
+        other=np.zeros(fields),
+        order=np.zeros(2 * accounts + 1, np.int64),
+        due=np.zeros(2 * accounts + 1),
+        found=np.zeros(accounts + 1, np.int64),
+    )
+
+
+@rule
+def commit(b, i, row, rules):
+    """Write `row` over record `i` and carry its change into the running totals of the path."""
+    old = b.accounts[i]
+    K, M = rules.currencies, rules.markets
+    b.scalar[BASIS_TOTAL] += row[BASIS] - old[BASIS]
+    for k in range(K):
+        b.currency[k, DEPOSIT_TOTAL] += row[HEAD + k] - old[HEAD + k]
+        b.currency[k, DEBT_TOTAL] += row[HEAD + K + k] - old[HEAD + K + k]
+    for m in range(M):
+        b.market[m, OPEN_LONG] += max(row[HEAD + 2 * K + m], 0.0) - max(old[HEAD + 2 * K + m], 0.0)
+    for f in range(row.size):
+        old[f] = row[f]
+
+
+@rule
+def less(former, taken):
+    """`former` - `taken` of something that cannot be negative; a rounding residue is nothing."""
+    left = former - taken
+    return left if left > 1e-12 * former else 0.0

@@ -1,0 +1,256 @@
+"""The four prices, and what accrues by itself: venues recover, the oracle observes, funding and interest run.
+
+docs/model.md sections 2 and 4.1 to 4.4.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simulator.kernel import rule
+from simulator.parameters import YEAR
+from simulator.protocol.book import (
+    BORROW_INDEX,
+    BORROW_RATE,
+    CAPACITY,
+    CASH,
+    DEBT_TOTAL,
+    DEBT_VALUE,
+    DEPOSIT_INDEX,
+    DEPOSIT_TOTAL,
+    DEPOSIT_VALUE,
+    DEPTH,
+    EXTERNAL,
+    EXTERNAL_SQUARES,
+    FLOW,
+    FUNDING,
+    HEAD,
+    HEDGE,
+    INDEX,
+    INDEX_PEAK,
+    LAST_EXTERNAL,
+    LAST_INDEX,
+    LAST_OBSERVED,
+    MAKER,
+    MARGIN_PRICE,
+    MARK,
+    OBSERVED_SQUARES,
+    ORACLE_AGE,
+    OUTSIDE_CASH,
+    PERMANENT,
+    RESERVE,
+    SPOT,
+    SPOT_DEPTH,
+    SPOT_FLOW,
+    SPOT_PERMANENT,
+    SPOT_TRANSIENT,
+    TRANSIENT,
+    UTILISATION,
+    VALUE,
+    VARIANCE,
+)
+from simulator.protocol.rules import (
+    LINEAR,
+    O_DEVIATION,
+    O_HEARTBEAT,
+    O_WEIGHT,
+    V_COEFFICIENT,
+    V_DEPTH,
+    V_ELASTICITY,
+    V_FLOOR,
+    V_KEEP,
+)
+
+
+@rule
+def depth_of(venue, volatility, reference):
+    """Depth of a venue at the present volatility [usd]."""
+    if venue[V_ELASTICITY] == 0.0 or reference <= 0.0:
+        return venue[V_DEPTH]
+    if volatility <= 0.0:
+        return venue[V_DEPTH]
+    share = (volatility / reference) ** -venue[V_ELASTICITY]
+    return venue[V_DEPTH] * min(max(share, venue[V_FLOOR]), 1.0)
+
+
+@rule
+def shifted(price, permanent, transient):
+    """`price` moved by a log impact; exact where there is none."""
+    impact = permanent + transient
+    if impact == 0.0:
+        return price
+    return price * np.exp(impact)
+
+
+@rule
+def observe(b, rules, elapsed):
+    """Spot prices, the oracle's rule, marks. `elapsed` seconds make the oracle older; 0 within a step."""
+    for a in range(rules.assets):
+        asset = b.asset[a]
+        oracle = rules.oracle[a]
+        asset[ORACLE_AGE] += elapsed
+        raw = asset[EXTERNAL]
+        if oracle[O_WEIGHT] < 1.0:
+            spot = shifted(asset[EXTERNAL], asset[SPOT_PERMANENT], asset[SPOT_TRANSIENT])
+            raw = oracle[O_WEIGHT] * asset[EXTERNAL] + (1.0 - oracle[O_WEIGHT]) * spot
+        if asset[ORACLE_AGE] >= oracle[O_HEARTBEAT] or abs(raw / asset[INDEX] - 1.0) >= oracle[O_DEVIATION]:
+            asset[INDEX] = raw
+            if elapsed > 0.0:
+                asset[ORACLE_AGE] = 0.0
+    mark(b, rules)
+
+
+@rule
+def mark(b, rules):
+    """Spot and mark prices from the impacts as they are now; the oracle publishes nothing."""
+    for a in range(rules.assets):
+        asset = b.asset[a]
+        asset[SPOT] = shifted(asset[EXTERNAL], asset[SPOT_PERMANENT], asset[SPOT_TRANSIENT])
+    for m in range(rules.markets):
+        market = b.market[m]
+        market[MARK] = shifted(b.asset[rules.market_asset[m], INDEX], market[PERMANENT], market[TRANSIENT])
+
+
+@rule
+def value(b, rules):
+    """Refresh what health is computed from: X, Y, M and P."""
+    for k in range(rules.currencies):
+        currency = b.currency[k]
+        index = b.asset[rules.currency_asset[k], INDEX]
+        currency[DEPOSIT_VALUE] = currency[DEPOSIT_INDEX] * index
+        currency[DEBT_VALUE] = currency[BORROW_INDEX] * index
+    for m in range(rules.markets):
+        market = b.market[m]
+        price = market[MARK] if rules.values_at_mark else b.asset[rules.market_asset[m], INDEX]
+        market[MARGIN_PRICE] = price
+        market[VALUE] = price - market[FUNDING]
+
+
+@rule
+def utilisation(b, k):
+    """Share of the supplied tokens of currency `k` that is borrowed."""
+    supplied = b.currency[k, DEPOSIT_TOTAL] * b.currency[k, DEPOSIT_INDEX]
+    borrowed = b.currency[k, DEBT_TOTAL] * b.currency[k, BORROW_INDEX]
+    if supplied <= 0.0:
+        return 0.0
+    return min(max(borrowed / supplied, 0.0), 1.0)
+
+
+@rule
+def borrow_rate(u, terms, k):
+    """The kinked rate [1/year] at utilisation `u`."""
+    kink = terms.kink[k]
+    return (
+        terms.base_rate[k] + terms.slope_below[k] * min(u, kink) / kink + terms.slope_above[k] * max(u - kink, 0.0) / (1.0 - kink)
+    )
+
+
+@rule
+def accrue_interest(b, terms, rules):
+    """Interest of every pool over one substep, by indices: borrowers' accrual = suppliers' accrual + reserve."""
+    for k in range(rules.currencies):
+        if rules.borrowable[k] == 0:
+            continue
+        currency = b.currency[k]
+        supplied = currency[DEPOSIT_TOTAL] * currency[DEPOSIT_INDEX]
+        borrowed = currency[DEBT_TOTAL] * currency[BORROW_INDEX]
+        u = utilisation(b, k)
+        rate = borrow_rate(u, terms, k)
+        interest = borrowed * rate * rules.year
+        currency[BORROW_INDEX] *= 1.0 + rate * rules.year
+        if supplied > 0.0:
+            currency[DEPOSIT_INDEX] *= 1.0 + (1.0 - terms.reserve_factor[k]) * interest / supplied
+            currency[RESERVE] += terms.reserve_factor[k] * interest
+        else:
+            currency[RESERVE] += interest
+        currency[BORROW_RATE] = rate
+        currency[UTILISATION] = u
+        currency[INDEX_PEAK] = max(currency[INDEX_PEAK], currency[DEPOSIT_INDEX])
+
+
+@rule
+def accrue_funding(b, rules):
+    """Premium funding by index: longs pay where mark is above index, on oracle notional."""
+    for m in range(rules.markets):
+        market = b.market[m]
+        index = b.asset[rules.market_asset[m], INDEX]
+        rate = (market[MARK] / index - 1.0) * YEAR / rules.funding_interval
+        rate = min(max(rate, -rules.funding_cap), rules.funding_cap)
+        market[FUNDING] += rate * rules.year * index
+
+
+@rule
+def hedge_maker(b, m, move, rules):
+    """The maker's hedge earned `move` per base; it is then set anew."""
+    market = b.market[m]
+    earned = market[HEDGE] * move
+    maker = b.accounts[rules.accounts + MAKER]
+    maker[CASH] += earned
+    b.scalar[OUTSIDE_CASH] -= earned
+    market[HEDGE] = -rules.hedge_ratio * maker[HEAD + 2 * rules.currencies + m]
+
+
+@rule
+def begin(b, price, previous, volatility, terms, rules):
+    """Sections 4.1 to 4.4 on one path: `price`, `previous`, `volatility` are [asset]."""
+    for a in range(rules.assets):
+        asset = b.asset[a]
+        asset[EXTERNAL] = price[a]
+        asset[SPOT_DEPTH] = depth_of(rules.spot[a], volatility[a], rules.reference_volatility[a])
+        asset[SPOT_TRANSIENT] *= rules.spot[a, V_KEEP]
+    for m in range(rules.markets):
+        market = b.market[m]
+        a = rules.market_asset[m]
+        market[DEPTH] = depth_of(rules.perpetual[m], volatility[a], rules.reference_volatility[a])
+        market[TRANSIENT] *= rules.perpetual[m, V_KEEP]
+    observe_and_learn(b, rules)
+    accrue_funding(b, rules)
+    accrue_interest(b, terms, rules)
+    for m in range(rules.markets):
+        if rules.hedge_ratio > 0.0:
+            a = rules.market_asset[m]
+            hedge_maker(b, m, price[a] - previous[a], rules)
+    b.scalar[CAPACITY] = min(rules.capital, b.scalar[CAPACITY] + rules.capital * rules.dt / rules.turnover)
+    value(b, rules)
+
+
+@rule
+def observe_and_learn(b, rules):
+    """The oracle observes, and the volatility that fees read learns from what it published."""
+    for a in range(rules.assets):
+        b.asset[a, LAST_INDEX] = b.asset[a, INDEX]
+    observe(b, rules, rules.dt)
+    for a in range(rules.assets):
+        keep = rules.variance_keep
+        squared = 0.0
+        if b.asset[a, INDEX] != b.asset[a, LAST_INDEX]:
+            move = np.log(b.asset[a, INDEX] / b.asset[a, LAST_INDEX])
+            squared = move * move
+        b.asset[a, VARIANCE] = keep * b.asset[a, VARIANCE] + (1.0 - keep) * squared / rules.year
+
+
+@rule
+def move_permanently(b, rules):
+    """`linear-permanent` venues move once, at the end of the step, by the step's net flow."""
+    for a in range(rules.assets):
+        if rules.spot[a, LINEAR] == 0.0 and b.asset[a, SPOT_FLOW] != 0.0:
+            ratio = 1.0 + rules.spot[a, V_COEFFICIENT] * b.asset[a, SPOT_FLOW] / b.asset[a, SPOT_DEPTH]
+            b.asset[a, SPOT_PERMANENT] += np.log(max(ratio, 1e-3))
+            b.asset[a, SPOT_FLOW] = 0.0
+    for m in range(rules.markets):
+        if rules.perpetual[m, LINEAR] == 0.0 and b.market[m, FLOW] != 0.0:
+            ratio = 1.0 + rules.perpetual[m, V_COEFFICIENT] * b.market[m, FLOW] / b.market[m, DEPTH]
+            b.market[m, PERMANENT] += np.log(max(ratio, 1e-3))
+            b.market[m, FLOW] = 0.0
+
+
+@rule
+def watch_variance(b, rules):
+    """Squared market-step returns of the first asset, outside and as observed: what `run` compares with the fit."""
+    external = b.asset[0, EXTERNAL]
+    observed = b.market[0, MARK] if rules.markets > 0 and rules.market_asset[0] == 0 else b.asset[0, SPOT]
+    if b.scalar[LAST_EXTERNAL] > 0.0:
+        b.scalar[EXTERNAL_SQUARES] += np.log(external / b.scalar[LAST_EXTERNAL]) ** 2
+        b.scalar[OBSERVED_SQUARES] += np.log(observed / b.scalar[LAST_OBSERVED]) ** 2
+    b.scalar[LAST_EXTERNAL] = external
+    b.scalar[LAST_OBSERVED] = observed

@@ -1,0 +1,228 @@
+"""The rules and the terms as numbers that kernels read.
+
+`Rules` is what a vote on parameters does not change, `Terms` is what it does. Both are made from the frozen parts of the
+scenario, once; nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from simulator.parameters import YEAR, RiskParameters
+from simulator.protocol import Protocol
+from simulator.protocol.backstop import Maker, VaultBackstop
+from simulator.protocol.liquidation import PartialLiquidation
+from simulator.protocol.venue import LinearPermanentVenue, LinearVenue
+
+# columns of a venue table
+LINEAR, V_DEPTH, V_PERMANENT, V_KEEP, V_ELASTICITY, V_FLOOR, V_COEFFICIENT = range(7)
+# columns of the oracle table
+O_WEIGHT, O_DEVIATION, O_HEARTBEAT = range(3)
+
+
+class Terms(NamedTuple):
+    """Parameters in force. Arrays [market] or [currency]; the rest scalars. Units as in simulator.parameters."""
+
+    initial_ratio: np.ndarray
+    maintenance_ratio: np.ndarray
+    counted: np.ndarray  # 1 - haircut
+    initial_weight: np.ndarray  # (1 - haircut) x collateral factor
+    maintenance_weight: np.ndarray  # (1 - haircut) x liquidation threshold
+    factor: np.ndarray  # collateral factor
+    bonus: np.ndarray
+    debt_weight: np.ndarray  # 1 + borrow weight
+    base_rate: np.ndarray
+    slope_below: np.ndarray
+    slope_above: np.ndarray
+    kink: np.ndarray
+    reserve_factor: np.ndarray
+    fee_flat: float
+    fee_slope: float
+    fee_cap: float
+    penalty: float
+    close_factor: float
+    full_below: float
+
+
+class Rules(NamedTuple):
+    """The fixed rules of one scenario. Times in seconds or as factors per substep."""
+
+    accounts: int  # of cohorts; the special records follow
+    assets: int
+    markets: int
+    currencies: int
+    currency_asset: np.ndarray  # int64 [currency]
+    market_asset: np.ndarray  # int64 [market]
+    borrowable: np.ndarray  # uint8 [currency]
+    spot: np.ndarray  # float64 [asset, venue column]
+    perpetual: np.ndarray  # float64 [market, venue column]
+    oracle: np.ndarray  # float64 [asset, oracle column]
+    reference_volatility: np.ndarray  # float64 [asset]
+    dt: float
+    year: float
+    substeps: int
+    values_at_mark: bool
+    gain_weight: float
+    gain_cap: float
+    gains_limited: bool
+    funding_interval: float
+    funding_cap: float
+    whole: bool
+    keeper_share: float
+    guaranteed: bool
+    buffer: float
+    minimum_notional: float
+    is_maker: bool
+    hedge_ratio: float
+    fee_share: float
+    has_vault: bool
+    threshold: float
+    vault_margin: float
+    unwind: float
+    socialises: bool
+    variance_keep: float
+    max_rounds: int
+    has_keepers: bool
+    at_a_profit: bool
+    latency: float
+    capital: float
+    turnover: float
+    gas: float
+    minimum_profit: float
+    keeper_key: np.uint64
+    watches: bool
+
+
+def _venue_row(venue, dt: float) -> list[float]:
+    if isinstance(venue, LinearPermanentVenue):
+        return [0.0, venue.depth, 1.0, 1.0, 0.0, 1.0, venue.coefficient]
+    assert isinstance(venue, LinearVenue)
+    keep = 2.0 ** (-dt / venue.half_life)
+    return [1.0, venue.depth, venue.permanent_share, keep, venue.depth_elasticity, venue.depth_floor, 0.0]
+
+
+def make_terms(parameters: RiskParameters) -> Terms:
+    """The numbers of `parameters`, in the order in which it names markets and currencies."""
+    perpetuals, collateral = list(parameters.perpetuals.values()), list(parameters.collateral.values())
+    rates = [parameters.borrowing.get(name) for name in parameters.collateral]
+    fees, liquidation = parameters.fees, parameters.liquidation
+
+    def column(parts, read, absent=0.0):
+        return np.array([absent if part is None else read(part) for part in parts], dtype=float)
+
+    return Terms(
+        initial_ratio=column(perpetuals, lambda x: x.initial_margin_ratio),
+        maintenance_ratio=column(perpetuals, lambda x: x.maintenance_margin_ratio),
+        counted=column(collateral, lambda x: 1 - x.haircut),
+        initial_weight=column(collateral, lambda x: (1 - x.haircut) * x.collateral_factor),
+        maintenance_weight=column(collateral, lambda x: (1 - x.haircut) * x.liquidation_threshold),
+        factor=column(collateral, lambda x: x.collateral_factor),
+        bonus=column(collateral, lambda x: x.liquidation_bonus),
+        debt_weight=column(collateral, lambda x: 1 + x.borrow_weight),
+        base_rate=column(rates, lambda x: x.base_rate),
+        slope_below=column(rates, lambda x: x.slope_below),
+        slope_above=column(rates, lambda x: x.slope_above),
+        kink=column(rates, lambda x: x.optimal_utilisation, absent=0.5),
+        reserve_factor=column(rates, lambda x: x.reserve_factor),
+        fee_flat=fees.flat,
+        fee_slope=fees.volatility_slope,
+        fee_cap=fees.cap,
+        penalty=liquidation.penalty,
+        close_factor=liquidation.close_factor,
+        full_below=liquidation.full_below_health,
+    )
+
+
+def blend(current: RiskParameters, candidate: RiskParameters, weight: float) -> RiskParameters:
+    """The parameters in force `weight` (0 to 1) of the way from `current` to `candidate`: linear in every number.
+
+    Not validated again: the relations among numbers are not convex, and a phase-in passes through what a vote may not set.
+    """
+    if weight <= 0.0 or candidate == current:
+        return current
+    if weight >= 1.0:
+        return candidate
+    return _between(current, candidate, weight)
+
+
+def _between(low, high, weight):
+    """Number by number, through records and tables of records."""
+    if isinstance(low, float):
+        return low + weight * (high - low)
+    if isinstance(low, dict):
+        return {name: _between(value, high[name], weight) for name, value in low.items()}
+    fields = {name: _between(getattr(low, name), getattr(high, name), weight) for name in type(low).model_fields}
+    return type(low).model_construct(**fields)
+
+
+def make_rules(
+    protocol: Protocol,
+    parameters: RiskParameters,
+    assets: tuple[str, ...],
+    reference_volatility: list[float],
+    dt: float,
+    substeps: int,
+    accounts: int,
+    keepers,
+    keeper_key: np.uint64,
+    watches: bool = True,
+) -> Rules:
+    """The numbers of `protocol` for the markets and currencies that `parameters` names; `keepers` may be None."""
+    where = {name: a for a, name in enumerate(assets)}
+    currencies, markets = list(parameters.collateral), list(parameters.perpetuals)
+    liquidation, backstop, counterparty = protocol.liquidation, protocol.backstop, protocol.counterparty
+    partial = isinstance(liquidation, PartialLiquidation)
+    vault = isinstance(backstop, VaultBackstop)
+    maker = isinstance(counterparty, Maker)
+    spot = [
+        _venue_row(protocol.venues[name].spot, dt) if name in protocol.venues else [1.0, 1e30, 0, 0, 0, 1, 0] for name in assets
+    ]
+    oracles = [protocol.venues[name].oracle if name in protocol.venues else None for name in assets]
+    return Rules(
+        accounts=accounts,
+        assets=len(assets),
+        markets=len(markets),
+        currencies=len(currencies),
+        currency_asset=np.array([where[name] for name in currencies], np.int64),
+        market_asset=np.array([where[name] for name in markets], np.int64),
+        borrowable=np.array([name in parameters.borrowing for name in currencies], np.uint8),
+        spot=np.array(spot, float).reshape(len(assets), 7),
+        perpetual=np.array([_venue_row(protocol.venues[name].perpetual, dt) for name in markets], float).reshape(len(markets), 7),
+        oracle=np.array([[o.oracle_weight, o.deviation, o.heartbeat] if o else [1.0, 0.0, 1e30] for o in oracles], float),
+        reference_volatility=np.array(reference_volatility, float),
+        dt=dt,
+        year=dt / YEAR,
+        substeps=substeps,
+        values_at_mark=protocol.valuation_price == "mark",
+        gain_weight=protocol.gains.weight,
+        gain_cap=protocol.gains.cap,
+        gains_limited=protocol.gains.weight < 1.0 or protocol.gains.cap < 1e18,
+        funding_interval=protocol.funding.interval,
+        funding_cap=protocol.funding.cap,
+        whole=not partial,
+        keeper_share=liquidation.keeper_share,
+        guaranteed=liquidation.guaranteed,
+        buffer=liquidation.buffer if partial else 0.0,
+        minimum_notional=liquidation.minimum_notional if partial else 0.0,
+        is_maker=maker,
+        hedge_ratio=counterparty.hedge_ratio if maker else 0.0,
+        fee_share=protocol.fund.fee_share,
+        has_vault=vault,
+        threshold=backstop.threshold if vault else 0.0,
+        vault_margin=backstop.margin if vault else 1.0,
+        unwind=1.0 - 2.0 ** (-dt / backstop.unwind_half_life) if vault else 0.0,
+        socialises=protocol.residual == "socialised",
+        variance_keep=2.0 ** (-dt / protocol.volatility_half_life),
+        max_rounds=protocol.max_rounds,
+        has_keepers=keepers is not None,
+        at_a_profit=keepers is not None and keepers.acts == "at-a-profit",
+        latency=keepers.latency if keepers else 0.0,
+        capital=keepers.capital if keepers else 0.0,
+        turnover=keepers.turnover if keepers else 1.0,
+        gas=keepers.gas if keepers else 0.0,
+        minimum_profit=keepers.minimum_profit if keepers else 0.0,
+        keeper_key=keeper_key,
+        watches=watches,
+    )

@@ -1,0 +1,320 @@
+"""Trades, fees and requests: what an account holder may do. docs/model.md sections 5.1 and 5.5."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simulator.kernel import rule
+from simulator.protocol.book import (
+    ACCOUNT,
+    BASIS,
+    BORROW,
+    BORROW_INDEX,
+    CASH,
+    DEPOSIT_INDEX,
+    DEPTH,
+    EXIT,
+    FEES,
+    FLOW,
+    FUND,
+    FUNDING,
+    GROSS_FLOW,
+    HEAD,
+    INDEX,
+    LIQUIDITY,
+    MAKER,
+    MARK,
+    OPEN_LONG,
+    OUTSIDE_CASH,
+    PERMANENT,
+    QUANTITY,
+    R_CASH,
+    R_CURRENCY,
+    R_DEBT,
+    R_MARKET,
+    REDUCE,
+    SPOT,
+    SPOT_DEPTH,
+    SPOT_FLOW,
+    SPOT_PERMANENT,
+    SPOT_TRANSIENT,
+    TOKENS,
+    TRANSIENT,
+    TREASURY,
+    USER_COST,
+    VARIANCE,
+    less,
+)
+from simulator.protocol.health import change, initial, maintenance
+from simulator.protocol.rules import LINEAR, V_PERMANENT
+
+
+@rule
+def average(x):
+    """g(x) = (e^x - 1) / x: the mean price along a log move of x, over the price before it."""
+    if abs(x) < 1e-8:
+        return 1.0 + 0.5 * x
+    return np.expm1(x) / x
+
+
+@rule
+def quote(b, m, n, rules):
+    """(log move, fill) of a trade of `n` base in the perpetual venue of market `m`, without doing it."""
+    mark = b.market[m, MARK]
+    if rules.perpetual[m, LINEAR] == 0.0:
+        return 0.0, mark
+    x = n * mark / b.market[m, DEPTH]
+    return x, mark * average(x)
+
+
+@rule
+def exchange(row, position, cost, n, price):
+    """Add `n` base at `price` (net of funding) to a record: enlarges, or closes and realises into cash; a flip does both."""
+    q = row[position]
+    if q * n >= 0.0:
+        row[position] = q + n
+        row[cost] += n * price
+        return
+    if abs(n) > abs(q):
+        row[CASH] += q * price - row[cost]
+        row[position] = q + n
+        row[cost] = (q + n) * price
+        return
+    f = abs(n) / abs(q)
+    row[CASH] += f * (q * price - row[cost])
+    row[cost] *= 1.0 - f
+    row[position] = q + n
+    if abs(row[position]) < 1e-12 * abs(q):
+        row[position] = 0.0
+        row[cost] = 0.0
+
+
+@rule
+def move_venue(b, m, n, x, price, rules):
+    """A trade of `n` base was done at `price` (net of funding): the venue moves by `x` and the maker takes the other side."""
+    market = b.market[m]
+    if rules.perpetual[m, LINEAR] == 0.0:
+        market[FLOW] += n * market[MARK]
+    else:
+        share = rules.perpetual[m, V_PERMANENT]
+        market[PERMANENT] += share * x
+        market[TRANSIENT] += (1.0 - share) * x
+        market[MARK] *= np.exp(x)
+    b.scalar[GROSS_FLOW] += abs(n) * market[MARK]
+    position = HEAD + 2 * rules.currencies + m
+    maker = b.accounts[rules.accounts + MAKER]
+    before = max(maker[position], 0.0)
+    exchange(maker, position, position + rules.markets, -n, price)
+    market[OPEN_LONG] += max(maker[position], 0.0) - before
+
+
+@rule
+def trade(b, row, m, n, rules):
+    """Trade `n` base of market `m` for the copy `row`, against the venue. Returns the fill."""
+    x, fill = quote(b, m, n, rules)
+    price = fill - b.market[m, FUNDING]
+    position = HEAD + 2 * rules.currencies + m
+    exchange(row, position, position + rules.markets, n, price)
+    move_venue(b, m, n, x, price, rules)
+    return fill
+
+
+@rule
+def trade_spot(b, a, n, rules):
+    """Buy (n > 0) or sell `n` tokens of asset `a` in its spot venue against OUTSIDE. Returns the cash paid (< 0: received)."""
+    asset = b.asset[a]
+    price = asset[SPOT]
+    b.scalar[GROSS_FLOW] += abs(n) * price
+    if rules.spot[a, LINEAR] == 0.0:
+        asset[SPOT_FLOW] += n * price
+        return n * price
+    x = n * price / asset[SPOT_DEPTH]
+    share = rules.spot[a, V_PERMANENT]
+    asset[SPOT_PERMANENT] += share * x
+    asset[SPOT_TRANSIENT] += (1.0 - share) * x
+    asset[SPOT] = price * np.exp(x)
+    return n * price * average(x)
+
+
+@rule
+def quote_spot(b, a, n, rules):
+    """The cash that buying `n` tokens would cost (< 0: selling would bring), without doing it."""
+    price = b.asset[a, SPOT]
+    if rules.spot[a, LINEAR] == 0.0:
+        return n * price
+    return n * price * average(n * price / b.asset[a, SPOT_DEPTH])
+
+
+@rule
+def fee_rate(b, a, terms):
+    """The trading fee of asset `a` at the volatility that the protocol observes."""
+    if terms.fee_slope == 0.0:
+        return min(terms.fee_cap, terms.fee_flat)
+    return min(terms.fee_cap, terms.fee_flat + terms.fee_slope * np.sqrt(b.asset[a, VARIANCE]))
+
+
+@rule
+def pay_fee(b, fee, rules):
+    """A fee that has left an account goes to the fund and the treasury."""
+    b.accounts[rules.accounts + FUND, CASH] += rules.fee_share * fee
+    b.accounts[rules.accounts + TREASURY, CASH] += (1.0 - rules.fee_share) * fee
+    b.scalar[FEES] += fee
+    b.scalar[USER_COST] += fee
+
+
+@rule
+def grant(b, request, terms, rules):
+    """Work a request out on a copy; commit it whole or refuse it whole. Returns whether it was granted."""
+    i = int(request[ACCOUNT])
+    row = b.row
+    old = b.accounts[i]
+    for f in range(row.size):
+        row[f] = old[f]
+    if request[R_CURRENCY] < 0.0 and request[R_DEBT] < 0.0 and request[EXIT] == 0.0:
+        return _grant_trade(b, i, row, request, terms, rules)
+    return _grant_loan(b, i, row, request, terms, rules)
+
+
+@rule
+def _grant_trade(b, i, row, request, terms, rules):
+    """Cash in, and a trade: the request of a trader who stays."""
+    if request[R_CASH] > 0.0:
+        row[CASH] += request[R_CASH]
+        row[BASIS] += request[R_CASH]
+    m = int(request[R_MARKET])
+    if m < 0:
+        b.scalar[OUTSIDE_CASH] -= request[R_CASH]
+        b.scalar[GROSS_FLOW] += request[R_CASH]
+        change(b, i, row, terms, rules)
+        return True
+    n, x, price, fee = _work_out_trade(b, row, m, request[QUANTITY], request[REDUCE] != 0.0, terms, rules)
+    enlarged = abs(row[HEAD + 2 * rules.currencies + m]) > abs(b.accounts[i, HEAD + 2 * rules.currencies + m])
+    if enlarged and initial(b, row, terms, rules) < 0.0:
+        return False
+    if request[R_CASH] > 0.0:
+        b.scalar[OUTSIDE_CASH] -= request[R_CASH]
+        b.scalar[GROSS_FLOW] += request[R_CASH]
+    move_venue(b, m, n, x, price, rules)
+    pay_fee(b, fee, rules)
+    change(b, i, row, terms, rules)
+    return True
+
+
+@rule
+def _work_out_trade(b, row, m, n, reduces, terms, rules):
+    """Trade on the copy alone: (base, log move, price net of funding, fee)."""
+    position = HEAD + 2 * rules.currencies + m
+    q = row[position]
+    if q * n < 0.0 and abs(n) > abs(q):
+        n = -q
+    if reduces and q * n >= 0.0:
+        n = 0.0  # somebody closed it first
+    x, fill = quote(b, m, n, rules)
+    price = fill - b.market[m, FUNDING]
+    exchange(row, position, position + rules.markets, n, price)
+    fee = abs(n) * fill * fee_rate(b, rules.market_asset[m], terms)
+    row[CASH] -= fee
+    return n, x, price, fee
+
+
+@rule
+def _grant_loan(b, i, row, request, terms, rules):
+    """Every other request: tokens in or out, borrowing, repaying, leaving."""
+    K = rules.currencies
+    c, d, m = int(request[R_CURRENCY]), int(request[R_DEBT]), int(request[R_MARKET])
+    tokens_in = 0.0  # of currency c, into the pool
+    borrowed = 0.0  # of currency d, out of the pool
+    cash_in = 0.0
+    risky = False
+    if request[R_CASH] > 0.0:
+        cash_in = request[R_CASH]
+        row[CASH] += cash_in
+        row[BASIS] += cash_in
+    if c >= 0 and request[TOKENS] > 0.0:
+        if b.currency[c, DEPOSIT_INDEX] <= 0.0:
+            return False  # the pool lost everything
+        tokens_in = request[TOKENS]
+        row[HEAD + c] += tokens_in / b.currency[c, DEPOSIT_INDEX]
+        row[BASIS] += tokens_in * b.asset[rules.currency_asset[c], INDEX]
+    if d >= 0 and request[BORROW] < 0.0:
+        owed = row[HEAD + K + d] * b.currency[d, BORROW_INDEX]
+        if -request[BORROW] >= owed:
+            borrowed = -owed
+            row[HEAD + K + d] = 0.0
+        else:
+            borrowed = request[BORROW]
+            row[HEAD + K + d] = less(row[HEAD + K + d], -borrowed / b.currency[d, BORROW_INDEX])
+    if d >= 0 and request[BORROW] > 0.0:
+        borrowed = request[BORROW]
+        if borrowed > b.currency[d, LIQUIDITY] + (tokens_in if c == d else 0.0):
+            return False
+        row[HEAD + K + d] += borrowed / b.currency[d, BORROW_INDEX]
+        risky = True
+    n, x, price, fee = 0.0, 0.0, 0.0, 0.0
+    if m >= 0 and request[QUANTITY] != 0.0:
+        held = abs(row[HEAD + 2 * K + m])
+        n, x, price, fee = _work_out_trade(b, row, m, request[QUANTITY], request[REDUCE] != 0.0, terms, rules)
+        risky = risky or abs(row[HEAD + 2 * K + m]) > held
+    if c >= 0 and request[TOKENS] < 0.0:
+        out = min(-request[TOKENS], row[HEAD + c] * b.currency[c, DEPOSIT_INDEX], b.currency[c, LIQUIDITY])
+        equity = maintenance(b, row, terms, rules)[1]
+        if equity > 0.0:
+            row[BASIS] *= max(0.0, 1.0 - out * b.asset[rules.currency_asset[c], INDEX] / equity)
+        if out > 0.0:
+            row[HEAD + c] = less(row[HEAD + c], out / b.currency[c, DEPOSIT_INDEX])
+        tokens_in = -out
+        risky = risky or (out > 0.0 and request[EXIT] == 0.0)
+    if request[EXIT] != 0.0:
+        return _leave(b, i, row, d, borrowed, cash_in, m, n, x, price, fee, terms, rules)
+    if risky and initial(b, row, terms, rules) < 0.0:
+        return False
+    _move_pools(b, c, tokens_in, d, borrowed, cash_in, rules)
+    if n != 0.0:
+        move_venue(b, m, n, x, price, rules)
+        pay_fee(b, fee, rules)
+    change(b, i, row, terms, rules)
+    return True
+
+
+@rule
+def _move_pools(b, c, tokens_in, d, borrowed, cash_in, rules):
+    """Tokens and cash cross the border to OUTSIDE."""
+    if c >= 0 and tokens_in != 0.0:
+        b.currency[c, LIQUIDITY] += tokens_in
+        b.scalar[GROSS_FLOW] += abs(tokens_in) * b.asset[rules.currency_asset[c], INDEX]
+    if d >= 0 and borrowed != 0.0:
+        b.currency[d, LIQUIDITY] -= borrowed
+        b.scalar[GROSS_FLOW] += abs(borrowed) * b.asset[rules.currency_asset[d], INDEX]
+    b.scalar[OUTSIDE_CASH] -= cash_in
+    b.scalar[GROSS_FLOW] += abs(cash_in)
+
+
+@rule
+def _leave(b, i, row, d, borrowed, cash_in, m, n, x, price, fee, terms, rules):
+    """The end of an `exit`: all tokens and cash, if nothing is owed; refused if it leaves the account unhealthy."""
+    K = rules.currencies
+    owes = False
+    for k in range(K):
+        owes = owes or row[HEAD + K + k] > 0.0
+    if not owes:
+        for k in range(K):
+            held = row[HEAD + k] * b.currency[k, DEPOSIT_INDEX]
+            room = b.currency[k, LIQUIDITY] - (borrowed if k == d else 0.0)
+            b.other[HEAD + k] = min(held, max(room, 0.0))
+            if b.other[HEAD + k] > 0.0:
+                row[HEAD + k] = less(row[HEAD + k], b.other[HEAD + k] / b.currency[k, DEPOSIT_INDEX])
+    cash_out = 0.0 if owes else max(row[CASH], 0.0)
+    row[CASH] -= cash_out
+    if not owes:
+        row[BASIS] = 0.0
+    if maintenance(b, row, terms, rules)[0] < 0.0:
+        return False
+    _move_pools(b, -1, 0.0, d, borrowed, cash_in - cash_out, rules)
+    if not owes:
+        for k in range(K):
+            _move_pools(b, k, -b.other[HEAD + k], -1, 0.0, 0.0, rules)
+    if n != 0.0:
+        move_venue(b, m, n, x, price, rules)
+        pay_fee(b, fee, rules)
+    change(b, i, row, terms, rules)
+    return True

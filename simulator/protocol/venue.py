@@ -1,0 +1,48 @@
+"""Where trades are filled: how deep a venue is, how it moves when it is hit, and how it recovers. docs/model.md section 2."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from simulator.parameters import Fraction, Part
+
+
+class LinearVenue(Part):
+    """Log price moves by value / depth; the fill is the exact average along the way; what is not permanent decays."""
+
+    kind: Literal["linear"] = "linear"
+    depth: Annotated[float, Field(gt=0)]  # [usd] traded value that moves the log price by 1 (1 % costs depth / 100)
+    permanent_share: Fraction = 0.0  # [1] of every impact
+    half_life: Annotated[float, Field(gt=0)] = 3600.0  # [s] of the transient rest
+    depth_elasticity: Annotated[float, Field(ge=0, le=5)] = 0.0  # [1] depth ~ (volatility / stationary volatility)^-this
+    depth_floor: Annotated[float, Field(gt=0, le=1)] = 0.05  # [1] least share of depth that stays
+
+
+class LinearPermanentVenue(Part):
+    """Fills at the price of the step; the step's net flow then moves it for good by `coefficient` x flow / depth."""
+
+    kind: Literal["linear-permanent"]
+    depth: Annotated[float, Field(gt=0)]  # [usd]
+    coefficient: Annotated[float, Field(ge=0)]  # [1]
+
+
+Venue = Annotated[LinearVenue | LinearPermanentVenue, Field(discriminator="kind")]
+
+
+class Oracle(Part):
+    """What the protocol believes: Chainlink's rule over `oracle_weight` x external + (1 - oracle_weight) x own spot venue."""
+
+    oracle_weight: Fraction = 1.0  # [1] w; 1: the venue's own moves never reach the oracle
+    source: str = ""  # where the weight comes from
+    deviation: Annotated[float, Field(ge=0, lt=1)] = 0.0  # [1] publish on a move of at least this; 0: at every substep
+    heartbeat: Annotated[float, Field(gt=0)] = 3600.0  # [s] publish at least this often
+
+
+class AssetVenues(Part):
+    """The venues and the oracle of one asset."""
+
+    spot: Venue
+    perpetual: Venue | None = None
+    oracle: Oracle = Oracle()

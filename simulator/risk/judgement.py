@@ -1,0 +1,241 @@
+"""What an appetite says about outcomes: does each limit hold, how far is it from holding, what are the chances to confirm it.
+
+A *condition* is one limit in one window. It is judged three ways, for three uses that must not be mixed:
+`judge` by an exact bound (confirmation), `pass_chance` by what a bound will probably say (selection), and `violation` by a
+continuous tail quantity (search), because counting failures on few paths ranks candidates by luck.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from simulator.risk import measures, planner
+from simulator.risk.appetite import ExpectedShortfallLimit, Limit, MeanLimit, ProbabilityLimit, RiskAppetite
+from simulator.risk.measures import TAIL_PATHS, PerPath
+from simulator.risk.planner import Proof
+from simulator.risk.shortfall import ladder, shortfall_bound
+
+if TYPE_CHECKING:
+    from simulator.outcomes import Outcomes
+
+DENOMINATOR_COLUMNS = {
+    "open-interest": "open_interest.whole",
+    "borrowed": "borrowed.whole",
+    "collateral": "collateral.whole",
+    "fund": "fund_end.whole",
+}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One limit in one window; `position` is the limit's place in the appetite."""
+
+    position: int
+    limit: Limit
+    window: str
+
+    @property
+    def column(self) -> str:
+        """The column of Outcomes that is judged."""
+        return f"{self.limit.quantity}.{self.window}"
+
+    @property
+    def name(self) -> str:
+        """A short unique name, as in `2:probability:loss.steady`."""
+        return f"{self.position + 1}:{self.limit.kind}:{self.column}"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What one condition says about one candidate: `passes` iff `bound` <= `allowed`, all in `unit`."""
+
+    condition: str
+    column: str
+    method: str
+    value: float
+    low: float
+    high: float
+    bound: float
+    allowed: float
+    passes: bool
+    unit: str
+    paths: int
+    confidence: float
+    note: str = ""
+
+
+def conditions(appetite: RiskAppetite) -> tuple[Condition, ...]:
+    """Every limit of `appetite` in every window that it names."""
+    return tuple(Condition(position, limit, window) for position, limit in enumerate(appetite.limits) for window in limit.windows)
+
+
+def denominators(current: Outcomes, appetite: RiskAppetite, accounts: int) -> dict[str, float]:
+    """What shares are shares of [usd, or accounts], as means of `current`: frozen once, so that no candidate moves its own limit.
+
+    Raises ValueError for a denominator that is not above 0.
+    """
+    needed = dict.fromkeys(limit.of for limit in appetite.limits)
+    found: dict[str, float] = {of: _denominator(of, current, accounts) for of in needed}
+    for of, dollars in found.items():
+        if not dollars > 0:
+            raise ValueError(f'a limit is a share of {of}, which is {dollars:g} under current parameters; use `of = "usd"`')
+    return found
+
+
+def _denominator(of: str, current: Outcomes, accounts: int) -> float:
+    if of == "usd":
+        return 1.0
+    if of == "accounts":
+        return float(accounts)
+    return measures.mean(PerPath.of(current, DENOMINATOR_COLUMNS[of])).value
+
+
+def probabilities_to_prove(appetite: RiskAppetite) -> Iterator[float]:
+    """The probability limits among the conditions of `appetite`, one for each window: what the planner has to prove."""
+    for condition in conditions(appetite):
+        if isinstance(condition.limit, ProbabilityLimit):
+            yield condition.limit.probability
+
+
+def shortfall_paths(appetite: RiskAppetite) -> int:
+    """The paths that give every expected shortfall twice the tail it needs; 0 without such limits."""
+    levels = [limit.level for limit in appetite.limits if isinstance(limit, ExpectedShortfallLimit)]
+    return max((math.ceil(2 * TAIL_PATHS / (1 - level) - 1e-9) for level in levels), default=0)
+
+
+def shares(condition: Condition, outcomes: Outcomes, frozen: Mapping[str, float]) -> PerPath:
+    """The condition's quantity as a share of its frozen denominator, one value a path."""
+    return PerPath.of(outcomes, condition.column).scaled(1 / frozen[condition.limit.of])
+
+
+def judge(condition: Condition, outcomes: Outcomes, frozen: Mapping[str, float], confidence: float) -> Judgement:
+    """Whether the condition holds at `confidence` on these paths. Never raises for too few paths: it does not pass then."""
+    sample, limit = shares(condition, outcomes, frozen), condition.limit
+    if isinstance(limit, ProbabilityLimit):
+        return _judge_probability(condition, limit, sample, confidence)
+    if isinstance(limit, ExpectedShortfallLimit):
+        return _judge_shortfall(condition, limit, sample, confidence)
+    return _judge_mean(condition, limit, sample, confidence)
+
+
+def _judge_probability(condition: Condition, limit: ProbabilityLimit, sample: PerPath, confidence: float) -> Judgement:
+    estimate = measures.probability(sample, limit.threshold, confidence)
+    bound = measures.failure_bound(round(estimate.value * sample.paths), sample.paths, confidence)
+    return Judgement(
+        condition.name, condition.column, "Clopper-Pearson", estimate.value, estimate.low, estimate.high,
+        bound, limit.probability, bound <= limit.probability, "probability", sample.paths, confidence,
+    )  # fmt: skip
+
+
+def _judge_mean(condition: Condition, limit: MeanLimit, sample: PerPath, confidence: float) -> Judgement:
+    two_sided = measures.mean(sample, confidence)
+    bound, note = mean_bound(sample, confidence)
+    return Judgement(
+        condition.name, condition.column, "Student-t bound", two_sided.value, two_sided.low, two_sided.high,
+        bound, limit.limit, bound <= limit.limit, limit.of, sample.paths, confidence, note,
+    )  # fmt: skip
+
+
+def mean_bound(sample: PerPath, confidence: float) -> tuple[float, str]:
+    """Upper bound of a mean share, and how it was found.
+
+    Student-t where at least 50 paths are not zero. Rarer values say too little about their own size: then the
+    Clopper-Pearson bound of their frequency times the larger of the whole denominator and the largest value seen.
+    """
+    seen = int((sample.value != 0).sum())
+    if seen >= TAIL_PATHS:
+        return measures.mean(sample, 2 * confidence - 1).high, ""
+    largest = max(1.0, float(sample.value.max()))
+    return measures.failure_bound(seen, sample.paths, confidence) * largest, f"bounded by frequency: {seen} paths are not zero"
+
+
+def _judge_shortfall(condition: Condition, limit: ExpectedShortfallLimit, sample: PerPath, confidence: float) -> Judgement:
+    try:
+        estimate = measures.expected_shortfall(sample, limit.level, confidence)
+    except measures.TooFewPaths as problem:
+        return Judgement(
+            condition.name, condition.column, "none", math.nan, -math.inf, math.inf, math.inf, limit.limit, False,
+            limit.of, sample.paths, confidence, str(problem),
+        )  # fmt: skip
+    bounded = shortfall_bound(sample, limit.level, confidence)
+    if bounded is not None:
+        method, bound = "bound of simulated coverage", bounded.bound
+        passes, note = bound <= limit.limit, f"coverage {bounded.coverage:.3f} with {bounded.tail_paths} tail paths"
+    else:
+        method = "ladder of probabilities"
+        passes, bound, note = _climb(limit, sample, confidence)
+    return Judgement(
+        condition.name, condition.column, method, estimate.value, estimate.low, estimate.high,
+        bound, limit.limit, passes, limit.of, sample.paths, confidence, note,
+    )  # fmt: skip
+
+
+def _climb(limit: ExpectedShortfallLimit, sample: PerPath, confidence: float) -> tuple[bool, float, str]:
+    """Whether every rung holds, the least limit whose ladder would hold, and the rungs in words."""
+    rungs = ladder(limit.limit, limit.level)
+    found = [measures.failure_bound(int((sample.value > rung.threshold).sum()), sample.paths, confidence) for rung in rungs]
+    needed = [planner.confirmable_threshold(sample, rung.probability, confidence) / rung.threshold for rung in rungs]
+    words = "; ".join(
+        f"P(> {rung.threshold:.6g}) <= {bound:.3g}, needs {rung.probability:.3g}"
+        for rung, bound in zip(rungs, found, strict=True)
+    )
+    passes = all(bound <= rung.probability for bound, rung in zip(found, rungs, strict=True))
+    return passes, max(0.0, max(needed)) * limit.limit, f"{words}; beyond the last rung a Pareto tail of index 3 is assumed"
+
+
+def violation(
+    condition: Condition, outcomes: Outcomes, frozen: Mapping[str, float], proof: Proof, lenience: float = 1.0
+) -> float:
+    """How far the condition is from being confirmed as `proof` demands, relative to its threshold: <= 0 is good, -1 no loss.
+
+    Continuous in the losses. For a probability limit it is the quantile at the failure rate that is confirmed with the
+    proof's power; for a mean or an expected shortfall the value plus its error as confirmation will have it.
+    `lenience` multiplies that rate (and its root the other thresholds): what few paths cannot tell from 1 may be worth more.
+    """
+    sample, limit = shares(condition, outcomes, frozen), condition.limit
+    if isinstance(limit, ProbabilityLimit):
+        rate = lenience * proof.rate(limit.probability)
+        value, scale = planner.upper_order_statistic(sample, math.floor(rate * sample.paths + 1e-9)), limit.threshold
+    elif isinstance(limit, ExpectedShortfallLimit):
+        m = measures.tail_count(sample.paths, limit.level)
+        value = math.fsum(planner.upper_values(sample, m)) / m
+        scale = limit.limit / 1.25 * math.sqrt(lenience)  # the bound stands about a quarter above the estimate
+    else:
+        estimate = measures.mean(sample)
+        value = estimate.value + 2 * estimate.standard_error * math.sqrt(sample.paths / proof.paths)
+        scale = limit.limit * math.sqrt(lenience)
+    return (value - scale) / max(scale, 1e-6)
+
+
+def pass_chance(condition: Condition, outcomes: Outcomes, frozen: Mapping[str, float], proof: Proof) -> float:
+    """The chance that the condition is confirmed on the proof's fresh paths, as these paths let us guess it."""
+    from scipy.special import ndtr, ndtri
+
+    sample, limit = shares(condition, outcomes, frozen), condition.limit
+    if isinstance(limit, ProbabilityLimit):
+        return _chance_of_probability(sample, limit.threshold, limit.probability, proof)
+    if isinstance(limit, ExpectedShortfallLimit):
+        rungs = ladder(limit.limit, limit.level)
+        climbs = min(_chance_of_probability(sample, r.threshold, r.probability, proof) for r in rungs)
+        try:
+            bounded = shortfall_bound(sample, limit.level, proof.confidence)
+        except measures.TooFewPaths:
+            return climbs
+        if bounded is None:
+            return climbs
+        value, error, ceiling = bounded.value, bounded.standard_error, limit.limit
+        reach = (bounded.bound - bounded.value) / error if error else 0.0
+    else:
+        estimate = measures.mean(sample)
+        value, error, ceiling, reach = estimate.value, estimate.standard_error, limit.limit, float(ndtri(proof.confidence))
+    later = error * math.sqrt(sample.paths / proof.paths)
+    spread = math.hypot(error, later)
+    return float(ndtr((ceiling - value - reach * later) / spread)) if spread else float(value <= ceiling)
+
+
+def _chance_of_probability(sample: PerPath, threshold: float, limit: float, proof: Proof) -> float:
+    failures = int((sample.value > threshold).sum())
+    return planner.pass_probability((failures + 0.5) / (sample.paths + 1), proof.paths, limit, proof.confidence)

@@ -1,0 +1,96 @@
+"""What of a scenario could be read: every section that is sound in itself, so that one wrong key hides no other problem."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from simulator.agents import Cohort
+from simulator.calibration_settings import CalibrationSettings
+from simulator.market import Bootstrap, Grid, Market, Replay
+from simulator.parameters import RiskParameters
+from simulator.protocol import Protocol
+from simulator.risk.appetite import RiskAppetite
+from simulator.scenario.regime import Regime
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The sections of a scenario; None where a section is absent or wrong in itself. Numbers are places in the file's lists."""
+
+    folder: Path
+    sections: frozenset[str]  # the names that the file has, sound or not
+    paths: int | None
+    grid: Grid | None
+    market: Market | None
+    protocol: Protocol | None
+    parameters: RiskParameters | None
+    cohorts: dict[int, Cohort]
+    appetite: RiskAppetite | None
+    calibration: CalibrationSettings | None
+    regimes: dict[int, Regime]
+
+    @property
+    def assets(self) -> tuple[str, ...] | None:
+        """The names of the market's assets, if the market could be read."""
+        return None if self.market is None else self.market.asset_names
+
+    @property
+    def all_cohorts_read(self) -> bool:
+        """Whether nothing of the cohorts had to be left out."""
+        return list(self.cohorts) == list(range(len(self.cohorts)))
+
+
+def draft_of(tree: dict[str, Any], folder: Path) -> Draft:
+    """Every section of `tree` that is sound in itself."""
+    paths = tree.get("paths", 500)
+    return Draft(
+        folder=folder,
+        sections=frozenset(tree),
+        paths=paths if type(paths) is int and paths >= 1 else None,
+        grid=_read(Grid, tree.get("grid")),
+        market=in_folder(_read(Market, tree.get("market")), folder),
+        protocol=_read(Protocol, tree.get("protocol")),
+        parameters=_read(RiskParameters, tree.get("parameters")),
+        cohorts=dict(_members(Cohort, tree.get("cohorts"))),
+        appetite=_read(RiskAppetite, tree.get("appetite")),
+        calibration=_read(CalibrationSettings, tree.get("calibration")),
+        regimes={i: regime_in_folder(regime, folder) for i, regime in _members(Regime, tree.get("regime"))},
+    )
+
+
+def in_folder(market: Any, folder: Path) -> Any:
+    """A market whose file is looked for in `folder`; unchanged where it has none, or none that may be read."""
+    if not isinstance(market, Replay | Bootstrap):
+        return market
+    try:
+        return market.resolve(folder)
+    except (ValueError, OSError, RuntimeError):
+        return market
+
+
+def regime_in_folder(regime: Regime, folder: Path) -> Regime:
+    """The regime with its market's file looked for in `folder`."""
+    return regime.model_copy(update={"market": in_folder(regime.market, folder)})
+
+
+def _read(part: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    try:
+        return TypeAdapter(part).validate_python(value)
+    except ValidationError:
+        return None
+
+
+def _members(part: Any, values: Any) -> Iterator[tuple[int, Any]]:
+    adapter = TypeAdapter(part)
+    for i, value in enumerate(values if isinstance(values, tuple) else ()):
+        try:
+            yield i, adapter.validate_python(value)
+        except ValidationError:
+            continue

@@ -1,0 +1,108 @@
+"""The question asked of a scenario: limits that can be judged, ranges that can be searched, chances that can be proved."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from pydantic import ValidationError
+
+from simulator.calibration_settings import CalibrationSettings, SearchParameter, unsearchable
+from simulator.parameters import RiskParameters
+from simulator.risk.appetite import Limit, ProbabilityLimit, RiskAppetite
+from simulator.scenario.draft import Draft
+from simulator.scenario.problems import Place, Problem
+
+
+def unanswerable(draft: Draft) -> Iterator[Problem]:
+    """Every part of the question that these accounts, parameters and path counts cannot answer."""
+    if draft.appetite is not None:
+        yield from _limits(("appetite",), draft.appetite, draft)
+    for i, regime in draft.regimes.items():
+        if regime.appetite is not None:
+            yield from _limits(("regime", i, "appetite"), regime.appetite, draft)
+    if draft.calibration is not None:
+        if "appetite" not in draft.sections:
+            yield Problem(("appetite",), "is missing; [calibration] needs to know what may be borne")
+        yield from _calibration(draft, draft.calibration)
+
+
+def _limits(place: Place, appetite: RiskAppetite, draft: Draft) -> Iterator[Problem]:
+    for i, limit in enumerate(appetite.limits):
+        yield from _limit((*place, "limits", i), limit, draft)
+
+
+def _limit(place: Place, limit: Limit, draft: Draft) -> Iterator[Problem]:
+    missing = _nothing_to_share(limit.of, draft)
+    if missing:
+        yield Problem((*place, "of"), f"a share of {limit.of} needs {missing}; another base or `usd` is possible")
+
+
+def _nothing_to_share(of: str, draft: Draft) -> str:
+    if of == "open-interest" and draft.parameters is not None and not draft.parameters.perpetuals:
+        return "[parameters.perpetuals]"
+    if of == "borrowed" and draft.parameters is not None and not draft.parameters.borrowing:
+        return "[parameters.borrowing]"
+    if of == "fund" and draft.protocol is not None:
+        fund = draft.protocol.fund
+        return "" if fund.cash > 0 or any(fund.tokens.values()) else "money in [protocol.fund]"
+    return ""
+
+
+def _calibration(draft: Draft, calibration: CalibrationSettings) -> Iterator[Problem]:
+    if draft.parameters is not None:
+        for i, reason in unsearchable(calibration.search, draft.parameters):
+            yield Problem(("calibration", "search", i), reason)
+        for i, search in enumerate(calibration.search):
+            yield from _bounds(i, search, draft.parameters)
+            yield from _fixed_credit(i, search, draft.parameters)
+    yield from _proof(draft.appetite, calibration.confirmation_paths)
+
+
+def _bounds(i: int, search: SearchParameter, current: RiskParameters) -> Iterator[Problem]:
+    """The ends of a range must be values that the parameter may have; how they fit other parameters is the search's affair."""
+    if search.parameter not in dict(current.items()):
+        return
+    for key, value in (("low", search.low), ("high", search.high)):
+        try:
+            current.replace({search.parameter: value})
+        except ValidationError as error:
+            for wrong in error.errors(include_url=False):
+                if wrong["type"] != "value_error":
+                    rule = wrong["msg"].removeprefix("Input should be ")
+                    yield Problem(("calibration", "search", i, key), f"`{search.parameter}` must be {rule}, but got {value:g}")
+
+
+def _fixed_credit(i: int, search: SearchParameter, current: RiskParameters) -> Iterator[Problem]:
+    """A number that DESIGN 3.2 fixes in this kind of book is not searched."""
+    section, key = search.parameter.partition(".")[0], search.parameter.rpartition(".")[2]
+    if section != "collateral":
+        return
+    if not current.borrowing and key in ("collateral_factor", "liquidation_threshold"):
+        instead = search.parameter.replace(key, "haircut")
+        message = f"`{key}` is 1 in a book without [parameters.borrowing]; search `{instead}`"
+        yield Problem(("calibration", "search", i, "parameter"), message)
+    if current.borrowing and not current.perpetuals and key == "haircut":
+        message = (
+            "`haircut` is 0 in a pool without [parameters.perpetuals]; search `liquidation_threshold` or `collateral_factor`"
+        )
+        yield Problem(("calibration", "search", i, "parameter"), message)
+
+
+def _proof(appetite: RiskAppetite | None, paths: int | str) -> Iterator[Problem]:
+    if appetite is None or isinstance(paths, str):
+        return
+    confidence = appetite.confidence_of_look(1)
+    limits = [limit.probability for limit in appetite.limits if isinstance(limit, ProbabilityLimit)]
+    if limits and paths < (needed := fewest_paths(min(limits), confidence)):
+        yield Problem(
+            ("calibration", "confirmation_paths"),
+            f"a probability of {min(limits):.10g} at confidence {confidence:.10g}, that of the first look, needs at least "
+            f"{needed:,} paths with no failure; "
+            f'confirmation_paths is {paths}; write "planned" or more paths',
+        )
+
+
+def fewest_paths(probability: float, confidence: float) -> int:
+    """The fewest paths that prove P <= `probability` when none fails: (1 - probability)^n <= 1 - confidence."""
+    return math.ceil(math.log1p(-confidence) / math.log1p(-probability) - 1e-9)

@@ -1,0 +1,226 @@
+"""Scenario: a market, a protocol, its accounts and the question asked of them, as one frozen record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
+
+from simulator.agents import Cohort
+from simulator.agents.demand import Elasticity, Level
+from simulator.calibration_settings import CalibrationSettings
+from simulator.market import Grid, Market, ModelMarket
+from simulator.parameters import Part, RiskParameters
+from simulator.protocol import Protocol
+from simulator.risk.appetite import RiskAppetite
+from simulator.scenario.accounts import count_accounts
+from simulator.scenario.checks import notices, problems_between
+from simulator.scenario.draft import Draft, draft_of
+from simulator.scenario.files import file_hash, named_files, reachable
+from simulator.scenario.messages import problems_of
+from simulator.scenario.problems import Problem, ScenarioError
+from simulator.scenario.reading import override, parse, read, tupled
+from simulator.scenario.regime import Regime
+from simulator.scenario.size import Size, size_of
+from simulator.wording import shown
+
+
+def _iso(value: Any) -> Any:
+    return value.isoformat() if type(value) is date else value
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+Day = Annotated[str, BeforeValidator(_iso), Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+
+
+class Scenario(Part):
+    """A market, a protocol, its accounts and the question asked of them."""
+
+    name: Name
+    description: str = ""
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    paths: Annotated[int, Field(ge=1, le=10**15)] = 500  # [1] of a plain run; memory sets a lower limit
+    elasticity: Level = "central"  # at which demand answers
+    data_until: Day | None = None  # the last day of data behind the market
+    grid: Grid
+    market: Market
+    protocol: Protocol
+    parameters: RiskParameters
+    cohorts: Annotated[tuple[Cohort, ...], BeforeValidator(tupled), Field(min_length=1, max_length=100)]
+    appetite: RiskAppetite | None = None
+    calibration: CalibrationSettings | None = None
+    regime: Annotated[tuple[Regime, ...], BeforeValidator(tupled), Field(max_length=40)] = ()
+
+    _folder: Path = PrivateAttr(default_factory=Path)
+    _text: str = PrivateAttr(default="")
+    _warnings: tuple[str, ...] = PrivateAttr(default=())
+    _files: dict[str, str] = PrivateAttr(default_factory=dict)
+    _account_count: int | None = PrivateAttr(default=None)
+
+    @classmethod
+    def load(cls, path: Path | str, changes: Mapping[str, int] | None = None) -> Scenario:
+        """The scenario in a file, with other whole numbers under some top-level keys (`seed`, `paths`) if `changes` names them.
+
+        Raises ScenarioError with every problem of the file, at most 20.
+        """
+        path = Path(path)
+        return cls._read(read(path), path.parent, path, changes or {})
+
+    @classmethod
+    def from_text(cls, text: str, folder: Path | str, name: str = "scenario") -> Scenario:
+        """The scenario in a text whose files lie in `folder`; `name` stands before every problem. Raises ScenarioError."""
+        return cls._read(text, Path(folder), name, {})
+
+    @classmethod
+    def _read(cls, text: str, folder: Path, name: Path | str, changes: Mapping[str, int]) -> Scenario:
+        tree = parse(text, name)
+        if changes:
+            try:
+                text = override(text, changes)
+            except ValueError as problem:
+                raise ScenarioError(name, [Problem((), str(problem))]) from None
+            tree = parse(text, name)
+        tree = _in_order_of_assets(tree)
+        draft = draft_of(tree, folder)
+        accounts = _checked(cls, tree, draft, name)
+        scenario = cls.model_validate(tree)
+        scenario = scenario.model_copy(update={"market": draft.market, "regime": tuple(draft.regimes.values())})
+        scenario._folder, scenario._text, scenario._account_count = folder, text, accounts
+        scenario._files = {file: file_hash(reachable(folder, file)) for _, file in named_files(draft)}
+        scenario._warnings = tuple(shown(f"{name}: {line}") for line in notices(draft))
+        return scenario
+
+    @property
+    def folder(self) -> Path:
+        """Where the files that the scenario names lie."""
+        return self._folder
+
+    @property
+    def text(self) -> str:
+        """The TOML that this scenario was read from; empty for one built in Python."""
+        return self._text
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is accepted but suspicious, one numbered line each."""
+        return self._warnings
+
+    @property
+    def files(self) -> dict[str, str]:
+        """SHA-256 of every file that the scenario names."""
+        return dict(self._files)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of what the scenario says and of its files: comments, order of keys and spelling of numbers do not matter."""
+        return _hash([self.model_dump(mode="json"), self._files])
+
+    @property
+    def lineage(self) -> str:
+        """A hash of protocol, cohorts, market and appetite: what makes two confirmations looks at the same question."""
+        parts = {"market", "protocol", "parameters", "cohorts", "appetite", "regime"}
+        return _hash([self.model_dump(mode="json", include=parts), self._files])
+
+    @property
+    def account_count(self) -> int:
+        """Accounts of all cohorts."""
+        if self._account_count is None:
+            return sum(getattr(cohort, "accounts", 0) for cohort in self.cohorts)
+        return self._account_count
+
+    @property
+    def substeps(self) -> int:
+        """Steps of the model in one market step."""
+        return self.grid.substeps
+
+    @property
+    def size(self) -> Size:
+        """What a plain run of `paths` paths takes."""
+        return size_of(self.paths, self.account_count, self.grid, self.market, self.parameters)
+
+    @property
+    def has_elasticities(self) -> bool:
+        """Whether any response of demand differs between its levels."""
+        return any(response.low != response.high for response in self._responses())
+
+    @property
+    def has_sourced_elasticities(self) -> bool:
+        """Whether every response of demand names its source: only then may *used* capital efficiency be claimed."""
+        return all(response.source for response in self._responses())
+
+    @property
+    def has_parameter_law(self) -> bool:
+        """Whether market parameters are drawn for each path."""
+        market = self.market
+        if not isinstance(market, ModelMarket) or market.parameter_law_off:
+            return False
+        return any(asset.parameter_law is not None for asset in market.assets)
+
+    def with_elasticity(self, level: Level) -> Scenario:
+        """The same scenario with demand answering at one of the three levels."""
+        return self.model_copy(update={"elasticity": level})
+
+    def with_substeps(self, substeps: int) -> Scenario:
+        """The same market watched `substeps` times in a market step. Raises ValidationError."""
+        grid = Grid.model_validate({**self.grid.model_dump(), "substeps": substeps})
+        return self.model_copy(update={"grid": grid})
+
+    def with_point_parameters(self) -> Scenario:
+        """Every path at the point estimate of the market's parameters."""
+        if not isinstance(self.market, ModelMarket):
+            return self
+        return self.model_copy(update={"market": self.market.with_point_parameters()})
+
+    def regimes(self) -> list[tuple[str, str, Scenario]]:
+        """(name, role, scenario) of every [[regime]]: this one in another market, and under its own limits if it has some."""
+        return [(regime.name, regime.role, self._in(regime)) for regime in self.regime]
+
+    def _in(self, regime: Regime) -> Scenario:
+        appetite = regime.appetite or self.appetite
+        return self.model_copy(update={"market": regime.market_from(self.market), "appetite": appetite, "regime": ()})
+
+    def _responses(self) -> Iterator[Elasticity]:
+        for cohort in self.cohorts:
+            yield from (value for _, value in cohort if isinstance(value, Elasticity))
+
+
+def _checked(model: type[Scenario], tree: dict[str, Any], draft: Draft, name: Path | str) -> int:
+    """The number of accounts of a scenario without problems. Raises ScenarioError."""
+    problems: list[Problem] = []
+    try:
+        model.model_validate(tree)
+    except ValidationError as error:
+        problems = problems_of(error, model, tree)
+    accounts, wrong_files = count_accounts(draft)
+    problems += [*wrong_files, *problems_between(draft, accounts)]
+    if problems:
+        raise ScenarioError(name, problems)
+    return accounts
+
+
+def _hash(content: Any) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _in_order_of_assets(tree: dict[str, Any]) -> dict[str, Any]:
+    """Tables by asset in the order of the market's assets, so that the order of keys in a file moves no digit of a result."""
+    order = {name: i for i, name in enumerate(_asset_names(tree.get("market")))}
+    protocol = tree.get("protocol")
+    for place in (tree.get("parameters"), protocol, protocol.get("fund") if isinstance(protocol, dict) else None):
+        for key in ("perpetuals", "collateral", "borrowing", "venues", "tokens"):
+            if isinstance(place, dict) and isinstance(place.get(key), dict):
+                place[key] = dict(sorted(place[key].items(), key=lambda entry: order.get(entry[0], len(order))))
+    return tree
+
+
+def _asset_names(market: Any) -> list[str]:
+    """The names of the assets of a market that may be wrong in any way, each once."""
+    assets = market.get("assets") if isinstance(market, dict) else None
+    names = [asset.get("name") if isinstance(asset, dict) else asset for asset in assets] if isinstance(assets, tuple) else []
+    return list(dict.fromkeys(name for name in names if isinstance(name, str)))

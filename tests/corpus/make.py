@@ -1,0 +1,307 @@
+"""The corpus of bad scenarios: each a sound one (`good-*.toml`) with one thing wrong. Run this file to write it again.
+
+Every case is a whole file, so that a person can try it: `simulator validate tests/corpus/CASE.toml`. Beside it stands
+CASE.expected: the exit code, then what is printed on stderr. Expected messages are read and corrected by people, never
+generated; a new case without one is written with the message `?`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PERPETUAL, LENDING = "good-perpetual.toml", "good-lending.toml"
+
+ETH_PROCESS = (
+    'process = { kind = "garch", volatility = 0.8, alpha = 0.05, beta = 0.9, volatility_today = 0.7, '
+    'innovation = { kind = "student-t", degrees_of_freedom = 3.6 } }'
+)
+KOU = 'jumps = { kind = "kou", intensity = 10, up_probability = 0.4, eta_up = 25, eta_down = 20 }'
+SEARCH = 'parameter = "perpetuals.ETH.initial_margin_ratio"\nlow = 0.04\nhigh = 0.2\nstep = 0.005\n'
+ETH_ONLY = "depth = 1e9, half_life = 900 }"
+
+
+def garch(**changes: float) -> str:
+    values = {"volatility": 0.8, "alpha": 0.05, "beta": 0.9, "volatility_today": 0.7} | changes
+    return 'process = { kind = "garch", ' + ", ".join(f"{key} = {value}" for key, value in values.items()) + " }"
+
+
+def law(names: str, covariance: str) -> str:
+    return f"{KOU}\nparameter_law = {{ names = {names}, covariance = {covariance} }}"
+
+
+def regime(text: str, name: str = "other") -> str:
+    return f'[[regime]]\nname = "{name}"\nrole = "confirm"\n{text}\n'
+
+
+def replay(file: str) -> str:
+    return f'kind = "replay"\nfile = {file}\nfrom = 2025-01-01T00:00:00Z\nuntil = 2025-02-01T00:00:00Z\nassets = ["ETH", "BTC"]\n'
+
+
+POPULATION = "accounts = 200\nwealth = { median = 5000, sigma = 1.2 }\nleverage = { low = 1, high = 15 }"
+TRADERS = f'[[cohorts]]\nkind = "perp-traders"\nname = "traders"\nmarket = "ETH"\n{POPULATION}\n'
+KEEPERS = '[[cohorts]]\nkind = "keepers"\nlatency = 600\n'
+OTHER_MARKET = (
+    '[regime.market]\nkind = "model"\n[[regime.market.assets]]\nname = "ETH"\nprice = 2500\n'
+    'process = { kind = "geometric-brownian", volatility = 0.6 }\n'
+)
+P = PERPETUAL
+L = LENDING
+MARKET_OF_P = (
+    """kind = "model"
+start = "today"
+correlation = [[1.0, 0.8], [0.8, 1.0]]
+
+[[market.assets]]
+name = "ETH"
+price = 2500
+"""
+    + ETH_PROCESS
+    + "\n"
+    + KOU
+    + """
+
+[[market.assets]]
+name = "BTC"
+price = 60000
+process = { kind = "geometric-brownian", volatility = 0.6 }
+"""
+)
+
+# name of the case: (the sound file, what is replaced, by what, and so on); an empty "what is replaced" adds at the end
+CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
+    # syntax
+    "syntax-not-toml": (P, "seed = 7", "seed: 7"),
+    "syntax-unclosed-bracket": (P, "correlation = [[1.0, 0.8], [0.8, 1.0]]", "correlation = [[1.0, 0.8], [0.8, 1.0]"),
+    "syntax-unclosed-quote": (P, 'name = "good"', 'name = "good'),
+    "syntax-duplicate-key": (P, "seed = 7", "seed = 7\nseed = 8"),
+    "syntax-duplicate-table": (P, "[parameters.fees]", "[parameters.collateral.BTC]"),
+    "syntax-huge-number": (P, "seed = 7", "seed = 1" + "0" * 5000),
+    # names
+    "names-unknown-key": (P, "maintenance_margin_ratio", "maintenence_margin"),
+    "names-unknown-section": (P, "[grid]", "[gird]"),
+    "names-nothing-like-it": (P, "burn_in = 1", "burn_in = 1\nspeed = 3"),
+    "names-missing-key": (P, "price = 2500\n", ""),
+    "names-missing-section": (P, "[grid]\nmarket_step = 3600\nsubsteps = 12\nburn_in = 1\ntransition = 1\nhorizon = 3\n", ""),
+    "names-not-built": (P, "[calibration]\n", "[[stress]]\nshock = 0.5\n\n[calibration]\n"),
+    # kinds
+    "kinds-misspelt": (P, 'kind = "kou"', 'kind = "ku"'),
+    "kinds-unknown": (P, 'kind = "garch"', 'kind = "heston"'),
+    "kinds-missing": (P, 'backstop = { kind = "vault", capital = 1e6 }', "backstop = { capital = 1e6 }"),
+    "kinds-number": (P, 'kind = "keepers"', "kind = 3"),
+    "kinds-choice": (P, 'start = "today"', 'start = "tomorrow"'),
+    # types
+    "types-percent": (P, "initial_margin_ratio = 0.05", 'initial_margin_ratio = "5%"'),
+    "types-quoted-number": (P, "initial_margin_ratio = 0.05", 'initial_margin_ratio = "0.05"'),
+    "types-decimal-comma": (P, "initial_margin_ratio = 0.05", 'initial_margin_ratio = "0,05"'),
+    "types-true-for-a-number": (P, "price = 60000", "price = true"),
+    "types-half-a-path": (P, "paths = 1000", "paths = 1.5"),
+    "types-nan": (P, "price = 60000", "price = nan"),
+    "types-infinite": (P, "price = 60000", "price = inf"),
+    "types-too-large-for-a-float": (P, "price = 60000", "price = 1e400"),
+    "types-huge-integer": (P, "price = 60000", "price = 1" + "0" * 400),
+    "types-number-for-text": (P, 'name = "traders"', "name = 5"),
+    "types-number-for-a-choice": (P, 'kind = "model"\n', 'kind = "model"\nparameter_law_off = 1\n'),
+    "types-date-for-a-number": (P, "price = 60000", "price = 2026-11-20"),
+    "types-number-for-a-table": (P, "wealth = { median = 5000, sigma = 1.2 }", "wealth = 5000"),
+    "types-list-for-a-table": (P, "[parameters.liquidation]\npenalty = 0.01", "[[parameters.liquidation]]\npenalty = 0.01"),
+    "types-table-for-a-list": (P, "[[calibration.search]]", "[calibration.search]"),
+    "types-planned": (P, "confirmation_paths = 2000", 'confirmation_paths = "plan"'),
+    # ranges
+    "ranges-negative-volatility": (P, "volatility = 0.6 }", "volatility = -0.6 }"),
+    "ranges-haircut": (P, "haircut = 0.1", "haircut = 1.2"),
+    "ranges-fee": (P, "flat = 0.0005", "flat = 1.5"),
+    "ranges-confidence": (P, "confidence = 0.95", "confidence = 99"),
+    "ranges-probability": (P, "probability = 0.05", "probability = 5"),
+    "ranges-seed": (P, "seed = 7", "seed = -7"),
+    "ranges-no-paths": (P, "paths = 1000", "paths = 0"),
+    "ranges-depth": (P, ETH_ONLY, "depth = 0, half_life = 900 }"),
+    "ranges-close-factor": (
+        L,
+        "[parameters.collateral.USDC]",
+        "[parameters.liquidation]\nclose_factor = 0\n\n[parameters.collateral.USDC]",
+    ),
+    "ranges-percentile": (P, 'start = "today"', "start = 1.5"),
+    "ranges-no-cohorts": (P, "paths = 1000", "paths = 1000\ncohorts = []", TRADERS, "", KEEPERS, ""),
+    "ranges-kink-at-zero": (L, "optimal_utilisation = 0.9", "optimal_utilisation = 0"),
+    "ranges-kink-at-one": (L, "optimal_utilisation = 0.9", "optimal_utilisation = 1"),
+    # relations
+    "relations-maintenance-above-initial": (P, "maintenance_margin_ratio = 0.03", "maintenance_margin_ratio = 0.06"),
+    "relations-threshold-below-factor": (L, "liquidation_threshold = 0.8", "liquidation_threshold = 0.7"),
+    "relations-threshold-and-bonus": (L, "liquidation_bonus = 0.05", "liquidation_bonus = 0.3"),
+    "relations-fee-cap": (P, "flat = 0.0005", "flat = 0.0005\ncap = 0.0001"),
+    "relations-horizon": (P, "horizon = 3", "horizon = 3.01"),
+    "relations-transition": (P, "transition = 1", "transition = 4"),
+    "relations-leverage": (P, "leverage = { low = 1, high = 15 }", "leverage = { low = 1, high = 25 }"),
+    "relations-leverage-order": (P, "leverage = { low = 1, high = 15 }", "leverage = { low = 15, high = 1 }"),
+    "relations-elasticity": (
+        P,
+        "accounts = 200\n",
+        "accounts = 200\nleverage_elasticity = { low = 1, central = 0.5, high = 2 }\n",
+    ),
+    "relations-substep": (P, "substeps = 12", "substeps = 1"),
+    "relations-substep-against-keepers": (P, "latency = 600", "latency = 12"),
+    "relations-holding": (P, "accounts = 200\n", "accounts = 200\nactivity = 0.1\n"),
+    "relations-entry": (P, "accounts = 200\n", "accounts = 200\nactivity = 1\nholding_days = 1\nopen_share = 0.9\n"),
+    "relations-entry-in-the-search": (
+        P,
+        "accounts = 200\n",
+        "accounts = 200\nactivity = 0.4\nentry_margin_elasticity = { low = 0, central = 1, high = 2 }\n",
+    ),
+    "relations-factor-in-a-perpetual-book": (P, "haircut = 0.1", "haircut = 0.1\ncollateral_factor = 0.9"),
+    "relations-haircut-in-a-pool": (L, "liquidation_bonus = 0.05", "liquidation_bonus = 0.05\nhaircut = 0.05"),
+    "relations-two-populations": (P, "accounts = 200\n", 'accounts = 200\nfile = "accounts.csv"\n'),
+    "relations-no-population": (P, "accounts = 200\n", ""),
+    "relations-use": (L, "high = 0.95", "high = 1.5"),
+    "relations-same-debt": (L, 'debt = "USDC"', 'debt = "ETH"'),
+    "relations-search-order": (P, "low = 0.04\nhigh = 0.2", "low = 0.2\nhigh = 0.04"),
+    "relations-regime-both": (P, "", regime("volatility_multiplier = 2") + OTHER_MARKET),
+    "relations-regime-nothing": (P, "", regime("volatility_multiplier = 1")),
+    "relations-no-objective": (
+        P,
+        "confirmation_paths = 2000",
+        "confirmation_paths = 2000\nobjective = { capital_efficiency = 0 }",
+    ),
+    # processes
+    "processes-integrated": (P, ETH_PROCESS, garch(alpha=0.1)),
+    "processes-gjr-negative": (P, ETH_PROCESS, garch(gamma=-0.1)),
+    "processes-two-degrees": (P, "degrees_of_freedom = 3.6", "degrees_of_freedom = 2"),
+    "processes-max-move": (P, "degrees_of_freedom = 3.6", "degrees_of_freedom = 3.6, max_move = 1"),
+    "processes-infinite-mean": (P, "eta_up = 25", "eta_up = 1"),
+    "processes-too-many-jumps": (P, "intensity = 10", "intensity = 900000"),
+    "processes-jumps-in-every-step": (
+        P,
+        "market_step = 3600\nsubsteps = 12",
+        "market_step = 86400\nsubsteps = 288",
+        "intensity = 10",
+        "intensity = 90000",
+    ),
+    "processes-correlation-size": (P, "[[1.0, 0.8], [0.8, 1.0]]", "[[1.0]]"),
+    "processes-correlation-asymmetric": (P, "[[1.0, 0.8], [0.8, 1.0]]", "[[1.0, 0.8], [0.7, 1.0]]"),
+    "processes-correlation-diagonal": (P, "[[1.0, 0.8], [0.8, 1.0]]", "[[1.0, 0.8], [0.8, 0.9]]"),
+    "processes-correlation-above-one": (P, "[[1.0, 0.8], [0.8, 1.0]]", "[[1.0, 1.8], [1.8, 1.0]]"),
+    "processes-law-unknown": (P, KOU, law('["log_vol"]', "[[0.01]]")),
+    "processes-law-not-there": (P, KOU, law('["log_jump_deviation"]', "[[0.01]]")),
+    "processes-law-not-definite": (P, KOU, law('["log_volatility", "log_jump_intensity"]', "[[0.01, 0.02], [0.02, 0.01]]")),
+    "processes-regime-not-definite": (
+        P,
+        "",
+        regime("volatility_multiplier = 20\njump_multiplier = 100\ncorrelation = -0.999999999999"),
+    ),
+    # references
+    "references-collateral": (P, "[parameters.collateral.BTC]", "[parameters.collateral.WBTC]"),
+    "references-asset-twice": (P, 'name = "BTC"', 'name = "ETH"'),
+    "references-no-venue": (P, '[protocol.venues.BTC]\nspot = { kind = "linear", depth = 2e9 }\n', ""),
+    "references-no-perpetual-venue": (P, 'perpetual = { kind = "linear", depth = 1e9, half_life = 900 }\n', ""),
+    "references-venue-of-nothing": (P, "", '[protocol.venues.SOL]\nspot = { kind = "linear", depth = 1e8 }\n'),
+    "references-cohort-market": (P, 'market = "ETH"', 'market = "BTC"'),
+    "references-debt": (L, 'debt = "USDC"', 'debt = "USDT"'),
+    "references-supplied": (L, 'asset = "USDC"', 'asset = "ETH"'),
+    "references-borrowing": (L, "[parameters.borrowing.USDC]", "[parameters.borrowing.USDT]"),
+    "references-fund": (L, "USDC = 10000", "DAI = 10000"),
+    "references-same-cohort": (L, 'name = "suppliers"', 'name = "borrowers"'),
+    "references-two-keepers": (P, "", '[[cohorts]]\nkind = "keepers"\nname = "more"\n'),
+    "references-search": (P, "perpetuals.ETH.initial_margin_ratio", "perpetuals.ETH.initial_margin"),
+    "references-search-twice": (P, "", "[[calibration.search]]\n" + SEARCH),
+    "references-regime-twice": (P, "", regime("jump_multiplier = 2") + "\n" + regime("jump_multiplier = 3")),
+    "references-regime-assets": (
+        P,
+        "",
+        regime("") + OTHER_MARKET,
+    ),
+    "references-nothing-to-judge": (
+        P,
+        "[parameters.perpetuals.ETH]\ninitial_margin_ratio = 0.05\nmaintenance_margin_ratio = 0.03\n",
+        "",
+    ),
+    # goals
+    "goals-too-few-paths": (P, "probability = 0.05", "probability = 0.0001"),
+    "goals-unknown-quantity": (P, "threshold = 0.01", 'quantity = "bad_debt"\nthreshold = 0.01'),
+    "goals-window": (P, "threshold = 0.01", 'quantity = "newly_liquidatable"\nwindow = "steady"\nthreshold = 0.01'),
+    "goals-share-of-nothing": (P, "threshold = 0.01", 'of = "borrowed"\nthreshold = 0.01'),
+    "goals-share-of-an-empty-fund": (
+        P,
+        "fund = { cash = 1e5, fee_share = 0.2 }\n",
+        "",
+        "threshold = 0.01",
+        'of = "fund"\nthreshold = 0.01',
+    ),
+    "goals-no-appetite": (
+        P,
+        '[appetite]\nconfidence = 0.95\n\n[[appetite.limits]]\nkind = "probability"\nthreshold = 0.01\nprobability = 0.05\n',
+        "",
+    ),
+    "goals-outside-the-range": (P, "low = 0.04\nhigh = 0.2", "low = 0.06\nhigh = 0.2"),
+    "goals-bounds": (P, "high = 0.2", "high = 1.2"),
+    "goals-no-step": (P, "low = 0.04\nhigh = 0.2\nstep = 0.005", "low = 0.041\nhigh = 0.059\nstep = 0.04"),
+    "goals-fixed-factor": (
+        P,
+        SEARCH,
+        SEARCH.replace("perpetuals.ETH.initial_margin_ratio", "collateral.BTC.collateral_factor").replace("0.2", "1"),
+    ),
+    # memory
+    "memory-paths": (P, "paths = 1000", "paths = 1_000_000_000_000"),
+    # paths
+    "paths-absolute": (P, MARKET_OF_P, replay('"/etc/passwd"')),
+    "paths-above": (P, MARKET_OF_P, replay('"../secret.csv"')),
+    "paths-address": (P, MARKET_OF_P, replay('"https://example.org/prices.csv"')),
+    "paths-missing": (P, MARKET_OF_P, replay('"prices.csv"')),
+    "paths-missing-accounts": (P, POPULATION, 'file = "accounts.csv"'),
+    # text
+    "text-script": (P, 'name = "good"', 'name = "<script>alert(1)</script>"'),
+    "text-formula": (P, 'name = "traders"', 'name = "=cmd|calc"'),
+    "text-escape": (P, 'name = "traders"', 'name = "\\u001b[31mred"'),
+    "text-right-to-left": (P, 'name = "BTC"', 'name = "\\u202ECTB"'),
+    "text-newline": (P, 'name = "traders"', 'name = "two\\nlines"'),
+    "text-in-a-key": (P, "[parameters.fees]", '["\\u001b[2Jfees"]'),
+    # several
+    "several-at-once": (
+        P,
+        "initial_margin_ratio = 0.05\nmaintenance_margin_ratio = 0.03",
+        'initial_margin_ratio = "5%"\nmaintenence_margin_ratio = 0.03',
+    ),
+    "several-more-than-twenty": (P, "", "".join(f'[[cohorts]]\nkind = "keepers"\nname = "k{i}"\nspeed = 1\n' for i in range(25))),
+    # accepted, but suspicious
+    "warning-percent-volatility": (P, "volatility = 0.6 }", "volatility = 60 }"),
+    "warning-no-keepers": (P, KEEPERS, ""),
+    "warning-maker-without-capital": (P, "capital = 1e7", "capital = 0"),
+    "warning-unused-asset": (P, "[parameters.collateral.BTC]\nhaircut = 0.1\n", ""),
+    "warning-unused-venue": (
+        P,
+        'spot = { kind = "linear", depth = 2e9 }',
+        'spot = { kind = "linear", depth = 2e9 }\nperpetual = { kind = "linear", depth = 2e9 }',
+    ),
+}
+RAW: dict[str, bytes] = {
+    "syntax-empty": b"",
+    "syntax-nothing-but-space": b" \n\n",
+    "syntax-not-utf8": b'name = "good"\ndescription = "caf\xe9"\n',
+    "syntax-utf16": 'name = "good"\n'.encode("utf-16"),
+    "syntax-nul": b'name = "good"\n\0seed = 7\n',
+}
+
+
+def main() -> None:
+    """Write every case, and an expectation to fill in where there is none."""
+    good = {name: (HERE / name).read_text() for name in (P, L)}
+    for case, (base, *changes) in CASES.items():
+        text = good[base]
+        for old, new in zip(changes[::2], changes[1::2], strict=True):
+            if old and text.count(old) != 1:
+                raise ValueError(f"{case}: {text.count(old)} places to change")
+            text = text.replace(old, new) if old else f"{text}\n{new}"
+        _write(case, text.encode())
+    for case, content in RAW.items():
+        _write(case, content)
+    _write("good-bom-and-crlf", b"\xef\xbb\xbf" + good[P].replace("\n", "\r\n").encode())
+
+
+def _write(case: str, content: bytes) -> None:
+    (HERE / f"{case}.toml").write_bytes(content)
+    expected = HERE / f"{case}.expected"
+    if not expected.exists():
+        expected.write_text("exit 2\n?\n")
+
+
+if __name__ == "__main__":
+    main()

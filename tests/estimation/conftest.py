@@ -1,0 +1,48 @@
+"""Returns and price files with known parameters."""
+
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+START = datetime(2022, 1, 1, tzinfo=UTC)
+
+
+def garch_t(
+    n: int, seed: int, *, alpha: float, beta: float, nu: float, scale: float = 0.01, gamma: float = 0.0, paths: int = 1
+) -> np.ndarray:
+    """GARCH-t returns [n, paths], a second writing of the recursion that the tests lean on."""
+    generator = np.random.default_rng(seed)
+    z = generator.standard_t(nu, size=(n + 500, paths)) * math.sqrt((nu - 2) / nu)
+    omega = 1 - alpha - gamma / 2 - beta
+    h, result = np.ones(paths), np.empty((n + 500, paths))
+    for t in range(n + 500):
+        e = np.sqrt(h) * z[t]
+        result[t] = e
+        h = omega + (alpha + gamma * (e < 0)) * e * e + beta * h
+    return scale * result[500:]
+
+
+@pytest.fixture(scope="session")
+def make_returns() -> Callable[..., np.ndarray]:
+    return garch_t
+
+
+@pytest.fixture
+def write_prices(tmp_path: Path) -> Callable[..., Path]:
+    """A CSV of hourly prices from returns [t, asset]."""
+
+    def write(returns: np.ndarray, names: tuple[str, ...] = ("AAA", "BBB"), name: str = "prices.csv", step: int = 3600) -> Path:
+        log_price = np.vstack([np.zeros(returns.shape[1]), np.cumsum(returns, axis=0)])
+        lines = [",".join(("timestamp", *names))]
+        for t, row in enumerate(100 * np.exp(log_price)):
+            stamp = (START + timedelta(seconds=step * t)).isoformat().replace("+00:00", "Z")
+            lines.append(",".join((stamp, *(repr(float(price)) for price in row))))
+        path = tmp_path / name
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+    return write

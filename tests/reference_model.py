@@ -1,0 +1,1165 @@
+"""The plain reference model: docs/model.md written a second time, one Mesa agent an account, one path, loops and floats only.
+
+Nothing here is fast or clever; section numbers are those of docs/model.md. `reference_run(world)` is the entry.
+Where the law leaves a choice, the choice is marked READING.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import mesa
+import numpy as np
+
+from simulator.agents import Borrowers, Keepers, PerpTraders, Suppliers
+from simulator.kernel import stream, uniform, uniform_pair
+from simulator.parameters import DAY, YEAR, RiskParameters
+from simulator.protocol import Protocol
+
+SPECIAL = ("MAKER", "VAULT", "FUND", "KEEPER", "TREASURY")
+SUMS = (
+    "realised_bad_debt", "fund_draw", "adl_haircut", "socialised_loss", "uncovered_loss", "time_under_water",
+    "liquidations", "takeovers", "liquidated_notional", "penalties", "fees", "gas", "user_cost", "adl_volume",
+)  # fmt: skip
+MEANS = ("open_interest", "borrowed", "basis")
+DUST = 1e-12  # of what was there: what is left below it is nothing
+LEAST_LOAN = 0.01  # [usd] READING of 5.3: below it a keeper does not act, else rounding noise would decide who was liquidated
+
+
+@dataclass
+class World:
+    """Everything one path depends on; `prices` and `volatility` are nested lists (or arrays) of this path alone."""
+
+    assets: list
+    prices: list  # [step + 1][asset]
+    volatility: list  # [market step][asset]
+    substeps: int
+    dt: float
+    reference_volatility: dict
+    path: int
+    seed: int
+    purpose: str
+    burn_in_steps: int
+    transition_steps: int
+    steps: int
+    protocol: Protocol
+    current: RiskParameters
+    candidate: RiskParameters
+    cohorts: list
+    populations: list
+    elasticity: str = "central"
+
+
+@dataclass
+class Row:
+    """Section 1: an account, or a special record."""
+
+    deposit: list
+    debt: list
+    position: list
+    cost: list
+    cash: float = 0.0
+    basis: float = 0.0
+
+
+@dataclass
+class Request:
+    """Section 5.1: what an account asks for. `reduce_only`: it was against the position when it was decided (READING)."""
+
+    arrival: float
+    market: int = -1
+    quantity: float = 0.0
+    cash: float = 0.0
+    currency: int = -1
+    tokens: float = 0.0
+    debt_currency: int = -1
+    borrow: float = 0.0
+    exit: bool = False
+    reduce_only: bool = False
+
+    def does_nothing(self):
+        return not (self.quantity or self.cash or self.tokens or self.borrow or self.exit)
+
+
+def slope(x):
+    """g(x) of section 2."""
+    return 1 + x / 2 if abs(x) < 1e-8 else math.expm1(x) / x
+
+
+def sign(x):
+    return 1.0 if x > 0 else -1.0
+
+
+def between(x, low, high):
+    return min(max(x, low), high)
+
+
+def shrink(amounts, k, part):
+    """Takes `part` out of a scaled deposit or debt. READING: the 1e-12 rule of 5.5 holds here too."""
+    left = amounts[k] - part
+    amounts[k] = 0.0 if left < DUST * amounts[k] else left
+
+
+def mixed(a, b, weight):
+    """a + weight x (b - a) for every number of two nested dicts of the same shape."""
+    if isinstance(a, dict):
+        return {name: mixed(a[name], b[name], weight) for name in a}
+    return a + weight * (b - a)
+
+
+class Venue:
+    """Section 2: a place where trades are filled."""
+
+    def __init__(self, part):
+        self.part = part
+        self.is_linear = part.kind == "linear"
+        self.permanent = self.transient = self.flow = 0.0
+        self.depth = part.depth
+
+    @property
+    def factor(self):
+        return math.exp(self.permanent + self.transient)
+
+    def set_depth(self, volatility, reference):
+        if self.is_linear:
+            elasticity, ratio = self.part.depth_elasticity, volatility / reference
+            stretch = ratio**-elasticity if ratio > 0 or elasticity == 0 else math.inf
+            self.depth = self.part.depth * between(stretch, self.part.depth_floor, 1.0)
+
+    def recover(self, dt):
+        if self.is_linear:
+            self.transient *= 2 ** (-dt / self.part.half_life)
+
+    def quote(self, n, s):
+        """The average fill of `n` at price `s`, and the log impact it leaves."""
+        if not self.is_linear:
+            return s, 0.0
+        x = n * s / self.depth
+        return s * slope(x), x
+
+    def trade(self, n, s):
+        fill, x = self.quote(n, s)
+        if self.is_linear:
+            self.permanent += self.part.permanent_share * x
+            self.transient += (1 - self.part.permanent_share) * x
+        else:
+            self.flow += n * s
+        return fill
+
+    def move(self):
+        """4.10. READING: the factor, not its logarithm, is floored at 1e-3."""
+        if not self.is_linear:
+            self.permanent += math.log(max(1 + self.part.coefficient * self.flow / self.depth, 1e-3))
+            self.flow = 0.0
+
+
+# --- section 6: one Mesa agent an account -----------------------------------------------------------------------------
+
+
+class Account(mesa.Agent):
+    """What all accounts of the cohorts share: a place in the protocol (`index`), one in the cohort (`j`), and traits."""
+
+    def __init__(self, model, part, j, index, wealth, appetite, side, is_open):
+        super().__init__(model)
+        self.part, self.j, self.index = part, j, index
+        self.wealth, self.appetite, self.side, self.is_open = wealth, appetite, side, is_open
+        # Where nobody ever looks there are no probabilities.
+        self.p_close = self.p_enter = 0.0
+        if part.activity > 0 and not isinstance(part, Suppliers):
+            self.p_close = 1 / (part.holding_days * part.activity)
+            self.p_enter = self.p_close * part.open_share / (1 - part.open_share)
+            if self.p_close > 1 or self.p_enter > 1:
+                raise ValueError(f"{part.name}: close and entry probabilities must not exceed 1")
+
+    @property
+    def row(self):
+        return self.model.rows[self.index]
+
+    def elasticity(self, name):
+        return getattr(self.part, name).at(self.model.world.elasticity)
+
+    def below(self, u, p):
+        """Whether u < p, and how near it was."""
+        self.model.near(u - p, p)
+        return u < p
+
+
+class Trader(Account):
+    """Perp traders."""
+
+    def leverage(self):
+        m, part = self.part.market, self.part
+        now = self.model.force["perpetuals"][m]["initial_margin_ratio"]
+        before = self.model.current["perpetuals"][m]["initial_margin_ratio"]
+        wanted = self.appetite * (now / before) ** -self.elasticity("leverage_elasticity")
+        return min(wanted, (1 - part.margin_buffer) / now)
+
+    def response(self):
+        w, m = self.model, self.part.market
+        now = w.force["perpetuals"][m]["initial_margin_ratio"]
+        before = w.current["perpetuals"][m]["initial_margin_ratio"]
+        change = w.fee(w.markets.index(m), w.force) - w.fee(w.markets.index(m), w.current)
+        return (now / before) ** -self.elasticity("entry_margin_elasticity") * math.exp(
+            -self.elasticity("entry_fee_sensitivity") * change
+        )
+
+    def load(self):
+        w, m = self.model, self.model.markets.index(self.part.market)
+        if not self.is_open:
+            return
+        price, row = w.external[w.market_asset[m]], self.row
+        w.post(row, self.wealth)
+        row.basis = self.wealth
+        n = self.side * self.wealth * self.leverage() / price
+        for who, amount in ((row, n), (w.special["MAKER"], -n)):
+            who.position[m] += amount
+            who.cost[m] += amount * price
+
+    def decide(self, arrival, uc, us):
+        w, part, row = self.model, self.part, self.row
+        m = w.markets.index(part.market)
+        q, M, L = row.position[m], w.M[m], self.leverage()
+        if q != 0:
+            E = w.equity(row)
+            need = abs(q) * M * w.force["perpetuals"][part.market]["maintenance_margin_ratio"]
+            w.near(E - part.top_up_below * need, abs(E) + need)
+            if part.top_up_below * need > E:
+                if self.below(uc, part.top_up_probability):
+                    return Request(arrival, cash=max(abs(q) * M / L - E, 0.0))
+                return None
+            if self.below(1 - uc, self.p_close):
+                return Request(arrival, market=m, quantity=-q, exit=True, reduce_only=True)
+            if E > 0:
+                n = sign(q) * E * L / M - q
+                w.near(abs(n) - part.rebalance_band * abs(q), abs(q))
+                if abs(n) > part.rebalance_band * abs(q):
+                    return Request(arrival, market=m, quantity=n, reduce_only=n * q < 0)
+            return None
+        if self.below(uc, self.p_enter * self.response()):
+            w.near(us - part.long_share, 1.0)
+            n = self.wealth * L / M * (1.0 if us < part.long_share else -1.0)
+            return Request(arrival, market=m, quantity=n, cash=max(0.0, self.wealth - row.cash))
+        return None
+
+
+class Borrower(Account):
+    """Borrowers of one asset against another."""
+
+    def target(self, value, at_load=False):
+        """T(C) for a deposit worth `value`. READING: at load the rate is the reference rate."""
+        w, part = self.model, self.part
+        k, d = w.currencies.index(part.collateral), w.currencies.index(part.debt)
+        now, before = w.force["collateral"][part.collateral], w.current["collateral"][part.collateral]
+        counted = value * (1 - now["haircut"]) / (1 + w.force["collateral"][part.debt]["borrow_weight"])
+        e, cf, cf0 = self.elasticity("factor_elasticity"), now["collateral_factor"], before["collateral_factor"]
+        blend = cf**e * cf0 ** (1 - e) if cf0 > 0 or e <= 1 else cf
+        debt = self.appetite * min(blend, cf) * counted
+        if not at_load:
+            debt *= math.exp(-self.elasticity("rate_sensitivity") * (w.rates(d)[0] - part.reference_rate))
+        return k, d, min(debt, 0.999 * cf * counted)
+
+    def load(self):
+        w, row = self.model, self.row
+        if not self.is_open:
+            return
+        k, d, debt = self.target(self.wealth, at_load=True)
+        w.put(row, k, self.wealth / w.index[w.currency_asset[k]])
+        row.basis = self.wealth
+        row.debt[d] = debt / w.index[w.currency_asset[d]]
+        w.liquidity[d] -= row.debt[d]
+        w.outside_tokens[d] += row.debt[d]
+
+    def decide(self, arrival, uc, us):
+        w, part, row = self.model, self.part, self.row
+        k, d = w.currencies.index(part.collateral), w.currencies.index(part.debt)
+        value, owed = row.deposit[k] * w.X[k], row.debt[d] * w.Y[d]
+        price_k, price_d = w.index[w.currency_asset[k]], w.index[w.currency_asset[d]]
+        now = w.force["collateral"]
+        if row.debt[d] > 0:
+            T = self.target(value)[2]
+            health = value * (1 - now[part.collateral]["haircut"]) * now[part.collateral]["liquidation_threshold"]
+            health /= owed * (1 + now[part.debt]["borrow_weight"])
+            w.near(health - part.top_up_below, part.top_up_below)
+            if health < part.top_up_below:
+                if self.below(uc, part.top_up_probability):
+                    return Request(arrival, debt_currency=d, borrow=-max(owed - T, 0.0) / price_d)
+                return None
+            if self.below(1 - uc, self.p_close):
+                return Request(arrival, debt_currency=d, borrow=-row.debt[d] * w.B[d], exit=True)
+            w.near(T - (1 + part.rebalance_band) * owed, owed)
+            if (1 + part.rebalance_band) * owed < T:
+                return Request(arrival, debt_currency=d, borrow=(T - owed) / price_d)
+            return None
+        if not self.below(uc, self.p_enter):
+            return None
+        if value > 0:
+            return Request(arrival, debt_currency=d, borrow=self.target(value)[2] / price_d)
+        borrow = self.target(self.wealth)[2] / price_d
+        return Request(arrival, currency=k, tokens=self.wealth / price_k, debt_currency=d, borrow=borrow)
+
+
+class Supplier(Account):
+    """Suppliers of one pool."""
+
+    def load(self):
+        k = self.model.currencies.index(self.part.asset)
+        self.model.put(self.row, k, self.wealth / self.model.index[self.model.currency_asset[k]])
+        self.row.basis = self.wealth
+
+    def decide(self, arrival, uc, us):
+        w, part, row = self.model, self.part, self.row
+        k = w.currencies.index(part.asset)
+        rate, utilisation = w.rates(k)
+        value, price = row.deposit[k] * w.X[k], w.index[w.currency_asset[k]]
+        w.near(utilisation - part.run_utilisation, 1.0 if utilisation < 1 else 0.0)
+        if utilisation > part.run_utilisation or w.A[k] < w.greatest[k]:
+            return Request(arrival, currency=k, tokens=-row.deposit[k] * w.A[k])
+        borrowing = w.force["borrowing"].get(part.asset)
+        supply_rate = rate * utilisation * (1 - borrowing["reserve_factor"]) if borrowing else 0.0
+        target = self.wealth * between((supply_rate / part.reference_rate) ** self.elasticity("rate_elasticity"), 0.0, 2.0)
+        w.near(abs(target - value) - part.rebalance_band * max(value, target), max(value, target))
+        if abs(target - value) > part.rebalance_band * max(value, target):
+            return Request(arrival, currency=k, tokens=(target - value) / price)
+        return None
+
+
+KINDS = {PerpTraders: Trader, Borrowers: Borrower, Suppliers: Supplier}
+
+
+# --- the protocol and its path ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Crowd:
+    """A cohort: its part, its accounts and the keys of its draws."""
+
+    part: object
+    accounts: list
+    activity: np.uint64
+    decision: np.uint64
+
+
+@dataclass
+class Record:
+    """What section 7 keeps."""
+
+    now: dict = field(default_factory=lambda: dict.fromkeys(SUMS, 0.0))  # of the present step
+    windows: dict = field(default_factory=dict)
+    series: dict = field(default_factory=dict)
+    liquidations: int = 0
+
+
+class ReferenceModel(mesa.Model):
+    """One path. The state is section 1's; `step` is section 4."""
+
+    def __init__(self, world):
+        super().__init__(seed=0)
+        self.world, self.protocol, self.t = world, world.protocol, 0
+        self.assets = list(world.assets)
+        self.current, self.candidate = world.current.model_dump(), world.candidate.model_dump()
+        self.force = self.current
+        self.currencies, self.markets = list(self.current["collateral"]), list(self.current["perpetuals"])
+        self.currency_asset = [self.assets.index(k) for k in self.currencies]
+        self.market_asset = [self.assets.index(m) for m in self.markets]
+        self.nearest, self.newly_liquidatable = math.inf, 0
+        K, n = len(self.currencies), len(self.assets)
+        self.spot = [Venue(self.protocol.venues[a].spot) for a in self.assets]
+        self.perpetual = [Venue(self.protocol.venues[m].perpetual) for m in self.markets]
+        self.oracle = [self.protocol.venues[a].oracle for a in self.assets]
+        self.external = [float(x) for x in world.prices[0]]
+        self.index, self.age = list(self.external), [0.0] * n
+        self.v = [world.reference_volatility[a] ** 2 for a in self.assets]
+        self.F, self.hedge = [0.0] * len(self.markets), [0.0] * len(self.markets)
+        self.A, self.B, self.greatest = [1.0] * K, [1.0] * K, [1.0] * K
+        self.liquidity, self.reserve, self.hole, self.outside_tokens = [0.0] * K, [0.0] * K, [0.0] * K, [0.0] * K
+        self.outside, self.deficit, self.rows, self.crowds = 0.0, 0.0, [], []
+        self.record, self.most = Record(), {}
+        self.keepers = next((c for c in world.cohorts if isinstance(c, Keepers)), None)
+        self._load()
+
+    # Section 6, load.
+    def _load(self):
+        w = self.world
+        parts = [c for c in w.cohorts if not isinstance(c, Keepers)]
+        sizes = [len(traits["wealth"]) for traits in w.populations]
+        K, m = len(self.currencies), len(self.markets)
+        self.N = sum(sizes)
+        for _ in range(self.N + len(SPECIAL)):
+            self.rows.append(Row([0.0] * K, [0.0] * K, [0.0] * m, [0.0] * m))
+        index = 0
+        for part, traits in zip(parts, w.populations, strict=True):
+            accounts = []
+            for j in range(len(traits["wealth"])):
+                own = [float(traits[name][j]) if traits.get(name) is not None else default
+                       for name, default in (("wealth", 0.0), ("appetite", 0.0), ("side", 0.0))]  # fmt: skip
+                is_open = bool(traits["is_open"][j]) if traits.get("is_open") is not None else True
+                accounts.append(KINDS[type(part)](self, part, j, index, *own, is_open))
+                index += 1
+            keys = [stream(w.seed, w.purpose, part.name, name) for name in ("activity", "decision")]
+            self.crowds.append(Crowd(part, accounts, *keys))
+        for crowd in self.crowds:
+            for account in crowd.accounts:
+                account.load()
+        p = self.protocol
+        if p.counterparty.kind == "maker":
+            self.post(self.special["MAKER"], p.counterparty.capital)
+        self._hedge()
+        if p.backstop.kind == "vault":
+            self.post(self.special["VAULT"], p.backstop.capital)
+        self.post(self.special["FUND"], p.fund.cash)
+        for name, tokens in p.fund.tokens.items():
+            self.put(self.special["FUND"], self.currencies.index(name), tokens)
+        self.capacity = 0.0
+        if self.keepers:
+            self.post(self.special["KEEPER"], self.keepers.capital)
+            self.capacity = self.keepers.capital
+            self.latency_key = stream(w.seed, w.purpose, self.keepers.name, "latency")
+        if min(self.liquidity, default=0.0) < 0:
+            raise ValueError("more is borrowed than deposited at load")
+        self.refresh()
+        self.check()
+
+    @property
+    def special(self):
+        return {name: self.rows[self.N + n] for n, name in enumerate(SPECIAL)}
+
+    def near(self, distance, scale):
+        """Remembers how near a decision came to its threshold; scale 0: nothing to decide."""
+        if scale > 0:
+            self.nearest = min(self.nearest, abs(distance) / scale)
+
+    def count(self, name, amount):
+        self.record.now[name] += amount
+
+    # --- double entry: every amount that enters a row leaves OUTSIDE, every token that enters a pool leaves OUTSIDE
+
+    def post(self, row, amount):
+        row.cash += amount
+        self.outside -= amount
+
+    def pool(self, k, tokens):
+        self.liquidity[k] += tokens
+        self.outside_tokens[k] -= tokens
+
+    def put(self, row, k, tokens):
+        row.deposit[k] += tokens / self.A[k]
+        self.pool(k, tokens)
+
+    def take(self, row, k, tokens):
+        if tokens > 0:
+            shrink(row.deposit, k, tokens / self.A[k])
+            self.pool(k, -tokens)
+
+    def repay(self, row, k, tokens):
+        shrink(row.debt, k, tokens / self.B[k])
+        self.pool(k, tokens)
+
+    # --- section 2: prices and values
+
+    def spot_price(self, a):
+        return self.external[a] * self.spot[a].factor
+
+    def mark(self, m):
+        return self.index[self.market_asset[m]] * self.perpetual[m].factor
+
+    def observe(self, dt):
+        """4.3 with dt; the re-observation of 4.7 without. READING: that one leaves ages alone altogether."""
+        for a, oracle in enumerate(self.oracle):
+            raw = oracle.oracle_weight * self.external[a] + (1 - oracle.oracle_weight) * self.spot_price(a)
+            previous, move = self.index[a], abs(raw / self.index[a] - 1)
+            if oracle.deviation > 0:
+                self.near(move - oracle.deviation, oracle.deviation)
+            if dt is not None:
+                self.age[a] += dt
+            if self.age[a] >= oracle.heartbeat or move >= oracle.deviation:
+                self.index[a] = raw
+                if dt is not None:
+                    self.age[a] = 0.0
+            if dt is not None:
+                keep, r = 2 ** (-dt / self.protocol.volatility_half_life), math.log(self.index[a] / previous)
+                self.v[a] = keep * self.v[a] + (1 - keep) * r * r / (dt / YEAR)
+
+    def refresh(self):
+        index = self.index
+        self.X = [self.A[k] * index[a] for k, a in enumerate(self.currency_asset)]
+        self.Y = [self.B[k] * index[a] for k, a in enumerate(self.currency_asset)]
+        at_mark = self.protocol.valuation_price == "mark"
+        self.M = [self.mark(m) if at_mark else index[a] for m, a in enumerate(self.market_asset)]
+        self.P = [M - F for M, F in zip(self.M, self.F, strict=True)]
+
+    # --- section 3: health
+
+    def gain(self, row):
+        return sum(q * P - c for q, P, c in zip(row.position, self.P, row.cost, strict=True))
+
+    def debts(self, row):
+        return sum(b * Y for b, Y in zip(row.debt, self.Y, strict=True))
+
+    def equity(self, row):
+        return row.cash + sum(d * X for d, X in zip(row.deposit, self.X, strict=True)) - self.debts(row) + self.gain(row)
+
+    def notional(self, row):
+        return sum(abs(q) * M for q, M in zip(row.position, self.M, strict=True))
+
+    def requirement(self, row, parameters=None, name="maintenance_margin_ratio"):
+        ratios = (parameters or self.force)["perpetuals"]
+        return sum(abs(row.position[m]) * self.M[m] * ratios[market][name] for m, market in enumerate(self.markets))
+
+    def health(self, row, parameters, credit, margin):
+        total = row.cash
+        for k, name in enumerate(self.currencies):
+            c = parameters["collateral"][name]
+            total += row.deposit[k] * self.X[k] * (1 - c["haircut"]) * c[credit]
+            total -= row.debt[k] * self.Y[k] * (1 + c["borrow_weight"])
+        gain = self.gain(row)
+        gains = self.protocol.gains
+        total += gain if gain <= 0 else min(gains.weight * gain, gains.cap)
+        total -= self.requirement(row, parameters, margin)
+        gross = abs(row.cash) + self.notional(row) + self.debts(row)
+        gross += sum(d * X for d, X in zip(row.deposit, self.X, strict=True))
+        # An account that owes nothing cannot be short.
+        self.near(total, gross if row.cash < 0 or any(row.debt) or any(row.position) else 0.0)
+        return total
+
+    def maintenance(self, row, parameters=None):
+        return self.health(row, parameters or self.force, "liquidation_threshold", "maintenance_margin_ratio")
+
+    def initial(self, row):
+        return self.health(row, self.force, "collateral_factor", "initial_margin_ratio")
+
+    def liquidatable(self, i):
+        return self.maintenance(self.rows[i]) < 0
+
+    # --- section 4: a step
+
+    def step(self):
+        w, t = self.world, self.t
+        if t == w.burn_in_steps:
+            moved = [r for r in self.rows[: self.N] if self.maintenance(r, self.current) >= 0]
+            self.newly_liquidatable = sum(self.maintenance(r, self.candidate) < 0 for r in moved)
+        self.force = self._parameters(t)
+        self._market(t)  # 4.1
+        for venue in self.spot + self.perpetual:  # 4.2
+            venue.recover(w.dt)
+        self.observe(w.dt)  # 4.3
+        self._accrue(t)  # 4.4
+        self._unwind()  # 4.5
+        requests = self._decisions(t)  # 4.6
+        self._rounds(t, requests)  # 4.7
+        self._deficits()  # 4.8
+        self._backstop()  # 4.9
+        for venue in self.spot + self.perpetual:  # 4.10
+            venue.move()
+        self.refresh()
+        self._record(t)
+        self.check()
+        self.t += 1
+
+    def _parameters(self, t):
+        since, change = (t - self.world.burn_in_steps) * self.world.dt, self.protocol.change
+        if since < 0:
+            return self.current
+        if change.phase_in == 0:
+            return self.candidate if since >= change.notice else self.current
+        return mixed(self.current, self.candidate, between((since - change.notice) / change.phase_in, 0.0, 1.0))
+
+    def _market(self, t):
+        w = self.world
+        self.former, self.external = self.external, [float(x) for x in w.prices[t + 1]]
+        volatility = w.volatility[t // w.substeps]
+        for a, name in enumerate(self.assets):
+            self.spot[a].set_depth(float(volatility[a]), w.reference_volatility[name])
+        for m, a in enumerate(self.market_asset):
+            self.perpetual[m].set_depth(float(volatility[a]), w.reference_volatility[self.assets[a]])
+
+    def totals(self, k):
+        """(borrowed, supplied) tokens."""
+        return sum(r.debt[k] for r in self.rows) * self.B[k], sum(r.deposit[k] for r in self.rows) * self.A[k]
+
+    def rates(self, k):
+        """(borrow rate, utilisation) now; (0, 0) where nothing can be borrowed."""
+        part = self.force["borrowing"].get(self.currencies[k])
+        borrowed, supplied = self.totals(k)
+        u = between(borrowed / supplied, 0.0, 1.0) if supplied > 0 else 0.0
+        if part is None:
+            return 0.0, u
+        best = part["optimal_utilisation"]
+        rate = part["base_rate"] + part["slope_below"] * min(u, best) / best
+        return rate + part["slope_above"] * max(u - best, 0.0) / (1 - best), u
+
+    def _accrue(self, t):
+        year, funding = self.world.dt / YEAR, self.protocol.funding
+        for m, a in enumerate(self.market_asset):
+            rate = (self.mark(m) / self.index[a] - 1) * YEAR / funding.interval
+            self.F[m] += between(rate, -funding.cap, funding.cap) * year * self.index[a]
+        for k, name in enumerate(self.currencies):
+            if name not in self.force["borrowing"]:
+                continue
+            rate, _ = self.rates(k)
+            borrowed, supplied = self.totals(k)
+            interest, kept = borrowed * rate * year, self.force["borrowing"][name]["reserve_factor"]
+            self.B[k] *= 1 + rate * year
+            if supplied > 0:
+                self.A[k] *= 1 + (1 - kept) * interest / supplied
+                self.reserve[k] += kept * interest
+            else:
+                self.reserve[k] += interest
+            self.greatest[k] = max(self.greatest[k], self.A[k])
+        for m, a in enumerate(self.market_asset):
+            self.post(self.special["MAKER"], self.hedge[m] * (self.external[a] - self.former[a]))
+        self._hedge()
+        if self.keepers:
+            capital = self.keepers.capital
+            self.capacity = min(capital, self.capacity + capital * self.world.dt / self.keepers.turnover)
+        self.refresh()
+
+    def _hedge(self):
+        ratio = self.protocol.counterparty.hedge_ratio if self.protocol.counterparty.kind == "maker" else 0.0
+        self.hedge = [-ratio * q for q in self.special["MAKER"].position]
+
+    def _unwind(self):
+        if self.protocol.backstop.kind != "vault":
+            return
+        share, vault = 1 - 2 ** (-self.world.dt / self.protocol.backstop.unwind_half_life), self.special["VAULT"]
+        for m in range(len(self.markets)):
+            q = vault.position[m]
+            if q != 0:
+                self.near(abs(q) * self.M[m] - 1, 1.0)
+                self.trade(vault, m, -q if abs(q) * self.M[m] < 1 else -share * q)
+        for k, a in enumerate(self.currency_asset):
+            tokens = vault.deposit[k] * self.A[k]
+            if tokens > 0:
+                self.near(tokens * self.index[a] - 1, 1.0)
+                # READING: no more than the pool has.
+                self.sell(vault, k, min(tokens if tokens * self.index[a] < 1 else share * tokens, self.liquidity[k]))
+        for k, a in enumerate(self.currency_asset):
+            tokens = vault.debt[k] * self.B[k]
+            if tokens > 0:
+                self.near(tokens * self.index[a] - 1, 1.0)
+                tokens = tokens if tokens * self.index[a] < 1 else share * tokens
+                self.post(vault, -tokens * self.spot[a].trade(tokens, self.spot_price(a)))
+                self.repay(vault, k, tokens)
+
+    def sell(self, row, k, tokens):
+        """Deposited tokens to cash in the spot venue."""
+        if tokens > 0:
+            a = self.currency_asset[k]
+            fill = self.spot[a].trade(-tokens, self.spot_price(a))
+            self.take(row, k, tokens)
+            self.post(row, tokens * fill)
+
+    def _decisions(self, t):
+        """4.6 and the head of section 6: [(account index, request)]."""
+        w, found = self.world, []
+        for crowd in self.crowds:
+            rate = crowd.part.activity * w.dt / DAY  # = -ln(1 - p)
+            j, n = -1, 0
+            while rate > 0:
+                gap = math.log(uniform(crowd.activity, t, 0, w.path, n)) / -rate
+                self.near(gap - round(gap), max(gap, 1.0))
+                j, n = j + 1 + math.floor(gap), n + 1
+                if j >= len(crowd.accounts):
+                    break
+                ua, uc = uniform_pair(crowd.decision, t, j, w.path, 0)
+                us, _ = uniform_pair(crowd.decision, t, j, w.path, 1)
+                request = crowd.accounts[j].decide(ua * w.dt, uc, us)
+                if request is not None and not request.does_nothing():
+                    found.append((crowd.accounts[j].index, request))
+        return found
+
+    def _rounds(self, t, requests):
+        w = self.world
+        for number in range(self.protocol.max_rounds):
+            queue = [(request.arrival, i, 1, request) for i, request in requests] if number == 0 else []
+            for i in range(self.N if self.keepers else 0):
+                if self.liquidatable(i):
+                    tau = 0.0
+                    if self.keepers.latency > 0:
+                        tau = -self.keepers.latency * math.log(uniform(self.latency_key, t, i, w.path, 0))
+                        self.near(tau - w.dt, w.dt)
+                    if tau < w.dt:
+                        queue.append((tau, i, 0, None))
+            liquidated = 0
+            queue.sort(key=lambda entry: entry[:3])
+            for earlier, later in pairwise(queue):
+                self.near(later[0] - earlier[0], w.dt if later[0] > earlier[0] else 0.0)
+            for _, i, _, request in queue:
+                if request is None:
+                    liquidated += self.liquidate(i)
+                else:
+                    self.grant(i, request)
+            self.observe(None)
+            self.refresh()
+            self.record.liquidations += liquidated
+            self.count("liquidations", liquidated)
+            if not liquidated:
+                break
+
+    def _deficits(self):
+        """4.8."""
+        rest, self.deficit = self.deficit, 0.0
+        if rest <= 0:
+            return
+        paid = self.fund_pays(rest)
+        rest -= paid
+        self.outside += paid
+        if rest > 0 and self.protocol.residual == "socialised":
+            rich = [row for row in self.rows[: self.N] if row.cash > 0]
+            total = sum(row.cash for row in rich)
+            borne = min(rest, total)
+            for row in rich:
+                self.post(row, -row.cash if rest >= total else -rest * row.cash / total)
+            self.count("socialised_loss", borne)
+            rest -= borne
+        self.count("uncovered_loss", rest)
+
+    def _backstop(self):
+        """4.9."""
+        if self.protocol.backstop.kind != "vault":
+            return
+        for i in range(self.N):
+            row = self.rows[i]
+            need, N = self.requirement(row), self.notional(row)
+            if N > 0 and self.liquidatable(i):
+                gap = self.equity(row) - self.protocol.backstop.threshold * need
+                self.near(gap, N)
+                if gap < 0:
+                    self.take_over(i)
+        self._deficits()
+
+    # --- section 5: what changes accounts
+
+    def fee(self, m, parameters):
+        """The fee per unit of notional, of 5.1."""
+        part = parameters["fees"]
+        return min(part["cap"], part["flat"] + part["volatility_slope"] * math.sqrt(self.v[self.market_asset[m]]))
+
+    def grant(self, i, request):
+        """5.1: worked out, then kept or put back."""
+        places = [i] + [self.N + SPECIAL.index(name) for name in ("MAKER", "FUND", "TREASURY")]
+        before = [copy.deepcopy(self.rows[place]) for place in places]
+        venues = [copy.copy(venue) for venue in self.perpetual]
+        pools = list(self.liquidity), list(self.outside_tokens), self.outside
+        fee = self._work_out(self.rows[i], request)
+        if fee is None:
+            for place, row in zip(places, before, strict=True):
+                self.rows[place] = row
+            self.perpetual = venues
+            self.liquidity, self.outside_tokens, self.outside = pools
+        else:
+            self.count("fees", fee)
+            self.count("user_cost", fee)
+
+    def _work_out(self, row, q):
+        """The fee paid, or None if the request is refused."""
+        must_be_safe, fee = False, 0.0
+        if q.cash > 0:  # 1
+            self.post(row, q.cash)
+            row.basis += q.cash
+        if q.tokens > 0:  # 2
+            if self.A[q.currency] <= 0:
+                return None
+            self.put(row, q.currency, q.tokens)
+            row.basis += q.tokens * self.index[self.currency_asset[q.currency]]
+        if q.borrow < 0 and row.debt[q.debt_currency] > 0:  # 3
+            self.repay(row, q.debt_currency, min(-q.borrow, row.debt[q.debt_currency] * self.B[q.debt_currency]))
+        if q.borrow > 0:  # 4
+            self.near(q.borrow - self.liquidity[q.debt_currency], q.borrow)
+            if q.borrow > self.liquidity[q.debt_currency]:
+                return None
+            row.debt[q.debt_currency] += q.borrow / self.B[q.debt_currency]
+            self.pool(q.debt_currency, -q.borrow)
+            must_be_safe = True
+        if q.quantity != 0:  # 5
+            held, n = row.position[q.market], q.quantity
+            if n * held < 0 or q.reduce_only:
+                against = abs(held) if n * held < 0 else 0.0
+                n = sign(n) * min(abs(n), against)
+            else:
+                must_be_safe = True
+            if n != 0:
+                fill = self.trade(row, q.market, n)
+                fee = abs(n) * fill * self.fee(q.market, self.force)
+                share = self.protocol.fund.fee_share
+                row.cash -= fee
+                self.special["FUND"].cash += share * fee
+                self.special["TREASURY"].cash += (1 - share) * fee
+        if q.tokens < 0:  # 6
+            k = q.currency
+            tokens = min(-q.tokens, row.deposit[k] * self.A[k], self.liquidity[k])
+            if tokens > 0:
+                equity = self.equity(row)
+                if equity > 0:
+                    row.basis *= 1 - min(1.0, tokens * self.index[self.currency_asset[k]] / equity)
+                self.take(row, k, tokens)
+                must_be_safe = must_be_safe or not q.exit
+        if q.exit and not any(row.debt):  # 7
+            for k in range(len(self.currencies)):
+                self.take(row, k, min(row.deposit[k] * self.A[k], self.liquidity[k]))
+            self.post(row, -max(row.cash, 0.0))
+            row.basis = 0.0
+        if must_be_safe and self.initial(row) < 0:
+            return None
+        if q.exit and self.maintenance(row) < 0:
+            return None
+        return fee
+
+    def liquidate(self, i):
+        """A keeper at account i: 5.2 or 5.3, then 5.4. True if something changed."""
+        row = self.rows[i]
+        maintenance = self.maintenance(row)
+        if maintenance >= 0:
+            return False
+        acted = self._close_positions(row, maintenance) if any(row.position) else self._serve_debt(row)
+        if acted:
+            self.post(self.special["KEEPER"], -self.keepers.gas)
+            self.count("gas", self.keepers.gas)
+            self._write_off(row)
+        return acted
+
+    def _close_positions(self, row, maintenance):
+        """5.2."""
+        rule, keepers = self.protocol.liquidation, self.keepers
+        need, N, penalty = self.requirement(row), self.notional(row), self.force["liquidation"]["penalty"]
+        f = 1.0
+        if rule.kind == "partial":
+            self.near(N - rule.minimum_notional, N)
+            below = need * (1 + rule.buffer) - penalty * N
+            if below > 0 and rule.minimum_notional < N:
+                f = min(1.0, (rule.buffer * need - maintenance) / below)
+        due = penalty * f * N
+        if keepers.acts == "at-a-profit":
+            pay = rule.keeper_share * (due if rule.guaranteed else min(due, max(self.equity(row), 0.0)))
+            self.near(pay - keepers.gas - keepers.minimum_profit, pay + keepers.gas)
+            if pay - keepers.gas < keepers.minimum_profit:
+                return False
+        for m in range(len(self.markets)):
+            if row.position[m] != 0:
+                self.trade(row, m, -f * row.position[m])
+        available = max(self.equity(row), 0.0)
+        paid = min(due, available)
+        row.cash -= paid
+        if rule.guaranteed and available < due:
+            self.outside += paid
+            self.deficit += due - paid
+            self.count("realised_bad_debt", due - paid)
+        else:
+            self.special["KEEPER"].cash += rule.keeper_share * paid
+            self.special["FUND"].cash += (1 - rule.keeper_share) * paid
+        self.count("penalties", paid)
+        self.count("user_cost", paid)
+        self.count("liquidated_notional", f * N)
+        return True
+
+    def _serve_debt(self, row):
+        """5.3."""
+        keepers, force = self.keepers, self.force
+        counted, weighed, owed, k, d = max(row.cash, 0.0), max(-row.cash, 0.0), max(-row.cash, 0.0), 0, -1
+        if not self.currencies:
+            return False
+        for n, name in enumerate(self.currencies):
+            c = force["collateral"][name]
+            counted += row.deposit[n] * self.X[n] * (1 - c["haircut"]) * c["liquidation_threshold"]
+            weighed += row.debt[n] * self.Y[n] * (1 + c["borrow_weight"])
+            owed += row.debt[n] * self.Y[n]
+            if row.deposit[n] * self.X[n] > row.deposit[k] * self.X[k]:
+                k = n
+            if d < 0 or row.debt[n] * self.Y[n] > row.debt[d] * self.Y[d]:
+                d = n
+        served = row.debt[d] * self.Y[d]
+        if -row.cash > served:
+            d, served = -1, -row.cash  # cash
+        a, bonus = self.currency_asset[k], force["collateral"][self.currencies[k]]["liquidation_bonus"]
+        part, healthy = force["liquidation"], counted / weighed
+        self.near(healthy - part["full_below_health"], 1.0)
+        limit = owed if healthy < part["full_below_health"] else part["close_factor"] * owed
+        price, s, venue = self.index[a], self.spot_price(a), self.spot[a]
+        collateral = row.deposit[k] * self.A[k] * price
+        x = min(served, limit, collateral / (1 + bonus), self.liquidity[k] * price / (1 + bonus), self.capacity)
+        b = self.currency_asset[d] if d >= 0 else -1
+        gain, ratio = (1 + bonus) * s / price, self.spot_price(b) / self.index[b] if d >= 0 else 1.0
+        if keepers.acts == "at-a-profit":
+            drag = gain / venue.depth if venue.is_linear else 0.0
+            drag += ratio / self.spot[b].depth if d >= 0 and self.spot[b].is_linear else 0.0
+            if drag > 0:
+                x = min(x, math.log(gain / ratio) / drag)
+        self.near(x - LEAST_LOAN, LEAST_LOAN)
+        if x < LEAST_LOAN:
+            return False
+        undo = [copy.copy(each) for each in self.spot]
+        outlay = x
+        if d >= 0:
+            outlay = x / self.index[b] * self.spot[b].trade(x / self.index[b], self.spot_price(b))
+        tokens = (1 + bonus) * x / price
+        proceeds = tokens * venue.trade(-tokens, self.spot_price(a))
+        profit = proceeds - outlay - keepers.gas
+        if keepers.acts == "at-a-profit":
+            self.near(profit - keepers.minimum_profit, x)
+            if profit < keepers.minimum_profit:
+                self.spot = undo
+                return False
+        keeper = self.special["KEEPER"]
+        if d >= 0:
+            self.repay(row, d, x / self.index[b])
+            self.post(keeper, -outlay)
+        else:
+            row.cash += x
+            keeper.cash -= x
+        self.take(row, k, tokens)
+        self.post(keeper, proceeds)
+        self.capacity -= x
+        self.count("liquidated_notional", x)
+        self.count("user_cost", bonus * x)
+        return True
+
+    def _write_off(self, row):
+        """5.4."""
+        worth = sum(row.deposit[k] * self.A[k] * self.index[a] for k, a in enumerate(self.currency_asset))
+        if any(row.position) or worth > 1e-9:
+            return
+        if row.cash < 0:
+            self.deficit -= row.cash
+            self.count("realised_bad_debt", -row.cash)
+            self.post(row, -row.cash)
+        for k, a in enumerate(self.currency_asset):
+            tokens, price = row.debt[k] * self.B[k], self.index[a]
+            if tokens > 0:
+                row.debt[k] = 0.0
+                self.count("realised_bad_debt", tokens * price)
+                paid = self.fund_pays(tokens * price)
+                self.outside += paid
+                self.pool(k, paid / price)
+                missing, (_, supplied) = tokens - paid / price, self.totals(k)
+                borne = min(missing, supplied)
+                if borne > 0:
+                    self.A[k] *= 1 - min(1.0, missing / supplied)
+                self.hole[k] += missing - borne
+                self.count("socialised_loss", borne * price)
+                self.count("uncovered_loss", (missing - borne) * price)
+        if row.cash <= 1e-9:
+            row.basis = 0.0
+
+    def trade(self, row, m, n):
+        """5.5: `n` of market m for a row, the other side to MAKER. Returns the fill."""
+        fill = self.perpetual[m].trade(n, self.mark(m))
+        self.book(row, m, n, fill - self.F[m])
+        self.book(self.special["MAKER"], m, -n, fill - self.F[m])
+        return fill
+
+    def book(self, row, m, n, price):
+        """5.5 for one side, at `price` = fill - F."""
+        q = row.position[m]
+        if q * n < 0:
+            f = min(abs(n) / abs(q), 1.0)
+            row.cash += f * (q * price - row.cost[m])
+            row.cost[m] *= 1 - f
+            row.position[m], n = (q + n, 0.0) if abs(n) < abs(q) else (0.0, q + n)
+            if f < 1 and abs(row.position[m]) < DUST * abs(q):
+                row.position[m] = row.cost[m] = 0.0
+            if abs(n) < DUST * abs(q):
+                n = 0.0
+        row.position[m] += n
+        row.cost[m] += n * price
+
+    def fund_pays(self, y):
+        """5.6: takes what FUND can pay of `y` out of its cash, and returns it: the caller says who gets it."""
+        fund = self.special["FUND"]
+        for k, a in enumerate(self.currency_asset):
+            missing, s, venue = y - fund.cash, self.spot_price(a), self.spot[a]
+            if missing <= 0:
+                break
+            tokens = min(fund.deposit[k] * self.A[k], self.liquidity[k])  # READING: no more than the pool has
+            if not venue.is_linear:
+                tokens = min(tokens, missing / s)
+            elif missing < venue.depth:
+                tokens = min(tokens, -venue.depth / s * math.log1p(-missing / venue.depth))
+            self.sell(fund, k, tokens)
+        paid = min(y, fund.cash)
+        fund.cash -= paid
+        self.count("fund_draw", paid)
+        return paid
+
+    def take_over(self, i):
+        """5.7."""
+        row, vault = self.rows[i], self.special["VAULT"]
+        N, equity, part = self.notional(row), self.equity(row), self.protocol.backstop
+        loss = max(0.0, -equity)
+        paid = self.fund_pays(loss)
+        short = loss - paid
+        room = self.equity(vault) - part.margin * (self.notional(vault) + N)
+        self.near(room, N)
+        can_take = room >= 0
+        share = (short / loss if loss > 0 else 0.0) if can_take else 1.0
+        haircut = unfound = 0.0
+        for m in range(len(self.markets)):
+            if row.position[m] != 0 and share > 0:
+                borne, left = self.deleverage(i, m, share, (loss if can_take else short) * self.M[m] / N)
+                haircut, unfound = haircut + borne, unfound + left
+        row.cash += paid
+        self.count("adl_haircut", haircut)
+        if not can_take:  # the account keeps what remains
+            self.count("realised_bad_debt", paid + haircut)
+            owns = any(row.position) or any(row.deposit) or any(row.debt)
+            if not owns and abs(row.cash) <= 1e-9 * max(1.0, N):  # READING: equity is 0 here, and so is cash
+                self.post(row, -row.cash)
+            return
+        self.post(row, unfound)
+        self.deficit += unfound
+        self.count("realised_bad_debt", loss)
+        self.count("takeovers", 1)
+        self.count("user_cost", max(0.0, equity))
+        vault.cash += row.cash
+        for name in ("deposit", "debt", "position", "cost"):
+            theirs, own = getattr(vault, name), getattr(row, name)
+            for n in range(len(own)):
+                theirs[n] += own[n]
+                own[n] = 0.0
+        row.cash = row.basis = 0.0
+
+    def deleverage(self, i, m, share, per_unit):
+        """ADL of a share of one position of account i at P + sign x per_unit. (haircut borne, haircut that nobody bore)."""
+        row = self.rows[i]
+        side, wanted = sign(row.position[m]), share * abs(row.position[m])
+        price, left = self.P[m] + side * per_unit, wanted
+        queue = []
+        for j in range(self.N):
+            other = self.rows[j]
+            equity = self.equity(other)
+            if other.position[m] * side < 0:
+                self.near(equity, self.notional(other))
+                if equity > 0:
+                    g = other.position[m] * self.P[m] - other.cost[m]
+                    pct, lev = g / max(abs(other.cost[m]), 1e-12), self.notional(other) / max(equity, 1e-12)
+                    queue.append((-(pct * lev if g > 0 else pct / max(lev, 1e-12)), j))
+        queue.sort()
+        for (first, _), (second, _) in pairwise(queue):
+            self.near(second - first, abs(first) + abs(second) if second != first else 0.0)
+        for j in [j for _, j in queue] + [self.N + SPECIAL.index("MAKER")]:
+            other = self.rows[j]
+            if left > DUST * wanted and other.position[m] * side < 0:
+                n = min(abs(other.position[m]), left)
+                self.book(other, m, side * n, price)
+                left -= n
+        left = left if left > DUST * wanted else 0.0
+        closed = wanted - left
+        self.book(row, m, -side * closed, price)
+        self.count("adl_volume", closed * self.M[m])
+        return closed * abs(per_unit), left * abs(per_unit)
+
+    # --- section 7
+
+    def _latent_at_values(self, sick):
+        total = sum(max(0.0, -self.equity(row)) for row in [*sick, self.special["VAULT"]])
+        if self.protocol.counterparty.kind == "maker":
+            total += max(0.0, -self.equity(self.special["MAKER"]))
+        return total
+
+    def latent(self):
+        """Liquidatable accounts wound down together in the venues."""
+        sick = [self.rows[i] for i in range(self.N) if self.liquidatable(i)]
+        mark, sale = [], []
+        for m in range(len(self.markets)):
+            net, s = sum(row.position[m] for row in sick), self.mark(m)
+            mark.append(self.perpetual[m].quote(-net, s)[0] - self.F[m])
+        owing = [row for row in sick if any(row.debt) or row.cash < 0]
+        for k, a in enumerate(self.currency_asset):
+            tokens = sum(row.deposit[k] for row in owing) * self.A[k]
+            sale.append(self.A[k] * self.spot[a].quote(-tokens, self.spot_price(a))[0])
+        total = self._latent_at_values([])
+        for row in sick:
+            values = sale if any(row.debt) or row.cash < 0 else self.X
+            worth = row.cash + sum(d * X for d, X in zip(row.deposit, values, strict=True)) - self.debts(row)
+            worth += sum(q * p - c for q, p, c in zip(row.position, mark, row.cost, strict=True))
+            total += max(0.0, -worth)
+        return total
+
+    def _record(self, t):
+        w, now = self.world, self.record.now
+        borne = now["fund_draw"] + now["adl_haircut"] + now["socialised_loss"] + now["uncovered_loss"]
+        assert abs(borne - now["realised_bad_debt"]) <= 1e-9 * (1 + borne), "7: every unit of bad debt in one bucket"
+        sick = [self.rows[i] for i in range(self.N) if self.liquidatable(i)]
+        latent, fund = self._latent_at_values(sick), self.equity(self.special["FUND"])
+        self.near(latent - fund, latent + fund)
+        if latent > fund:
+            now["time_under_water"] = w.dt / 3600
+        for m, a in enumerate(self.market_asset):
+            longs = [max(row.position[m], 0.0) for row in self.rows], [max(row.position[m], 0.0) for row in sick]
+            now["open_interest"] = now.get("open_interest", 0.0) + (sum(longs[0]) - sum(longs[1])) * self.index[a]
+        now["borrowed"] = sum(self.debts(row) for row in self.rows)
+        now["basis"] = sum(row.basis for row in self.rows[: self.N])
+        vote, steady = w.burn_in_steps, w.burn_in_steps + w.transition_steps
+        for name, begin, end in (("transition", vote, steady), ("steady", steady, w.steps), ("whole", vote, w.steps)):
+            window = self.record.windows.setdefault(name, dict.fromkeys((*SUMS, *MEANS, "latent_bad_debt"), 0.0))
+            if begin <= t < end:
+                for key, amount in now.items():
+                    window[key] += amount / (end - begin) if key in MEANS else amount
+            if t == end - 1:
+                window["latent_bad_debt"] = self.latent()
+        self.record.now = dict.fromkeys(SUMS, 0.0)
+        row = {
+            "index": list(self.index),
+            "mark": [self.mark(m) for m in range(len(self.markets))],
+            "external": list(self.external),
+            "funding": list(self.F),
+            "deposit_index": list(self.A),
+            "borrow_index": list(self.B),
+            "fund_cash": self.special["FUND"].cash,
+            "cash": sum(row.cash for row in self.rows),
+            "liquidations": self.record.liquidations,
+        }
+        for key, value in row.items():
+            self.record.series.setdefault(key, []).append(value)
+
+    def check(self):
+        """Double entry, to 1e-9 of the greatest gross so far. READING: cash less cost is what 5.5 conserves, not cash."""
+        gross = 1 + abs(self.outside) + sum(abs(r.cash) + sum(map(abs, r.cost)) for r in self.rows)
+        net = self.outside + sum(r.cash - sum(r.cost) for r in self.rows)
+        assert abs(net) <= 1e-9 * gross, f"1, 5: cash less cost sums to {net} after step {self.t}"
+        for m in range(len(self.markets)):
+            sizes = [r.position[m] for r in self.rows]
+            self.most["sizes", m] = max(self.most.get(("sizes", m), 0.0), sum(map(abs, sizes)))
+            assert abs(sum(sizes)) <= 1e-9 * self.most["sizes", m], f"5.5: positions do not sum to zero, step {self.t}"
+        for k in range(len(self.currencies)):
+            borrowed, supplied = self.totals(k)
+            self.most["pool", k] = max(self.most.get(("pool", k), 0.0), supplied + borrowed + self.hole[k])
+            gap = supplied + self.reserve[k] - borrowed - self.hole[k] - self.liquidity[k]
+            assert abs(gap) <= 1e-9 * self.most["pool", k], f"5.4: pool {k} is off by {gap}, step {self.t}"
+            gap = self.liquidity[k] + self.outside_tokens[k]
+            assert abs(gap) <= 1e-9 * self.most["pool", k], f"1: tokens of {k} are off by {gap}, step {self.t}"
+            assert min(min(r.deposit[k], r.debt[k]) for r in self.rows) >= 0, f"1: negative deposit or debt, step {self.t}"
+        assert self.special["FUND"].cash >= 0, "5.6: fund cash below zero"
+        assert math.isfinite(net), f"not a number after step {self.t}"
+
+
+def _plain(row):
+    return {name: copy.copy(getattr(row, name)) for name in ("cash", "deposit", "debt", "position", "cost", "basis")}
+
+
+def reference_run(world):
+    """Runs one path and returns its series, its final rows and the outcomes of section 7 as "<quantity>.<window>"."""
+    model = ReferenceModel(world)
+    for _ in range(world.steps):
+        model.step()
+    outcomes = {"newly_liquidatable.transition": float(model.newly_liquidatable)}
+    for name, window in model.record.windows.items():
+        window["loss"] = window["realised_bad_debt"] + window["latent_bad_debt"]
+        used = window["open_interest"] + window["borrowed"]
+        window["capital_efficiency_used"] = used / window["basis"] if window["basis"] > 0 else 0.0
+        for key, amount in window.items():
+            outcomes[f"mean_{key}.{name}" if key in MEANS else f"{key}.{name}"] = amount
+    return {
+        **model.record.series,
+        "accounts": [_plain(row) for row in model.rows[: model.N]],
+        "special": {name: _plain(row) for name, row in model.special.items()},
+        "outside": {
+            "cash": model.outside,
+            "clearing": -sum(sum(row.cost) for row in model.rows),
+            "tokens": list(model.outside_tokens),
+        },
+        "pools": {"liquidity": list(model.liquidity), "reserve": list(model.reserve), "hole": list(model.hole)},
+        "outcomes": outcomes,
+        "worlds_near_threshold": model.nearest,
+    }
