@@ -112,9 +112,16 @@ def drawn(make, seed):
             run = reference.reference_run(world)
         except OverflowError:
             continue  # a squeeze without bound in a thin venue: no finite price to compare
-        if run["worlds_near_threshold"] > 1e-12:
+        if run["worlds_near_threshold"] > 1e-12 and not _squeezed(world, run):
             return world, run
-    raise AssertionError("20 worlds in a row had a decision within 1e-12 of its threshold")
+    raise AssertionError("20 worlds in a row could not be compared")
+
+
+def _squeezed(world, run) -> bool:
+    """Whether a thin venue ran away from its index: each round then multiplies the last bit, and no two programs agree."""
+    markets = [world.assets.index(name) for name in world.current.perpetuals]
+    pairs = [(mark[m], index[a]) for mark, index in zip(run["mark"], run["index"], strict=True) for m, a in enumerate(markets)]
+    return any(not 0.5 < mark / index < 2.0 for mark, index in pairs)
 
 
 @pytest.mark.parametrize("watches", [True, False], ids=["watch-list", "brute-force"])

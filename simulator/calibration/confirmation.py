@@ -91,6 +91,7 @@ def confirm(world: World, trials: Trials, question: Question, plan: Confirmation
     def run(label: str, place: World) -> tuple[Outcomes, Outcomes]:
         columns = None if label in (HEADLINE, "point-parameters") else question.columns
         found = trials.outcomes(place, label, plan.purpose, pair, plan.paths, columns, f"confirmation, {label}")
+        trials.insist(point)
         ran[label], intervals[label] = (found[0], found[1]), interval_of(place)
         return ran[label]
 

@@ -75,6 +75,7 @@ def convergence(world: World, trials: Trials, question: Question, point: Point, 
     fine = trials.outcomes(
         finer, "half-substep", question.plan.purpose, [point], paths, question.columns, "confirmation, half the substep"
     )[0]
+    trials.insist(point)
     figures = tuple(_figure(one, coarse, fine, question.frozen) for one in question.conditions)
     return Convergence((world.substeps, finer.substeps), paths, figures)
 

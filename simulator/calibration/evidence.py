@@ -112,6 +112,25 @@ def stages(calibration: Calibration) -> list[dict[str, Any]]:
     return rows
 
 
+def finalists(calibration: Calibration) -> list[dict[str, Any]]:
+    """What else could have been chosen, on the selection paths, in the order of preference; current parameters last."""
+    selection, names = calibration.selection, calibration.space.names
+    return [
+        {
+            "values": dict(zip(names, one.point, strict=True)),
+            "is_current": one.is_current,
+            "is_chosen": one is selection.chosen,
+            "goal": one.score,
+            "goal_error": one.score_error,
+            "chance_to_pass": one.chance,
+            "is_ready": one.is_ready,
+            "loss_change_usd": one.loss_change.value,
+            "conditions": [{"condition": j.condition, "value": j.value, "bound": j.bound} for j in one.judgements],
+        }
+        for one in (*selection.finalists, selection.current)
+    ]
+
+
 def _error(judgement: Judgement) -> float:
     """The standard error behind a judgement; for a probability, at half a failure more, so that none seen is not certainty."""
     if judgement.unit == "probability":

@@ -60,6 +60,11 @@ def appetite_in(world: World, scenario: World) -> RiskAppetite:
     return world.appetite or asked(scenario)[0]
 
 
+def appetites(world: World) -> list[RiskAppetite]:
+    """The appetites of all worlds that will be looked at."""
+    return [appetite_in(place, world) for _, place in (*gating_worlds(world), *reported_worlds(world))]
+
+
 def asked(world: World) -> tuple[RiskAppetite, CalibrationSettings]:
     """Appetite and settings. Raises ValueError if the scenario lacks one of them."""
     if world.appetite is None or world.calibration is None:
@@ -71,6 +76,9 @@ def asked(world: World) -> tuple[RiskAppetite, CalibrationSettings]:
 def plan_confirmation(world: World, look: int) -> ConfirmationPlan:
     """The plan of the `look`-th confirmation. Raises ValueError where the paths asked for cannot prove a limit."""
     appetite, settings = asked(world)
+    for stage in ("search_paths", "selection_paths", "confirmation_paths"):
+        if getattr(settings, stage) == 1:
+            raise ValueError(f"calibration.{stage}: must be at least 2, for an error to be seen; got 1")
     confidence = appetite.confidence_of_look(look)
     found = [appetite_in(place, world) for _, place in gating_worlds(world)]
     limits = [limit for one in found for limit in probabilities_to_prove(one)]

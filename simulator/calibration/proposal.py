@@ -50,6 +50,7 @@ def make_proposal(calibration: Calibration, *, scenario_file: str = "scenario.to
                 "text": appetite.describe(),
                 "limits": [limit.describe() for limit in appetite.limits],
                 "confidence": appetite.confidence,
+                "regimes": _own_limits(world),
                 "goal": calibration.question.goal.describe(),
                 "denominators_usd": calibration.question.frozen,
             },
@@ -58,6 +59,7 @@ def make_proposal(calibration: Calibration, *, scenario_file: str = "scenario.to
             "evidence": evidence.worlds(confirmation) if confirmation else evidence.from_selection(calibration),
             "metrics": evidence.metrics(confirmation) if confirmation else [],
             "stages": evidence.stages(calibration),
+            "finalists": evidence.finalists(calibration),
             "capital_efficiency": evidence.efficiency(calibration),
             "newly_liquidatable": evidence.newly_liquidatable(confirmation) if confirmation else None,
             "paired_loss_test": evidence.paired_test(confirmation) if confirmation else None,
@@ -109,6 +111,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     return value
+
+
+def _own_limits(world: World) -> dict[str, str]:
+    """The appetites of regimes that have their own."""
+    return {
+        name: regime.appetite.describe() for name, _, regime in world.regimes() if regime.appetite not in (None, world.appetite)
+    }
 
 
 def _title(calibration: Calibration) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulator.calibration.goals import COLUMNS, Goal
-from simulator.calibration.plan import ConfirmationPlan, asked
+from simulator.calibration.plan import ConfirmationPlan, appetites, asked
 from simulator.calibration.space import Point, SearchSpace
 from simulator.calibration.trials import Trials
 from simulator.calibration.world import HEADLINE, World
@@ -92,8 +92,7 @@ class Question:
 
 def columns_needed(world: World) -> tuple[str, ...]:
     """The columns that limits, denominators, goals and evidence look at."""
-    appetite, _ = asked(world)
-    judged = [one.column for one in conditions(appetite)]
+    judged = [one.column for appetite in appetites(world) for one in conditions(appetite)]
     shown = ["loss.transition", "loss.steady", "loss.whole", "newly_liquidatable.transition", "liquidated_notional.transition"]
     return tuple(sorted({*judged, *COLUMNS, *DENOMINATOR_COLUMNS.values(), *shown}))
 
@@ -111,7 +110,7 @@ class Race:
         self._rungs = rungs(settings.search_paths)
         current = [trials.space.current_point]
         self._baseline = {paths: self._run(current, paths, "current parameters")[0] for paths in reversed(self._rungs)}
-        frozen = denominators(self._baseline[self._rungs[-1]], appetite, world.account_count)
+        frozen = denominators(self._baseline[self._rungs[-1]], appetites(world), world.account_count)
         goal = Goal(settings.objective, world.has_sourced_elasticities)
         self.question = Question(world, trials.space, goal, conditions(appetite), frozen, plan, self._columns)
         self._history: dict[Point, list[Trial]] = {}  # of every candidate: one trial a rung, shortest first

@@ -63,6 +63,7 @@ def estimate_on_search(trials: Trials, question: Question, point: Point) -> Sear
     cuts = rungs(settings.search_paths)
     pair = [point, trials.space.current_point]
     found = trials.outcomes(question.world, HEADLINE, PURPOSE, pair, cuts[-1], question.columns, "search estimate", cuts=cuts)
+    trials.insist(point)
     judged = tuple(judge(one, found[0], question.frozen, question.plan.confidence) for one in question.conditions)
     return SearchEstimate(*question.score(point, *found), judged)
 

@@ -92,7 +92,7 @@ def _halfway(space: SearchSpace, finalists: list[Finalist]) -> Point | None:
 
 
 def finalists_on_selection(world: World, trials: Trials, question: Question, points: list[Point], stage: str) -> list[Finalist]:
-    """`points` on the selection paths, each against current parameters on the same paths."""
+    """`points` on the selection paths, each against current parameters on the same paths; failed ones left out."""
     _, settings = asked(world)
     current = trials.space.current_point
     wanted = [*points, current]
@@ -100,6 +100,8 @@ def finalists_on_selection(world: World, trials: Trials, question: Question, poi
     baseline, plan = found[-1], question.plan
     rows = []
     for point, outcomes in zip(points, found, strict=False):
+        if point in trials.failures:
+            continue
         chances = [pass_chance(one, outcomes, question.frozen, plan.proof) for one in question.conditions]
         apart = [violation(one, outcomes, question.frozen, plan.proof) for one in question.conditions]
         score, error = question.score(point, outcomes, baseline)

@@ -23,14 +23,15 @@ class Step:
 
 
 def sensitivity(world: World, trials: Trials, question: Question, chosen: Finalist) -> tuple[Step, ...]:
-    """Every valid neighbour of the chosen point, in the order of the space."""
+    """Every valid neighbour of the chosen point that gave finite outcomes, in the order of the space."""
     near = trials.space.neighbours(chosen.point)
     points = [point for _, _, point in near]
-    found = finalists_on_selection(world, trials, question, points, "sensitivity") if points else []
+    found = {one.point: one for one in finalists_on_selection(world, trials, question, points, "sensitivity")}
     held = {judgement.condition for judgement in chosen.judgements if judgement.passes}
     return tuple(
-        Step(name, direction, _moved(chosen.point, point), one, tuple(_broken(one, held)))
-        for (name, direction, point), one in zip(near, found, strict=True)
+        Step(name, direction, _moved(chosen.point, point), found[point], tuple(_broken(found[point], held)))
+        for name, direction, point in near
+        if point in found
     )
 
 

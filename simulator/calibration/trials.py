@@ -68,6 +68,8 @@ class Trials:
         blocks match. Raises CandidatesFailed when current parameters, or more than a fifth of all candidates, gave a value
         that is not finite.
         """
+        if not points:
+            return []
         blocks = list(_blocks(paths, cuts))
         total = len(points) * paths
         for done, (first, count) in enumerate(blocks):
@@ -119,11 +121,16 @@ class Trials:
         columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return Outcomes(np.arange(sum(count for _, count in blocks)), columns)
 
+    def insist(self, point: Point) -> None:
+        """Raise CandidatesFailed if this candidate gave a value that is not finite."""
+        if point in self.failures:
+            raise CandidatesFailed([f"{_words(self.space, one)}: {reason}" for one, reason in self.failures.items()])
+
     def _check_failures(self) -> None:
         points = {key[-1] for key in self._blocks}
-        table = [f"{_words(self.space, point)}: {reason}" for point, reason in self.failures.items()]
-        if self.space.current_point in self.failures or len(table) > max(1, math.floor(FAILED_SHARE * len(points))):
-            raise CandidatesFailed(table)
+        if len(self.failures) > max(1, math.floor(FAILED_SHARE * len(points))):
+            self.insist(next(iter(self.failures)))
+        self.insist(self.space.current_point)
 
 
 def _blocks(paths: int, cuts: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -97,7 +97,7 @@ def backcast(y: np.ndarray) -> float:
 def filter_variance(y: np.ndarray, p: Natural) -> np.ndarray:
     """Conditional variances [len(y) + 1] of returns `y` (NaN where missing); the last entry is the step to come."""
     h = np.empty(y.size + 1)
-    _filter(y, p.omega, p.alpha, p.gamma, p.beta, backcast(y), h)
+    _filter(np.ascontiguousarray(y), p.omega, p.alpha, p.gamma, p.beta, backcast(y), h)
     return h
 
 
@@ -118,6 +118,7 @@ def scores(y: np.ndarray, p: Natural) -> np.ndarray:
 
 
 def _evaluate(y: np.ndarray, p: Natural, keep: np.ndarray) -> tuple[float, np.ndarray]:
+    y = np.ascontiguousarray(y)  # one layout, one compilation
     start, gradient = backcast(y), np.zeros(len(NATURAL))
     h = np.empty(y.size + 1)
     _filter(y, p.omega, p.alpha, p.gamma, p.beta, start, h)

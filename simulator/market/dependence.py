@@ -35,9 +35,7 @@ def check_correlation(matrix: Rows, names: Sequence[str]) -> None:
         raise ValueError(f"`correlation` must be {n} x {n}, one row for each of {', '.join(names)}, but is {shape}")
     for i in range(n):
         if matrix[i][i] != 1:
-            raise ValueError(
-                f"`correlation` must have 1 on its diagonal, but {names[i]} with itself is {matrix[i][i]:g}"
-            )
+            raise ValueError(f"`correlation` must have 1 on its diagonal, but {names[i]} with itself is {matrix[i][i]:g}")
         for j in range(i):
             _check_pair(matrix[i][j], matrix[j][i], names[i], names[j])
     _check_definite(matrix, names)

@@ -14,9 +14,10 @@ from simulator.market.grid import Grid
 from simulator.market.jumps import Jumps, Kou, Merton
 from simulator.market.law import at, coordinates
 from simulator.market.model import Asset, ModelMarket
-from simulator.market.path_kernel import CHUNK, KOU, MERTON, NO_JUMPS, Copula, JumpLaw, Keys, Law, fill, settle
+from simulator.market.path_kernel import fill, settle
 from simulator.market.paths import MarketPaths
 from simulator.market.processes import Garch, Process, StudentT
+from simulator.market.step_law import CHUNK, KOU, MERTON, NO_JUMPS, Copula, JumpLaw, Keys, Law
 from simulator.market.tables import CUMULANT_SIZE, INNOVATION_SIZE, cumulant_table, innovation_table, tail_table
 from simulator.parameters import YEAR
 
@@ -66,7 +67,9 @@ def _law(market: ModelMarket, market_step: float, seed: int, purpose: str) -> La
     independent = bool((factor == np.eye(len(versions))).all())
     innovation, innovations, cumulant, cumulants = _tables(versions, independent)
     variance = _each(versions, lambda process, _: process.volatility**2 * years)
-    alpha, gamma, beta = (_each(versions, lambda process, _, k=key: getattr(process, k, 0.0)) for key in ("alpha", "gamma", "beta"))
+    alpha, gamma, beta = (
+        _each(versions, lambda process, _, k=key: getattr(process, k, 0.0)) for key in ("alpha", "gamma", "beta")
+    )
     growth = np.array([[asset.drift * years] for asset in market.assets])
     return Law(
         omega=variance * (1 - _each(versions, lambda process, _: getattr(process, "persistence", 0.0))),

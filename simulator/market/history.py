@@ -151,7 +151,9 @@ class Bootstrap(History):
 
     kind: Literal["bootstrap"] = "bootstrap"
     mean_block: Annotated[float, Field(ge=1)]  # [market steps]
-    prices: Annotated[tuple[Price, ...], BeforeValidator(tupled)] | None = None  # [usd] at the start; absent: the last of the file
+    prices: Annotated[tuple[Price, ...], BeforeValidator(tupled)] | None = (
+        None  # [usd] at the start; absent: the last of the file
+    )
     drift: Annotated[float, Field(ge=-20, le=20)] = 0.0  # [1/year] growth of the expected price
 
     @model_validator(mode="after")

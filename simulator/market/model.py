@@ -42,9 +42,7 @@ class Asset(Part):
             there = coordinates(self.process, self.jumps)
             for name in self.parameter_law.names:
                 if name not in there:
-                    raise ValueError(
-                        f"`parameter_law` names `{name}`, which this asset does not have; it has {', '.join(there)}"
-                    )
+                    raise ValueError(f"`parameter_law` names `{name}`, which this asset does not have; it has {', '.join(there)}")
         return self
 
     @property
@@ -120,8 +118,7 @@ class ModelMarket(Part):
                 value = getattr(asset.process, key)
                 if value > LARGEST_CREDIBLE_VOLATILITY and key in type(asset.process).model_fields:
                     yield (
-                        f"assets.{i}.process.{key}: {value:g} is {100 * value:,.0f} percent a year; "
-                        f"did you mean {value / 100:g}?"
+                        f"assets.{i}.process.{key}: {value:g} is {100 * value:,.0f} percent a year; did you mean {value / 100:g}?"
                     )
 
     def paths(self, grid: Grid, seed: int, purpose: str, first: int, count: int) -> MarketPaths:

@@ -5,15 +5,12 @@ vector code. Nothing depends on where a chunk begins: every draw is a function o
 on a path touches that path alone.
 """
 
-from __future__ import annotations
-
-import math
-from typing import NamedTuple
-
 import numpy as np
 
-from simulator.kernel import kernel, normal, rule, uniform_pair
+from simulator.kernel import kernel, rule
 from simulator.market.draws import DEGREE, ROUNDER, exponential, quantiles, uniforms
+from simulator.market.jump_kernel import jump
+from simulator.market.step_law import CHUNK, NO_JUMPS
 from simulator.market.tables import (
     CUMULANT_BASE,
     CUMULANT_LEFT,
@@ -25,57 +22,8 @@ from simulator.market.tables import (
     WIDTH,
 )
 
-CHUNK = 256
-STRIDE = 32  # paths looked at together for a jump
-NO_JUMPS, MERTON, KOU = 0, 1, 2
 LAST = REACH - 1e-9
 SEGMENT_MASK = np.int64(SEGMENTS - 1)
-
-
-class Keys(NamedTuple):
-    """The streams of one purpose: each a uint64 of `simulator.kernel.stream`."""
-
-    steps: np.uint64  # innovation and number of jumps of (step, asset, path)
-    jumps: np.uint64  # size and moment of jump n of (step, asset, path)
-    bridge: np.uint64  # substeps 2 n and 2 n + 1 of (step, asset, path)
-
-
-class Copula(NamedTuple):
-    """How draws of different assets are tied."""
-
-    independent: bool
-    factor: np.ndarray  # [asset, asset] Cholesky factor of the correlation
-    is_normal: np.ndarray  # [asset] innovations are normal
-    normal_table: np.ndarray
-    no_offset: np.ndarray  # [CHUNK] zeros
-
-
-class JumpLaw(NamedTuple):
-    """What decides jumps; apart from `Law`, for each array handed to a function costs the count of its references."""
-
-    kind: np.ndarray  # [asset] NO_JUMPS, MERTON, KOU
-    law: np.ndarray  # [asset, draw, 3] Merton: mean, deviation; Kou: up_probability, eta_up, eta_down
-    counts: np.ndarray  # [asset, draw, n] more than n jumps above this (a uniform if independent, else a normal)
-    factor: np.ndarray  # [asset, asset] Cholesky factor of the correlation
-
-
-class Law(NamedTuple):
-    """Everything a step needs, in units of one market step. Axes: `[asset, draw]` unless said; a path names its draw."""
-
-    omega: np.ndarray
-    alpha: np.ndarray
-    gamma: np.ndarray
-    beta: np.ndarray
-    drift: np.ndarray  # of the log price: growth less the compensator of jumps
-    jump_variance: np.ndarray
-    jumps: JumpLaw
-    innovation: np.ndarray  # offsets into `innovations`
-    innovations: np.ndarray  # [table position] over uniforms if independent, else over normals
-    cumulant: np.ndarray  # offsets into `cumulants`
-    cumulants: np.ndarray  # [table position]
-    copula: Copula
-    price: np.ndarray  # [asset]
-    per_year: float  # market steps in a year
 
 
 @rule
@@ -126,69 +74,6 @@ def compensate_normal(h, drift, out):
     """As `compensate`, for normal innovations: log E[exp] = h / 2."""
     for i in range(h.shape[0]):
         out[i] = drift[i] - 0.5 * h[i]
-
-
-@rule
-def joint_normals(key, step, asset, path, n, factor):
-    """Two standard normals for jump n, each tied to the other assets' jump n by the copula."""
-    x, y = 0.0, 0.0
-    for b in range(asset + 1):
-        u, v = uniform_pair(key, step, b, path, n)
-        x += factor[asset, b] * normal(u)
-        y += factor[asset, b] * normal(v)
-    return x, y
-
-
-@rule
-def jump_size(kind, law, w):
-    """Size of a jump of the log price at a standard normal w."""
-    if kind == MERTON:
-        return law[0] + law[1] * w
-    above = 0.5 * math.erfc(w / math.sqrt(2.0))
-    if above < law[0]:
-        return -math.log(above / law[0]) / law[1]
-    return math.log(0.5 * math.erfc(-w / math.sqrt(2.0)) / (1.0 - law[0])) / law[2]
-
-
-@rule
-def jump(count_at, least, jumps, asset, draw, key, step, first, total, moments):
-    """Jumps of one step: their sum into `total[path]`, and each whole into `moments[substep, path]` if there are substeps.
-
-    No draw at or below `least` means a jump: `STRIDE` paths are looked at together, by a count, which compiles to vector
-    code, and nearly all are spared a look at their own threshold.
-    """
-    paths = total.shape[0]
-    if moments.shape[0] > 1:
-        for i in range(paths):
-            if total[i] != 0.0:
-                for substep in range(moments.shape[0]):
-                    moments[substep, i] = 0.0
-    for i in range(paths):
-        total[i] = 0.0
-    for begin in range(0, paths, STRIDE):
-        end = min(begin + STRIDE, paths)
-        above = 0
-        for i in range(begin, end):
-            above += 1 if count_at[i] > least else 0
-        if above > 0:
-            for i in range(begin, end):
-                if count_at[i] > least:
-                    jump_path(count_at[i], jumps, asset, draw[i], key, step, first + i, i, total, moments)
-
-
-@rule
-def jump_path(count_at, jumps, asset, draw, key, step, path, i, total, moments):
-    """The jumps of one path in one step; `i` is its place in `total` and `moments`."""
-    substeps = moments.shape[0]
-    n = 0
-    while n < jumps.counts.shape[2] and count_at > jumps.counts[asset, draw, n]:
-        w, when = joint_normals(key, step, asset, path, n, jumps.factor)
-        size = jump_size(jumps.kind[asset], jumps.law[asset, draw], w)
-        total[i] += size
-        if substeps > 1:
-            substep = min(int(substeps * 0.5 * math.erfc(-when / math.sqrt(2.0))), substeps - 1)
-            moments[substep, i] += size
-        n += 1
 
 
 @rule

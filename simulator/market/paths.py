@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MarketPaths:
     """External prices and what was known of their volatility.
 
@@ -71,9 +71,7 @@ class MarketPaths:
 
 def _check_prices(price: np.ndarray, assets: tuple[str, ...], dt: float, substeps: int) -> None:
     if price.ndim != 3 or price.shape[0] < 2 or price.shape[1] != len(assets) or price.shape[2] < 1:
-        raise ValueError(
-            f"`price` must be [substep + 1, asset, path] with {len(assets)} assets, but its shape is {price.shape}"
-        )
+        raise ValueError(f"`price` must be [substep + 1, asset, path] with {len(assets)} assets, but its shape is {price.shape}")
     if not (math.isfinite(dt) and dt > 0):
         raise ValueError(f"`dt > 0` must hold, but got {dt} s")
     if substeps < 1 or (price.shape[0] - 1) % substeps:

@@ -1,7 +1,8 @@
 """Laws of innovations as tables: the quantile of a truncated Student-t, and its cumulant function for the compensator.
 
-`innovation_table` maps a standard normal to an innovation of the law, so that a Gaussian copula can join assets;
-`tail_table` maps a uniform to it, one look-up fewer, for assets that nothing joins; `cumulant_table` holds log E[exp(sqrt(h) z)] / h over the variance h of a step, which makes E[exp(return)] exact.
+`innovation_table` maps a standard normal to an innovation of the law, so that a Gaussian copula can join assets; `tail_table`
+maps a uniform to it, one look-up fewer, for assets that nothing joins; `cumulant_table` holds log E[exp(sqrt(h) z)] / h over the
+variance h of a step, which makes E[exp(return)] exact.
 """
 
 import math

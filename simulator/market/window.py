@@ -15,9 +15,9 @@ from simulator.market.dependence import cholesky
 from simulator.market.draws import NORMAL_TABLE
 from simulator.market.grid import Grid
 from simulator.market.history import Bootstrap, History, Replay
-from simulator.market.path_kernel import CHUNK, Copula
 from simulator.market.paths import MarketPaths
 from simulator.market.price_file import PriceTable, read_prices
+from simulator.market.step_law import CHUNK, Copula
 from simulator.market.window_kernel import fill_from_rows, resample
 from simulator.parameters import DAY, YEAR
 
@@ -41,7 +41,9 @@ def table_of(market: History) -> PriceTable:
     before = LOOK_BACK if isinstance(market, Replay) else 0.0
     status = market.path.stat()
     since = market.since - timedelta(seconds=before)
-    return _read(market.path, status.st_mtime_ns, status.st_size, market.assets, since, market.until, market.blanks, market.max_gap)
+    return _read(
+        market.path, status.st_mtime_ns, status.st_size, market.assets, since, market.until, market.blanks, market.max_gap
+    )
 
 
 @lru_cache(maxsize=4)
@@ -77,10 +79,14 @@ def _on_step(table: PriceTable, begin: int, count: int, market_step: float) -> t
     return table.prices[np.maximum(row, 0)], age
 
 
-@lru_cache(maxsize=4)
 def replay_window(market: Replay, grid: Grid) -> Window:
     """The rows that `grid` needs from `from` on. Raises ValueError if the window is too short or begins before the file."""
-    table, begin = table_of(market), _nanoseconds(market.since)
+    return _replay_window(market, grid, table_of(market))
+
+
+@lru_cache(maxsize=4)
+def _replay_window(market: Replay, grid: Grid, table: PriceTable) -> Window:
+    begin = _nanoseconds(market.since)
     steps, step = grid.market_steps, grid.market_step
     last = min(_nanoseconds(market.until), int(table.timestamps[-1]) + int(table.step * 1e9) - 1)
     there = max(0, int((last - begin) / 1e9 // step))
@@ -136,10 +142,13 @@ def _correlation(returns: np.ndarray) -> np.ndarray:
     return np.array(cholesky(matrix))
 
 
-@lru_cache(maxsize=4)
 def bootstrap_window(market: Bootstrap, grid: Grid) -> Window:
     """All log returns of the window whose two prices were there, shifted to the stated growth. Raises ValueError if few."""
-    table, step = table_of(market), grid.market_step
+    return _bootstrap_window(market, grid.market_step, table_of(market))
+
+
+@lru_cache(maxsize=4)
+def _bootstrap_window(market: Bootstrap, step: float, table: PriceTable) -> Window:
     begin = max(_nanoseconds(market.since), int(table.timestamps[0]))
     count = int((int(table.timestamps[-1]) - begin) / 1e9 // step) + 1
     prices, age = _on_step(table, begin, count, step)
@@ -183,5 +192,7 @@ def _fill(market: History, window: Window, grid: Grid, seed: int, purpose: str, 
     volatility = np.empty((grid.market_steps, assets, count))
     key = stream(seed, purpose, "market", "bridge")
     decay, per_year = _decay(grid.market_step), YEAR / grid.market_step
-    fill_from_rows(price, volatility, key, first, rows, window.returns, window.variance, decay, copula, window.prices[0], per_year)
+    fill_from_rows(
+        price, volatility, key, first, rows, window.returns, window.variance, decay, copula, window.prices[0], per_year
+    )
     return MarketPaths(market.assets, grid.dt, grid.substeps, price, volatility)

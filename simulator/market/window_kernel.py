@@ -6,7 +6,8 @@ import numpy as np
 
 from simulator.kernel import kernel, uniform_pair
 from simulator.market.draws import exponential
-from simulator.market.path_kernel import CHUNK, annualise, between, move
+from simulator.market.path_kernel import annualise, between, move
+from simulator.market.step_law import CHUNK
 
 
 @kernel

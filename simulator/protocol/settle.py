@@ -32,6 +32,7 @@ from simulator.protocol.book import (
     LIQUIDITY,
     MAKER,
     MARK,
+    MOST_OPEN,
     OPEN_INTEREST,
     OPEN_LONG,
     OUTSIDE_CASH,

@@ -8,7 +8,7 @@ continuous tail quantity (search), because counting failures on few paths ranks 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -72,12 +72,12 @@ def conditions(appetite: RiskAppetite) -> tuple[Condition, ...]:
     return tuple(Condition(position, limit, window) for position, limit in enumerate(appetite.limits) for window in limit.windows)
 
 
-def denominators(current: Outcomes, appetite: RiskAppetite, accounts: int) -> dict[str, float]:
+def denominators(current: Outcomes, appetites: Iterable[RiskAppetite], accounts: int) -> dict[str, float]:
     """What shares are shares of [usd, or accounts], as means of `current`: frozen once, so that no candidate moves its own limit.
 
     Raises ValueError for a denominator that is not above 0.
     """
-    needed = dict.fromkeys(limit.of for limit in appetite.limits)
+    needed = dict.fromkeys(limit.of for appetite in appetites for limit in appetite.limits)
     found: dict[str, float] = {of: _denominator(of, current, accounts) for of in needed}
     for of, dollars in found.items():
         if not dollars > 0:
@@ -148,8 +148,12 @@ def mean_bound(sample: PerPath, confidence: float) -> tuple[float, str]:
     seen = int((sample.value != 0).sum())
     if seen >= TAIL_PATHS:
         return measures.mean(sample, 2 * confidence - 1).high, ""
-    largest = max(1.0, float(sample.value.max()))
-    return measures.failure_bound(seen, sample.paths, confidence) * largest, f"bounded by frequency: {seen} paths are not zero"
+    bound = _bound_of_rare(seen, sample, sample.paths, confidence)
+    return bound, f"bounded by frequency: {seen} paths are not zero"
+
+
+def _bound_of_rare(seen: int, sample: PerPath, paths: int, confidence: float) -> float:
+    return measures.failure_bound(seen, paths, confidence) * max(1.0, float(sample.value.max()))
 
 
 def _judge_shortfall(condition: Condition, limit: ExpectedShortfallLimit, sample: PerPath, confidence: float) -> Judgement:
@@ -229,6 +233,8 @@ def pass_chance(condition: Condition, outcomes: Outcomes, frozen: Mapping[str, f
         value, error, ceiling = bounded.value, bounded.standard_error, limit.limit
         reach = (bounded.bound - bounded.value) / error if error else 0.0
     else:
+        if (seen := int((sample.value != 0).sum()) * proof.paths / sample.paths) < TAIL_PATHS:
+            return float(_bound_of_rare(round(seen), sample, proof.paths, proof.confidence) <= limit.limit)
         estimate = measures.mean(sample)
         value, error, ceiling, reach = estimate.value, estimate.standard_error, limit.limit, float(ndtri(proof.confidence))
     later = error * math.sqrt(sample.paths / proof.paths)

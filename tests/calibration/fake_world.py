@@ -52,11 +52,15 @@ class FakeWorld:
     nu: float = 4.0
     drift_with_substeps: float = 0.0  # share of open interest lost by every doubling: an engine that does not converge
     held_out: tuple[tuple[str, str, float], ...] = ()  # (name, role, scale of the shock)
+    appetite_held_out: RiskAppetite | None = None  # of every regime, where it is not the scenario's own
     pause: float = 0.0  # [s] per call
     broken: tuple[float, ...] = field(default=())  # initial margins whose outcomes are not finite
 
     def regimes(self) -> Sequence[tuple[str, str, FakeWorld]]:
-        return [(name, role, replace(self, scale=scale, held_out=())) for name, role, scale in self.held_out]
+        return [
+            (name, role, replace(self, scale=scale, held_out=(), appetite=self.appetite_held_out or self.appetite))
+            for name, role, scale in self.held_out
+        ]
 
     def with_elasticity(self, level: str) -> FakeWorld:
         return replace(self, scale=self.scale * {"low": 0.98, "central": 1.0, "high": 1.02}[level])

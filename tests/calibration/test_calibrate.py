@@ -136,6 +136,16 @@ def test_a_held_out_regime_decides_and_a_reported_one_does_not():
     assert reported.verdict == "confirmed"
 
 
+def test_a_regime_may_have_limits_of_its_own():
+    lenient = RiskAppetite(limits=(ProbabilityLimit(window="transition", of="fund", threshold=3.0, probability=0.05),))
+    held_out = (("stress", "confirm", 0.03),)
+    found = run(dataclasses.replace(with_settings(**SMALL), held_out=held_out, appetite_held_out=lenient))
+    stress = found.confirmation.worlds[1]
+    assert [judgement.condition for judgement in stress.candidate] == ["1:probability:loss.transition"]
+    assert stress.candidate[0].allowed == 0.05
+    assert found.verdict == "confirmed"
+
+
 def test_a_proposal_is_confirmed_at_every_elasticity():
     found = run(dataclasses.replace(with_settings(**SMALL), has_elasticities=True))
     assert [one.label for one in found.confirmation.worlds if one.gates] == ["headline", "elasticity-low", "elasticity-high"]

@@ -75,6 +75,13 @@ def test_search_selection_and_confirmation_stand_side_by_side_with_the_shrinkage
         assert row["overfitted"] is False
 
 
+def test_the_finalists_stand_beside_the_choice(calibration, proposal):
+    chosen = [row for row in proposal["finalists"] if row["is_chosen"]]
+    assert [tuple(row["values"].values()) for row in chosen] == [calibration.proposed]
+    assert [row["is_current"] for row in proposal["finalists"]].count(True) == 1
+    assert proposal["finalists"][-1]["is_current"]
+
+
 def test_the_steps_are_checked_against_grid_range_and_largest_change(proposal):
     for row, wanted in zip(proposal["step_bounds"], SEARCH, strict=True):
         assert row["on_grid"]

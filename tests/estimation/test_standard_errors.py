@@ -27,7 +27,7 @@ def test_the_long_run_covariance_is_the_stationary_bootstraps(make_returns):
 
 
 def test_blocks_outlast_shocks_to_variance_and_leave_twenty_of_them():
-    assert mean_block(30_000, 3600.0, 0.99) == 1000.0  # ten mean lives of a shock
+    assert mean_block(30_000, 3600.0, 0.99) == pytest.approx(1000.0)  # ten mean lives of a shock
     assert mean_block(30_000, 3600.0, 0.9) == 720.0  # a month
     assert mean_block(2_000, 3600.0, 0.999) == 100.0
 
@@ -86,7 +86,7 @@ def test_what_a_bound_holds_has_no_error(make_returns):
 def test_a_tied_share_moves_with_the_bound(make_returns):
     """Draws from the law of a fit on its tail bound stay on it, to first order."""
     r = make_returns(2500, 14, **TRUE)[:, 0]
-    tail = TailBound(6.0, 25.0)
+    tail = TailBound(8.0, 25.0)
     fit = fit_garch(r, Restriction(0.995, tail=tail))
     assert fit.tied
     values, vectors = np.linalg.eigh(covariance(fit, r, 50.0))

@@ -110,11 +110,15 @@ def test_a_window_too_short_for_the_grid_is_a_problem(tmp_path):
         "the grid needs 48 market steps from 2021-01-03T00:00:00+00:00, the file has 24 up to `until`; "
         "move `until`, or shorten burn_in or horizon"
     ]
-    assert "move `from` a day later, or state volatility_today" in _market(tmp_path, **{"from": "2021-01-01T00:00:00Z"}).problems(GRID)[0]
+    assert (
+        "move `from` a day later, or state volatility_today"
+        in _market(tmp_path, **{"from": "2021-01-01T00:00:00Z"}).problems(GRID)[0]
+    )
     assert _market(tmp_path, **{"from": "2021-01-01T00:00:00Z"}, volatility_today=[0.5, 0.5]).problems(GRID) == []
-    assert "market_step` must be at least the file's own step" in _market(tmp_path).problems(
-        Grid(market_step=60.0, transition=1, horizon=1)
-    )[0]
+    assert (
+        "market_step` must be at least the file's own step"
+        in _market(tmp_path).problems(Grid(market_step=60.0, transition=1, horizon=1))[0]
+    )
 
 
 def test_a_bootstrap_is_made_of_whole_rows_in_blocks_of_the_stated_mean(tmp_path):

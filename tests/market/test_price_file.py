@@ -1,5 +1,6 @@
 """The strict reader of price files: what it accepts, and the one line that every kind of wrong file gets."""
 
+import copy
 import hashlib
 import random
 import struct
@@ -53,7 +54,7 @@ def test_marks_and_line_ends_do_not_matter(change, tmp_path):
 
 
 def test_offsets_quotes_column_order_and_exponents_are_understood(tmp_path):
-    text = "ETH,timestamp,BTC\n1e3,2021-01-01T01:00:00+01:00,5\n 7 ,2021-01-01T01:00:00.000Z,\"6\"\n"
+    text = 'ETH,timestamp,BTC\n1e3,2021-01-01T01:00:00+01:00,5\n 7 ,2021-01-01T01:00:00.000Z,"6"\n'
     table = read_prices(_write(tmp_path, text), ["BTC", "ETH"])
     assert table.prices.tolist() == [[5.0, 1000.0], [6.0, 7.0]]
     assert table.step == 3600
@@ -82,7 +83,10 @@ def test_a_window_includes_both_ends(tmp_path):
         ("timestamp,,BTC\n", "row 1, column 2: has no name"),
         ("time,BTC\n", "row 1: there is no column timestamp; is the first column, 'time', the timestamp?"),
         ("timestamp\n", "row 1: there is no column of prices beside timestamp"),
-        ("timestamp;BTC\n", "row 1: columns are separated by semicolons; separate them by commas and write decimals with a point"),
+        (
+            "timestamp;BTC\n",
+            "row 1: columns are separated by semicolons; separate them by commas and write decimals with a point",
+        ),
         ("timestamp\tBTC\n", "row 1: columns are separated by tabs; separate them by commas and write decimals with a point"),
         ("timestamp,B\x1b[31m\n", "row 1, column 2: 'B\\x1b[31m' is no name of an asset"),
         ("timestamp,\u202eB\n", "row 1, column 2: '\\u202eB' is no name of an asset"),
@@ -118,12 +122,18 @@ MOMENT = "2021-01-01T02:00:00Z"
         (f"{MOMENT},=1+1,2", "row 4, column BTC: '=1+1' is no number"),
         (f"{MOMENT},\x1b[2J,2", "row 4, column BTC: '\\x1b[2J' is no number"),
         ("2021-01-01T02:00:00,1,2", "row 4, column timestamp: 2021-01-01T02:00:00 has no offset; write Z"),
-        ("2021-01-01T01:00:00Z,1,2", "row 4, column timestamp: 2021-01-01T01:00:00Z is there twice; rows must go forward in time"),
+        (
+            "2021-01-01T01:00:00Z,1,2",
+            "row 4, column timestamp: 2021-01-01T01:00:00Z is there twice; rows must go forward in time",
+        ),
         (
             "2021-01-01T00:30:00Z,1,2",
             "row 4, column timestamp: 2021-01-01T00:30:00Z is earlier than the row before it; rows must go forward in time",
         ),
-        ("2021-02-30T00:00:00Z,1,2", "row 4, column timestamp: '2021-02-30T00:00:00Z' is no moment; write it as 2021-01-01T00:00:00Z"),
+        (
+            "2021-02-30T00:00:00Z,1,2",
+            "row 4, column timestamp: '2021-02-30T00:00:00Z' is no moment; write it as 2021-01-01T00:00:00Z",
+        ),
         (
             "1609466400000,1,2",
             "row 4, column timestamp: 1609466400000 is a number of seconds or milliseconds; "
@@ -149,6 +159,12 @@ def test_all_problems_come_at_once_up_to_twenty(tmp_path):
     assert problems[-1] == "and 20 more problems"
 
 
+def test_the_error_survives_the_way_between_processes():
+    error = copy.copy(PriceFileError(["row 1: x", "row 2: y"]))
+    assert error.problems == ["row 1: x", "row 2: y"]
+    assert str(error) == "row 1: x\nrow 2: y"
+
+
 def test_a_missing_column_names_those_there_are(tmp_path):
     assert _problems(tmp_path, _rows(), assets=["SOL"]) == ["row 1: there is no column SOL; there are timestamp, BTC, ETH"]
 
@@ -170,7 +186,9 @@ def test_a_jump_of_a_thousandfold_and_a_constant_price_warn(tmp_path):
     assert warnings == ("row 5, column A: 1 becomes 1500; a decimals error?", "column B: the price never changes")
 
 
-@pytest.mark.parametrize("name", ["/etc/passwd", "../prices.csv", "a/../../x.csv", "https://x.org/a.csv", "", "a\\b.csv", "none.csv"])
+@pytest.mark.parametrize(
+    "name", ["/etc/passwd", "../prices.csv", "a/../../x.csv", "https://x.org/a.csv", "", "a\\b.csv", "none.csv"]
+)
 def test_a_file_outside_the_folder_is_refused(name, tmp_path):
     with pytest.raises(ValueError, match="scenario's folder"):
         file_inside(tmp_path, name)

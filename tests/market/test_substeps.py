@@ -66,3 +66,14 @@ def test_two_jumps_of_a_step_land_apart(make_market):
     pairs = counts[:, counts.sum(axis=0) == 2]
     together = (pairs == 2).any(axis=0)
     assert abs(together.mean() - 1 / 50) < 4 * np.sqrt(0.02 * 0.98 / len(together))
+
+
+def test_the_size_of_a_jump_says_nothing_of_its_moment(make_market, score):
+    jumps = {"kind": "merton", "intensity": 200.0, "mean": 0.0, "deviation": 0.1}
+    still = {"kind": "geometric-brownian", "volatility": 1e-5}
+    x = np.diff(np.log(make_market(still, jumps=jumps).paths(GRID, 6, "run", 0, 8_000).price[:, 0]), axis=0)
+    x += 200.0 * np.expm1(0.005) * GRID.dt / YEAR
+    substep, _ = np.nonzero(np.abs(x) > 1e-4)
+    sizes = x[np.abs(x) > 1e-4] / 0.1
+    assert len(sizes) > 5_000
+    assert abs(score(sizes * (substep % 5 - 2), 0.0)) < 4

@@ -107,10 +107,10 @@ def test_looks_spend_the_chance_of_error_by_halves():
 
 def test_denominators_are_the_baselines_mean_and_must_not_be_zero():
     appetite = RiskAppetite(limits=(LIMIT, MeanLimit(quantity="newly_liquidatable", of="accounts", limit=0.05)))
-    assert denominators(rare(0, 100), appetite, 200) == {"open-interest": 1e6, "accounts": 200.0}
+    assert denominators(rare(0, 100), [appetite], 200) == {"open-interest": 1e6, "accounts": 200.0}
     empty = outcomes(np.zeros(10), open_interest__whole=np.zeros(10))
     with pytest.raises(ValueError, match='use `of = "usd"`'):
-        denominators(empty, RiskAppetite(limits=(LIMIT,)), 200)
+        denominators(empty, [RiskAppetite(limits=(LIMIT,))], 200)
 
 
 @pytest.mark.parametrize(("failures", "passes"), [(0, True), (4, True), (5, False)])
