@@ -93,39 +93,63 @@ MULTIPLIER_0 = np.uint64(0xD2511F53)
 MULTIPLIER_1 = np.uint64(0xCD9E8D57)
 WEYL_0 = np.uint64(0x9E3779B9)
 WEYL_1 = np.uint64(0xBB67AE85)
-TWO_TO_MINUS_53 = 1.0 / 9007199254740992.0
+SPARE = np.uint64(12)  # of 64 bits: with 52 kept, k + 1/2 is exact and no uniform is 0 or 1
+TWO_TO_MINUS_52 = 1.0 / 4503599627370496.0
 
 
-@kernel
+@rule
+def philox_round(c0, c1, c2, c3, k0, k1):
+    """One round of Philox4x32 and the key of the next."""
+    p0 = MULTIPLIER_0 * c0
+    p1 = MULTIPLIER_1 * c2
+    return (
+        (p1 >> SHIFT) ^ c1 ^ k0,
+        p1 & MASK,
+        (p0 >> SHIFT) ^ c3 ^ k1,
+        p0 & MASK,
+        (k0 + WEYL_0) & MASK,
+        (k1 + WEYL_1) & MASK,
+    )
+
+
+@rule
 def philox(key, c0, c1, c2, c3):
-    """Philox4x32-10 (Salmon et al. 2011): four 32-bit words, each in a uint64, from a 64-bit key and four 32-bit counters."""
-    k0 = key & MASK
-    k1 = key >> SHIFT
-    for _ in range(10):
-        p0 = MULTIPLIER_0 * c0
-        p1 = MULTIPLIER_1 * c2
-        c0, c1, c2, c3 = (p1 >> SHIFT) ^ c1 ^ k0, p1 & MASK, (p0 >> SHIFT) ^ c3 ^ k1, p0 & MASK
-        k0 = (k0 + WEYL_0) & MASK
-        k1 = (k1 + WEYL_1) & MASK
+    """Philox4x32-10 (Salmon et al. 2011): four 32-bit words, each in a uint64, from a 64-bit key and four 32-bit counters.
+
+    The rounds are written out: as a loop no compiler makes vector code of many of them.
+    """
+    k0, k1 = key & MASK, key >> SHIFT
+    c0, c1, c2, c3, k0, k1 = philox_round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = philox_round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = philox_round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = philox_round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = philox_round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = philox_round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = philox_round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = philox_round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = philox_round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = philox_round(c0, c1, c2, c3, k0, k1)
     return c0, c1, c2, c3
 
 
-@kernel
+@rule
 def uniform_pair(key, step, entity, path, n):
     """Two independent uniforms in (0, 1), never 0 or 1, for the coordinates (step, entity, path, n) of stream `key`."""
-    a, b, c, d = philox(key, np.uint64(step) & MASK, np.uint64(entity) & MASK, np.uint64(path) & MASK, np.uint64(n) & MASK)
-    u = (np.float64(((a << SHIFT) | b) >> np.uint64(11)) + 0.5) * TWO_TO_MINUS_53
-    v = (np.float64(((c << SHIFT) | d) >> np.uint64(11)) + 0.5) * TWO_TO_MINUS_53
+    a, b, c, d = philox(
+        key, np.uint64(step) & MASK, np.uint64(entity) & MASK, np.uint64(path) & MASK, np.uint64(n) & MASK
+    )
+    u = (np.float64(((a << SHIFT) | b) >> SPARE) + 0.5) * TWO_TO_MINUS_52
+    v = (np.float64(((c << SHIFT) | d) >> SPARE) + 0.5) * TWO_TO_MINUS_52
     return u, v
 
 
-@kernel
+@rule
 def uniform(key, step, entity, path, n):
     """One uniform in (0, 1) for the coordinates (step, entity, path, n) of stream `key`."""
     return uniform_pair(key, step, entity, path, n)[0]
 
 
-@kernel
+@rule
 def normal(u):
     """The standard normal quantile of `u` in (0, 1), relative error about 1e-16 (Wichura 1988, AS 241)."""
     q = u - 0.5

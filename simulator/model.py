@@ -7,6 +7,7 @@ so results do not depend on blocks, workers or Mesa's own generator.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import mesa
@@ -289,7 +290,9 @@ def _evaluate_block(scenario, candidates, purpose, start, paths, market, populat
     if market is None:
         part = scenario.market.paths(scenario.grid, scenario.seed, purpose, start, paths)
     else:
-        part = market.part(start - first, paths)
+        rows = slice(start - first, start - first + paths)
+        price, volatility = market.price[:, :, rows], market.volatility[:, :, rows]
+        part = replace(market, price=np.ascontiguousarray(price), volatility=np.ascontiguousarray(volatility))
     model = RiskModel(scenario, part, purpose=purpose, first=start, populations=populations)
     model.run(scenario.grid.burn_in_steps)
     shared = model.snapshot() if len(candidates) > 1 else None

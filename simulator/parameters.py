@@ -20,6 +20,11 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
 
+def tupled(value: Any) -> Any:
+    """A list of a scenario file as the tuple that a frozen record holds; anything else as it is."""
+    return tuple(value) if isinstance(value, list) else value
+
+
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 

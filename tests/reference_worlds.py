@@ -241,6 +241,9 @@ def many_asset_world(seed):
         borrowers(name="btc-eth", activity=8.0, holding_days=3.0).model_copy(update={"collateral": "BTC", "debt": "ETH"}),
         suppliers(name="eth", activity=6.0).model_copy(update={"asset": "ETH"}),
         traders(name="eth-perp", activity=12.0, holding_days=1.0, top_up_probability=0.4),
+        traders(name="both", activity=24.0, holding_days=2.0, top_up_probability=0.4, margin_buffer=0.02).model_copy(
+            update={"also": ("BTC",), "collateral": draw.choice(["ETH", "USDC", None])}
+        ),
     ]
     books = [
         crowd(10, 1000, 9000, 0.4, 0.95),
@@ -249,6 +252,7 @@ def many_asset_world(seed):
         crowd(8, 1000, 9000, 0.4, 0.9),
         people([draw.uniform(5e3, 1e4) for _ in range(4)]),
         crowd(15, 100, 5000, 1, 9),
+        crowd(12, 500, 5000, 1, 6) | {"side": [[draw.choice([1.0, -1.0, 0.0]) for _ in range(2)] for _ in range(12)]},
     ]
     both = {"spot": linear(3e5, half_life=5000.0), "perpetual": linear(2e5, permanent_share=0.2, depth_elasticity=0.7)}
     rules = protocol(

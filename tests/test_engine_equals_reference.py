@@ -62,19 +62,22 @@ def engine_of(world, watches=True) -> RiskModel:
         Population(
             np.array(traits["wealth"], float),
             np.array(traits.get("appetite") or [1.0] * len(traits["wealth"]), float),
-            np.array([side if there else 0.0 for side, there in zip(_sides(traits), _there(traits), strict=True)], float),
+            _sides(traits, getattr(part, "markets", ("",))),
         )
-        for traits in world.populations
+        for part, traits in zip([c for c in world.cohorts if c.kind != "keepers"], world.populations, strict=True)
     ]
     return RiskModel(scenario, market, purpose=world.purpose, first=world.path, populations=populations, watches=watches)
 
 
-def _sides(traits):
-    return traits.get("side") or [1.0] * len(traits["wealth"])
-
-
-def _there(traits):
-    return traits.get("is_open") or [True] * len(traits["wealth"])
+def _sides(traits, markets):
+    """float64 [account, market]: a lone side is that of the first market."""
+    table = np.zeros((len(traits["wealth"]), len(markets)))
+    for j, side in enumerate(traits["side"]):
+        if isinstance(side, list):
+            table[j] = side
+        elif traits["is_open"][j]:
+            table[j, 0] = side
+    return table
 
 
 def close(ours, theirs, scale=1.0):

@@ -57,12 +57,8 @@ def make_holders(part, population: Population, scenario, purpose: str, start: in
     open_share = getattr(part, "open_share", 0.0)
     trading, borrowing = isinstance(part, PerpTraders), isinstance(part, Borrowers)
     if trading:
-        first, second, elasticity, sensitivity = (
-            markets.index(part.market),
-            -1,
-            part.leverage_elasticity,
-            part.entry_fee_sensitivity,
-        )
+        first = currencies.index(part.collateral) if part.collateral is not None else -1
+        second, elasticity, sensitivity = -1, part.leverage_elasticity, part.entry_fee_sensitivity
     elif borrowing:
         first, second = currencies.index(part.collateral), currencies.index(part.debt)
         elasticity, sensitivity = part.factor_elasticity, part.rate_sensitivity
@@ -78,6 +74,7 @@ def make_holders(part, population: Population, scenario, purpose: str, start: in
         log_quiet=-part.activity * scenario.grid.dt / DAY,
         p_close=p_close,
         p_enter=p_close * open_share / (1 - open_share),
+        markets=np.array([markets.index(name) for name in part.markets] if trading else [], np.int64),
         first=first,
         second=second,
         long_share=part.long_share if trading else 0.0,

@@ -47,7 +47,8 @@ class Holders(NamedTuple):
     log_quiet: float  # ln(1 - ceiling probability of a look in one substep); 0: nobody ever looks
     p_close: float
     p_enter: float
-    first: int  # market, collateral currency, or supplied currency
+    markets: np.ndarray  # int64 [market of the cohort]
+    first: int  # collateral currency (-1: cash), or supplied currency
     second: int  # debt currency
     long_share: float
     margin_buffer: float
@@ -94,71 +95,113 @@ def fee_at(variance, terms):
 
 
 @rule
+def most_leverage(m, holders, terms):
+    """The leverage on what they put in that initial margin allows in market `m`, less their own buffer."""
+    credit = terms.initial_weight[holders.first] if holders.first >= 0 else 1.0
+    return (1.0 - holders.margin_buffer) * credit / terms.initial_ratio[m]
+
+
+@rule
 def traders_decide(state, t, first, holders, terms, current, rules):
-    """Perp traders of one market, on every path."""
+    """Perp traders, on every path."""
     if holders.log_quiet == 0.0:
         return
-    m = holders.first
-    margin, margin0 = terms.initial_ratio[m], current.initial_ratio[m]
-    eager = (margin / margin0) ** -holders.elasticity
-    coming = (margin / margin0) ** -holders.entry_elasticity
-    most = (1.0 - holders.margin_buffer) / margin
     for p in range(state.accounts.shape[0]):
         b = path_of(state, p)
-        variance = b.asset[rules.market_asset[m], VARIANCE]
-        fee = fee_at(variance, terms)
-        fee0 = fee_at(variance, current)
-        p_enter = holders.p_enter * coming
-        if fee != fee0:
-            p_enter *= np.exp(-holders.sensitivity * (fee - fee0))
         n = 0
         j = gap(holders, t, first + p, n)
         while j < holders.accounts:
-            _trader_decides(state, b, p, t, first + p, j, m, p_enter, eager, most, holders, terms, rules)
+            _trader_decides(state, b, p, t, first + p, j, holders, terms, current, rules)
             n += 1
             j += 1 + gap(holders, t, first + p, n)
 
 
 @rule
-def _trader_decides(state, b, p, t, path, j, m, p_enter, eager, most, holders, terms, rules):
-    """One trader looks."""
+def _entry(b, m, holders, terms, current, rules):
+    """The probability that a look at market `m` without a position opens one."""
+    variance = b.asset[rules.market_asset[m], VARIANCE]
+    fee, fee0 = fee_at(variance, terms), fee_at(variance, current)
+    p_enter = holders.p_enter
+    if terms.initial_ratio[m] != current.initial_ratio[m]:
+        p_enter *= (terms.initial_ratio[m] / current.initial_ratio[m]) ** -holders.entry_elasticity
+    if fee != fee0:
+        p_enter *= np.exp(-holders.sensitivity * (fee - fee0))
+    return p_enter
+
+
+@rule
+def _trader_decides(state, b, p, t, path, j, holders, terms, current, rules):
+    """One trader looks, at one of the markets."""
     i = holders.start + j
     row = b.accounts[i]
-    price = b.market[m, MARGIN_PRICE]
-    q = row[HEAD + 2 * rules.currencies + m]
     arrival, chance = uniform_pair(holders.decision_key, t, j, path, 0)
     arrival *= rules.dt
-    leverage = min(holders.appetite[j] * eager, most)
+    side, which = 0.0, 0.0
+    count = holders.markets.size
+    if count > 1:
+        side, which = uniform_pair(holders.decision_key, t, j, path, 1)
+    m = holders.markets[int(which * count)]
+    price = b.market[m, MARGIN_PRICE]
+    q = row[HEAD + 2 * rules.currencies + m]
+    if q == 0.0 and chance >= _entry(b, m, holders, terms, current, rules):
+        return
+    leverage = holders.appetite[j]
+    if terms.initial_ratio[m] != current.initial_ratio[m]:
+        leverage *= (terms.initial_ratio[m] / current.initial_ratio[m]) ** -holders.elasticity
+    leverage = min(leverage, most_leverage(m, holders, terms))
+    _slack, equity, need, notional = maintenance(b, row, terms, rules)
     if q == 0.0:
-        if chance < p_enter:
-            side, _ = uniform_pair(holders.decision_key, t, j, path, 1)
+        if count == 1:
+            side, which = uniform_pair(holders.decision_key, t, j, path, 1)
+        capital = holders.wealth[j] if notional == 0.0 else max(equity, 0.0)
+        size = capital / count * leverage / price
+        if size > 0.0:
             request = b.requests[ask(state, p, i, arrival)]
             request[R_MARKET] = m
-            request[R_CASH] = max(0.0, holders.wealth[j] - row[CASH])
-            size = holders.wealth[j] * leverage / price
             request[QUANTITY] = size if side < holders.long_share else -size
+            if notional == 0.0:
+                put_in(b, request, holders.wealth[j] - _held(b, row, holders), holders, rules)
         return
-    equity = maintenance(b, row, terms, rules)[1]
-    need = abs(q) * price * terms.maintenance_ratio[m]
     if equity < holders.top_up_below * need:
-        wanted = abs(q) * price / leverage - equity
+        wanted = notional / leverage - equity
         if chance < holders.top_up_probability and wanted > 0.0:
-            b.requests[ask(state, p, i, arrival), R_CASH] = wanted
+            put_in(b, b.requests[ask(state, p, i, arrival)], wanted, holders, rules)
         return
     if chance > 1.0 - holders.p_close:
         request = b.requests[ask(state, p, i, arrival)]
         request[R_MARKET] = m
         request[QUANTITY] = -q
-        request[EXIT] = 1.0
+        request[EXIT] = 1.0 if notional == abs(q) * price else 0.0
         request[REDUCE] = 1.0
         return
     if equity > 0.0:
-        change = (1.0 if q > 0.0 else -1.0) * equity * leverage / price - q
+        change = (1.0 if q > 0.0 else -1.0) * equity / count * leverage / price - q
         if abs(change) > holders.band * abs(q):
             request = b.requests[ask(state, p, i, arrival)]
             request[R_MARKET] = m
             request[QUANTITY] = change
             request[REDUCE] = 1.0 if change * q < 0.0 else 0.0
+
+
+@rule
+def _held(b, row, holders):
+    """What a flat trader still has in the protocol [usd]."""
+    if holders.first < 0:
+        return row[CASH]
+    return row[CASH] + row[HEAD + holders.first] * b.currency[holders.first, DEPOSIT_VALUE]
+
+
+@rule
+def put_in(b, request, amount, holders, rules):
+    """Ask to put in `amount` usd, in cash or in the cohort's currency."""
+    if amount <= 0.0:
+        return
+    k = holders.first
+    if k < 0:
+        request[R_CASH] = amount
+    else:
+        request[R_CURRENCY] = k
+        request[TOKENS] = amount / b.asset[rules.currency_asset[k], INDEX]
 
 
 @rule

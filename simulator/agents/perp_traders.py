@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from simulator.agents.demand import NONE, Elasticity, Wealth
-from simulator.parameters import Fraction, Part
+from simulator.parameters import Fraction, Part, tupled
 
 
 class LeverageRange(Part):
@@ -24,11 +24,13 @@ class LeverageRange(Part):
 
 
 class PerpTraders(Part):
-    """Open, hold, rebalance to a target leverage, top up or not, close, come back."""
+    """Open, hold, rebalance to a target leverage, top up or not, close, come back; one margin for all their markets."""
 
     kind: Literal["perp-traders"]
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$")]
     market: str
+    also: Annotated[tuple[str, ...], BeforeValidator(tupled), Field(max_length=15)] = ()  # other markets of the same account
+    collateral: str | None = None  # the currency that they put in; absent: cash
     accounts: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     wealth: Wealth | None = None
     leverage: LeverageRange | None = None
@@ -45,8 +47,15 @@ class PerpTraders(Part):
     entry_margin_elasticity: Elasticity = NONE  # of openings to initial margin
     entry_fee_sensitivity: Elasticity = NONE  # [1 per unit of fee] of openings to the trading fee
 
+    @property
+    def markets(self) -> tuple[str, ...]:
+        """Every market that they trade."""
+        return (self.market, *self.also)
+
     @model_validator(mode="after")
     def _population(self) -> PerpTraders:
+        if len(set(self.markets)) < len(self.markets):
+            raise ValueError(f"`market` and `also` must name each market once, but name {', '.join(self.markets)}")
         return _one_population(self, ("wealth", "leverage"))
 
 

@@ -49,7 +49,7 @@ class Refused(Exception):
 @click.option("--tail-index", type=float, default=3.0, show_default=True, help="Least tail index of the stationary law; 0: free.")
 @click.option("--max-move", type=float, help="Cut of the innovations in deviations. Default: 1.5 x the largest residual.")
 @click.option("--paths", type=click.IntRange(0, 10_000), default=100, show_default=True, help="Paths compared with the data.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of the simulation and of the bootstrap.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of paths and bootstrap.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("market.toml"), show_default=True, help="The block.")
 @json_option
 def fit(prices: Path, out: Path, substeps: int, as_json: bool, **options: Any) -> None:

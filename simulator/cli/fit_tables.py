@@ -36,7 +36,7 @@ def _print_estimates(found: MarketFit, first: int) -> None:
     rows.append(["max_move", *("none" if asset.max_move is None else f"{asset.max_move:g}" for asset in assets)])
     rows.append(["returns used", *(f"{asset.count:,}" for asset in assets)])
     rows.append(["log-likelihood", *(f"{asset.log_likelihood:.1f}" for asset in assets)])
-    rows.append(["cost of bounds, tail", *(f"{asset.cost_of_bounds:.1f}, {asset.cost_of_tail:.1f}" for asset in assets)])
+    rows.append(["cost: bounds, tail", *(f"{asset.cost_of_bounds:.1f}, {asset.cost_of_tail:.1f}" for asset in assets)])
     print_table("Estimates (standard errors)", ["", *(asset.name for asset in assets)], rows)
 
 

@@ -83,7 +83,8 @@ def _print(scenario: Scenario, rows: tuple[Metric, ...], folder: Path) -> None:
 
     title = f"{scenario.name}: {scenario.paths:,} paths, seed {scenario.seed}, from the vote to the horizon"
     print_table(title, ["", "value", "95 % interval", "unit"], _lines(rows))
-    click.echo(f"interval over paths ({rows[0].interval}); transition and steady state: {folder / 'metrics.csv'}")
+    click.echo(f"{rows[0].interval} interval over paths; transition and steady state apart in metrics.csv")
+    click.echo(folder)
 
 
 def _lines(rows: tuple[Metric, ...]) -> Iterator[tuple[str, str, str, str]]:

@@ -44,6 +44,7 @@ class AssetFit:
     beyond: int  # returns beyond `threshold` conditional standard deviations
     threshold: float
     at_bound: tuple[str, ...]  # coordinates held by a bound of their own
+    tail_index: float | None  # the bound
     tail_binds: bool
 
     @property
@@ -101,6 +102,7 @@ def _fit_asset(name: str, price: float, returns: np.ndarray, step: float, settin
         beyond=parts.beyond,
         threshold=parts.threshold,
         at_bound=tuple(NAMES[c] for c in fit.at_bound),
+        tail_index=settings.tail_index,
         tail_binds=fit.tied,
     )
 

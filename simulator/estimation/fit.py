@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import tomllib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -12,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from simulator.estimation.asset_fit import AssetFit, fit_asset
 from simulator.estimation.comparison import Comparison, compare, comparison_frame
@@ -27,6 +29,7 @@ from simulator.market.price_file import PriceTable
 if TYPE_CHECKING:
     import pandas as pd
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")  # what the market calls an asset
 LIBRARIES = ("simulator", "numpy", "scipy", "numba", "arch")
 
 
@@ -115,10 +118,11 @@ class MarketFit:
 
 def asset_notes(asset: AssetFit) -> list[str]:
     """What was decided for one asset, and what it cost."""
+    tail = f"{asset.cost_of_tail:.1f} for the tail bound" if asset.tail_binds else "the tail bound does not bind"
     notes = [
         f"{asset.name}: log-likelihood {asset.log_likelihood:.1f} (percent returns); the unrestricted fit has "
         f"{asset.cost_of_bounds + asset.cost_of_tail:.1f} more: {asset.cost_of_bounds:.1f} for variance targeting and bounded "
-        f"persistence, {asset.cost_of_tail:.1f} for the tail bound{'' if asset.tail_binds else ' (it does not bind)'}"
+        f"persistence, {tail if asset.tail_index else 'the tail is not bounded'}"
     ]
     gamma = "kept" if asset.estimates["gamma"].value != 0 else "left out"
     notes.append(f"{asset.name}: gamma (GJR) has |t| = {abs(asset.asymmetry_t):.1f}: {gamma} (2 is needed)")
@@ -160,6 +164,9 @@ def fit_market(
     problems = settings.problems()
     if problems:
         raise FitError(problems)
+    problems = [(name, "is no name of an asset; letters, digits, . _ -") for name in prices.assets if not NAME.fullmatch(name)]
+    if problems:
+        raise FitError(problems)
     window = Window(until, since, tuple(exclude))
     returns = log_returns(prices, window, step)
     assets = []
@@ -175,11 +182,21 @@ def fit_market(
         block=max(asset.block for asset in assets),
         warnings=prices.warnings,
     )
+    market = _checked(fit)
     if paths == 0:
         return fit
     progress(f"comparing {paths} simulated paths with the data")
-    found = compare(returns.returns, fit.market, returns.step, block=fit.block, seed=seed, paths=paths, resamples=resamples)
+    found = compare(returns.returns, market, returns.step, block=fit.block, seed=seed, paths=paths, resamples=resamples)
     return replace(fit, comparison=tuple(found))
+
+
+def _checked(fit: MarketFit) -> ModelMarket:
+    """The market of `fit`. Raises FitError for numbers no market accepts: a decimals error in the file, most likely."""
+    try:
+        return fit.market
+    except ValidationError as error:
+        problems = [(".".join(map(str, e["loc"])), f"{e['msg']}; is there a decimals error in the file?") for e in error.errors()]
+        raise FitError(problems) from None
 
 
 def _dependence(assets: Sequence[AssetFit]) -> tuple[np.ndarray, int]:

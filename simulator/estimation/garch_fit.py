@@ -11,9 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from simulator.estimation.ascent import CONVERGED, Top, climb
 from simulator.estimation.coordinates import ASYMMETRY, DEGREES, HIGH, LEVEL, LOW, PERSISTENCE, SHARE, jacobian, logit, natural
 from simulator.estimation.errors import NotConverged
 from simulator.estimation.likelihood import Natural, filter_variance, log_likelihood, scores
@@ -27,10 +29,6 @@ STARTS = (  # (persistence as a share of the largest allowed, alpha share, degre
     (1.0, 0.02, 10.0),
     (0.6, 0.3, 8.0),
 )
-MOST_ITERATIONS = 500
-NEWTON_STEPS = 10
-CONVERGED = 1e-7  # log-likelihood still to be gained, by the Newton decrement
-FLAT = 1e-3  # curvature below which the log-likelihood says nothing along a direction
 EDGE = 1e-9
 
 
@@ -139,17 +137,9 @@ def fit_garch(returns: np.ndarray, restriction: Restriction, *, asymmetric: bool
     if tied:
         surface, left_out = Surface(surface.y, restriction.targeted, restriction.tail), left_out | {SHARE}
         best = _best(surface, [best.x, *starts], left_out, restriction)
-    percent = best.total - np.count_nonzero(~np.isnan(returns)) * math.log(100 * scale)
+    percent = best.value - np.count_nonzero(~np.isnan(returns)) * math.log(100 * scale)
     held = tuple(c for c in range(best.x.size) if c not in best.free and c not in left_out)
     return Fit(surface.place(best.x), tuple(best.free), held, tied, scale, percent, restriction)
-
-
-@dataclass(frozen=True)
-class _Top:
-    total: float
-    x: np.ndarray
-    free: list[int]
-    gain: float  # log-likelihood still to be gained
 
 
 def _start(start: tuple[float, float, float], restriction: Restriction) -> np.ndarray:
@@ -159,16 +149,17 @@ def _start(start: tuple[float, float, float], restriction: Restriction) -> np.nd
     return np.array([level, logit(persistence), logit(share), 0.0, math.log(degrees - 2)])
 
 
-def _best(surface: Surface, starts: Sequence[np.ndarray], left_out: set[int], restriction: Restriction) -> _Top:
+def _best(surface: Surface, starts: Sequence[np.ndarray], left_out: set[int], restriction: Restriction) -> Top:
     estimated = [c for c in range(len(LOW)) if c not in left_out]
     high = HIGH.copy()
     high[PERSISTENCE] = logit(restriction.largest_persistence)
-    tops = [_polish(surface, _climb(surface, start, estimated, high), estimated, high) for start in starts]
-    best = max(tops, key=lambda top: top.total)
+    inside = partial(_inside, estimated=estimated, high=high)
+    tops = [climb(surface.gradient, surface.hessian, inside, start, LOW, high) for start in starts]
+    best = max(tops, key=lambda top: top.value)
     if not best.gain < CONVERGED:
         raise NotConverged(
             f"the likelihood has no maximum that any of {len(starts)} starts reached "
-            f"(best {best.total:.4f}, still to gain {best.gain:.2g})"
+            f"(best {best.value:.4f}, still to gain {best.gain:.2g})"
         )
     if DEGREES in estimated and DEGREES not in best.free and best.x[DEGREES] < 0:
         raise NotConverged(
@@ -178,59 +169,7 @@ def _best(surface: Surface, starts: Sequence[np.ndarray], left_out: set[int], re
     return best
 
 
-def _climb(surface: Surface, start: np.ndarray, estimated: list[int], high: np.ndarray) -> np.ndarray:
-    from scipy.optimize import minimize
-
-    n = surface.y.size
-    x = start.copy()
-
-    def loss(part: np.ndarray) -> tuple[float, np.ndarray]:
-        x[estimated] = part
-        total, gradient = surface.gradient(x)
-        return -total / n, -gradient[estimated] / n
-
-    bounds = list(zip(LOW[estimated], high[estimated], strict=True))
-    options = {"maxiter": MOST_ITERATIONS, "ftol": 1e-13, "gtol": 1e-9}
-    first = np.clip(start[estimated], LOW[estimated], high[estimated])
-    x[estimated] = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
-    return x
-
-
-def _polish(surface: Surface, x: np.ndarray, estimated: list[int], high: np.ndarray) -> _Top:
-    """Newton's steps on the coordinates inside their bounds: parameters to 1e-9, and a proof that this is a maximum."""
-    total, gradient = surface.gradient(x)
-    free: list[int] = []
-    gain = 0.0
-    for _ in range(NEWTON_STEPS):
-        free = _inside(x, gradient, estimated, high)
-        if not free:
-            return _Top(total, x, free, 0.0)
-        step, gain = _newton(-surface.hessian(x, free)[free], gradient[free])
-        if not CONVERGED * 1e-6 <= gain < math.inf:
-            break
-        trial = x.copy()
-        trial[free] = np.clip(x[free] + step, LOW[free], high[free])
-        trial_total, trial_gradient = surface.gradient(trial)
-        if trial_total < total - 1e-9:
-            break
-        total, gradient, x = trial_total, trial_gradient, trial
-    return _Top(total, x, free, gain)
-
-
-def _newton(curvature: np.ndarray, gradient: np.ndarray) -> tuple[np.ndarray, float]:
-    """The step to the top of the parabola and the gain it promises; infinite where there is no top.
-
-    Directions along which the likelihood is flat (persistence without ARCH part) are left alone.
-    """
-    values, vectors = np.linalg.eigh((curvature + curvature.T) / 2)
-    along = vectors.T @ gradient
-    curved = values > FLAT
-    if (values < -FLAT).any() or (np.abs(along[~curved]) > math.sqrt(FLAT)).any():
-        return gradient, math.inf
-    return vectors[:, curved] @ (along[curved] / values[curved]), float(np.sum(along[curved] ** 2 / values[curved])) / 2
-
-
-def _inside(x: np.ndarray, gradient: np.ndarray, estimated: list[int], high: np.ndarray) -> list[int]:
+def _inside(x: np.ndarray, gradient: np.ndarray, estimated: Sequence[int], high: np.ndarray) -> list[int]:
     """Coordinates that no bound holds. Without an ARCH part (share at its lowest) persistence says nothing, and is held too."""
     no_arch = SHARE in estimated and x[SHARE] <= LOW[SHARE] + EDGE and gradient[SHARE] < 0
     return [

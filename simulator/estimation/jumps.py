@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simulator.estimation.errors import FitError
 from simulator.estimation.garch_fit import Fit
 from simulator.estimation.standard_errors import Estimate
 from simulator.market.jumps import Kou, Merton
@@ -98,6 +99,10 @@ def fit_kou(sizes: np.ndarray, years: float) -> JumpFit:
     up, down = sizes[sizes > 0], -sizes[sizes < 0]
     n, share, intensity = sizes.size, up.size / sizes.size, sizes.size / years
     eta_up, eta_down = (1 / float((side if side.size else np.abs(sizes)).mean()) for side in (up, down))
+    if eta_up <= 1:
+        raise FitError(
+            [("jumps", f"the mean up jump is {1 / eta_up:.3g} in logs, at least 1; is there a decimals error in the file?")]
+        )
     estimates = {"intensity": Estimate(intensity, intensity / math.sqrt(n))}
     law = {"log_jump_intensity": 1 / n}
     estimates["up_probability"] = Estimate(share, math.sqrt(share * (1 - share) / n) or None)

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from simulator.kernel import MASK, MULTIPLIER_0, MULTIPLIER_1, SHIFT, TWO_TO_MINUS_53, WEYL_0, WEYL_1, kernel, normal, rule
+from simulator.kernel import kernel, normal, rule, uniform_pair
 
 DEGREE = 5
 MANTISSA = 52  # bits of a float64 below its exponent
@@ -24,39 +24,10 @@ TAIL_SIZE = ((TAIL_OCTAVES << TAIL_BITS) + 1) * (DEGREE + 1)  # and one segment 
 
 
 @rule
-def _round(c0, c1, c2, c3, k0, k1):
-    p0 = MULTIPLIER_0 * c0
-    p1 = MULTIPLIER_1 * c2
-    return (
-        (p1 >> SHIFT) ^ c1 ^ k0,
-        p1 & MASK,
-        (p0 >> SHIFT) ^ c3 ^ k1,
-        p0 & MASK,
-        (k0 + WEYL_0) & MASK,
-        (k1 + WEYL_1) & MASK,
-    )
-
-
-@rule
 def uniforms(key, step, entity, first, n, u, v):
-    """`uniform_pair(key, step, entity, first + i, n)` into u[i], v[i]; the rounds are written out, or no compiler vectorises."""
-    path = np.uint64(first)
+    """`uniform_pair(key, step, entity, first + i, n)` into u[i], v[i]."""
     for i in range(u.shape[0]):
-        c0, c1 = np.uint64(step) & MASK, np.uint64(entity) & MASK
-        c2, c3 = (path + np.uint64(i)) & MASK, np.uint64(n) & MASK
-        k0, k1 = key & MASK, key >> SHIFT
-        c0, c1, c2, c3, k0, k1 = _round(c0, c1, c2, c3, k0, k1)
-        c0, c1, c2, c3, k0, k1 = _round(c0, c1, c2, c3, k0, k1)
-        c0, c1, c2, c3, k0, k1 = _round(c0, c1, c2, c3, k0, k1)
-        c0, c1, c2, c3, k0, k1 = _round(c0, c1, c2, c3, k0, k1)
-        c0, c1, c2, c3, k0, k1 = _round(c0, c1, c2, c3, k0, k1)
-        c0, c1, c2, c3, k0, k1 = _round(c0, c1, c2, c3, k0, k1)
-        c0, c1, c2, c3, k0, k1 = _round(c0, c1, c2, c3, k0, k1)
-        c0, c1, c2, c3, k0, k1 = _round(c0, c1, c2, c3, k0, k1)
-        c0, c1, c2, c3, k0, k1 = _round(c0, c1, c2, c3, k0, k1)
-        c0, c1, c2, c3, k0, k1 = _round(c0, c1, c2, c3, k0, k1)
-        u[i] = (np.float64(((c0 << SHIFT) | c1) >> np.uint64(11)) + 0.5) * TWO_TO_MINUS_53
-        v[i] = (np.float64(((c2 << SHIFT) | c3) >> np.uint64(11)) + 0.5) * TWO_TO_MINUS_53
+        u[i], v[i] = uniform_pair(key, step, entity, first + i, n)
 
 
 @rule

@@ -47,25 +47,31 @@ def load(state: State, rules: Rules, terms: Terms, protocol: Protocol, keepers, 
 
 
 def _traders(state, rules, terms, holders, side, price):
-    m = holders.first
-    p = price[rules.market_asset[m]]  # [path]
-    leverage = np.minimum(holders.appetite, (1.0 - holders.margin_buffer) / terms.initial_ratio[m])
-    position, cost = HEAD + 2 * rules.currencies + m, HEAD + 2 * rules.currencies + rules.markets + m
+    k, count = holders.first, len(holders.markets)
+    credit = terms.initial_weight[k] if k >= 0 else 1.0
     maker = state.accounts[:, rules.accounts + book.MAKER]
-    for j in np.flatnonzero(side):
+    for j in np.flatnonzero(np.abs(side).sum(axis=1)):
         row = state.accounts[:, holders.start + j]
-        size = side[j] * holders.wealth[j] * leverage[j] / p
-        row[:, book.CASH] = row[:, book.BASIS] = holders.wealth[j]
-        row[:, position] = size
-        row[:, cost] = size * p
-        maker[:, position] -= size
-        maker[:, cost] -= size * p
+        row[:, book.BASIS] = holders.wealth[j]
+        if k >= 0:
+            row[:, HEAD + k] = holders.wealth[j] / price[rules.currency_asset[k]]
+        else:
+            row[:, book.CASH] = holders.wealth[j]
+        for s, m in zip(side[j], holders.markets, strict=True):
+            p = price[rules.market_asset[m]]  # [path]
+            leverage = min(holders.appetite[j], (1.0 - holders.margin_buffer) * credit / terms.initial_ratio[m])
+            position, cost = HEAD + 2 * rules.currencies + m, HEAD + 2 * rules.currencies + rules.markets + m
+            size = s * holders.wealth[j] / count * leverage / p
+            row[:, position] = size
+            row[:, cost] = size * p
+            maker[:, position] -= size
+            maker[:, cost] -= size * p
 
 
 def _borrowers(state, rules, terms, holders, side, price):
     k, d = holders.first, holders.second
     pk, pd = price[rules.currency_asset[k]], price[rules.currency_asset[d]]
-    for j in np.flatnonzero(side):
+    for j in np.flatnonzero(side[:, 0]):
         row = state.accounts[:, holders.start + j]
         row[:, HEAD + k] = holders.wealth[j] / pk
         row[:, book.BASIS] = holders.wealth[j]

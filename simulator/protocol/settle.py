@@ -61,6 +61,7 @@ from simulator.protocol.trading import average, grant
 from simulator.protocol.waterfall import settle_deficits, take_over, unwind_vault
 
 AUDIT_EVERY = 32  # steps
+CENT = 0.01  # [usd] a fund is not under water by rounding
 
 
 @rule
@@ -237,7 +238,7 @@ def record(b, volatility, t, p, terms, rules):
         latent += max(0.0, -equity_of(b, rules.accounts + MAKER, terms, rules))
     fund = equity_of(b, rules.accounts + FUND, terms, rules)
     b.scalar[LATENT] = latent
-    if latent > fund:
+    if latent > fund + CENT:
         b.scalar[UNDER_WATER] += rules.dt / 3600.0
     b.scalar[FUND_MINIMUM] = min(b.scalar[FUND_MINIMUM], fund)
     interest = -held

@@ -39,7 +39,7 @@ def paths_for_failures(failures: int, limit: float, confidence: float) -> int:
     """The fewest paths that prove P <= limit with `failures` failures (3 failures at 95 %: 773, 1,549, 7,752, 77,535)."""
     from scipy.special import bdtr
 
-    low, high = failures, zero_failure_paths(limit, confidence)
+    low, high = failures, max(failures + 1, zero_failure_paths(limit, confidence))
     while bdtr(float(failures), high, limit) > 1 - confidence:
         low, high = high, 2 * high
     while high - low > 1:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from simulator.agents import Keepers
 from simulator.protocol.backstop import Maker
 from simulator.scenario.draft import Draft
-from simulator.scenario.files import unreachable_files
 from simulator.scenario.goals import unanswerable
 from simulator.scenario.problems import Problem
 from simulator.scenario.references import unknown_names
@@ -20,7 +19,6 @@ def problems_between(draft: Draft, accounts: int) -> Iterator[Problem]:
     yield from unknown_names(draft)
     yield from broken_relations(draft)
     yield from unanswerable(draft)
-    yield from unreachable_files(draft)
     yield from too_large(draft, accounts)
 
 

@@ -45,6 +45,23 @@ class Draft:
         return list(self.cohorts) == list(range(len(self.cohorts)))
 
 
+def draft_of_parts(scenario: Any) -> Draft:
+    """The sections of a scenario that was built in Python; where its files lie is not known yet."""
+    return Draft(
+        folder=Path(),
+        sections=frozenset(key for key, value in scenario if value is not None),
+        paths=scenario.paths,
+        grid=scenario.grid,
+        market=scenario.market,
+        protocol=scenario.protocol,
+        parameters=scenario.parameters,
+        cohorts=dict(enumerate(scenario.cohorts)),
+        appetite=scenario.appetite,
+        calibration=scenario.calibration,
+        regimes=dict(enumerate(scenario.regime)),
+    )
+
+
 def draft_of(tree: dict[str, Any], folder: Path) -> Draft:
     """Every section of `tree` that is sound in itself."""
     paths = tree.get("paths", 500)

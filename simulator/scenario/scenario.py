@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, ValidationInfo, model_validator
 
 from simulator.agents import Cohort
 from simulator.agents.demand import Elasticity, Level
@@ -20,8 +20,8 @@ from simulator.protocol import Protocol
 from simulator.risk.appetite import RiskAppetite
 from simulator.scenario.accounts import count_accounts
 from simulator.scenario.checks import notices, problems_between
-from simulator.scenario.draft import Draft, draft_of
-from simulator.scenario.files import file_hash, named_files, reachable
+from simulator.scenario.draft import Draft, draft_of, draft_of_parts
+from simulator.scenario.files import file_hash, named_files, reachable, unreachable_files
 from simulator.scenario.messages import problems_of
 from simulator.scenario.problems import Problem, ScenarioError
 from simulator.scenario.reading import override, parse, read, tupled
@@ -62,6 +62,15 @@ class Scenario(Part):
     _files: dict[str, str] = PrivateAttr(default_factory=dict)
     _account_count: int | None = PrivateAttr(default=None)
 
+    @model_validator(mode="after")
+    def _fits_together(self, info: ValidationInfo) -> Scenario:
+        """For scenarios built in Python; those of a file are checked as a whole, all problems at once, by `load`."""
+        if not (info.context or {}).get("is_checked"):
+            problems = [problem.text() for problem in problems_between(draft_of_parts(self), self.account_count)]
+            if problems:
+                raise ValueError("\n".join(problems))
+        return self
+
     @classmethod
     def load(cls, path: Path | str, changes: Mapping[str, int] | None = None) -> Scenario:
         """The scenario in a file, with other whole numbers under some top-level keys (`seed`, `paths`) if `changes` names them.
@@ -87,8 +96,7 @@ class Scenario(Part):
             tree = parse(text, name)
         tree = _in_order_of_assets(tree)
         draft = draft_of(tree, folder)
-        accounts = _checked(cls, tree, draft, name)
-        scenario = cls.model_validate(tree)
+        scenario, accounts = _checked(cls, tree, draft, name)
         scenario = scenario.model_copy(update={"market": draft.market, "regime": tuple(draft.regimes.values())})
         scenario._folder, scenario._text, scenario._account_count = folder, text, accounts
         scenario._files = {file: file_hash(reachable(folder, file)) for _, file in named_files(draft)}
@@ -189,18 +197,18 @@ class Scenario(Part):
             yield from (value for _, value in cohort if isinstance(value, Elasticity))
 
 
-def _checked(model: type[Scenario], tree: dict[str, Any], draft: Draft, name: Path | str) -> int:
-    """The number of accounts of a scenario without problems. Raises ScenarioError."""
-    problems: list[Problem] = []
+def _checked(model: type[Scenario], tree: dict[str, Any], draft: Draft, name: Path | str) -> tuple[Scenario, int]:
+    """A scenario without problems and the number of its accounts. Raises ScenarioError with all problems."""
+    scenario, problems = None, list[Problem]()
     try:
-        model.model_validate(tree)
+        scenario = model.model_validate(tree, context={"is_checked": True})
     except ValidationError as error:
         problems = problems_of(error, model, tree)
     accounts, wrong_files = count_accounts(draft)
-    problems += [*wrong_files, *problems_between(draft, accounts)]
-    if problems:
+    problems += [*wrong_files, *unreachable_files(draft), *problems_between(draft, accounts)]
+    if scenario is None or problems:
         raise ScenarioError(name, problems)
-    return accounts
+    return scenario, accounts
 
 
 def _hash(content: Any) -> str:

@@ -157,7 +157,7 @@ def test_a_stale_price_is_an_error():
 
 
 def test_a_search_that_reaches_no_maximum_is_an_error(returns, monkeypatch):
-    monkeypatch.setattr("simulator.estimation.garch_fit.MOST_ITERATIONS", 1)
-    monkeypatch.setattr("simulator.estimation.garch_fit.NEWTON_STEPS", 1)
+    monkeypatch.setattr("simulator.estimation.ascent.MOST_ITERATIONS", 1)
+    monkeypatch.setattr("simulator.estimation.ascent.NEWTON_STEPS", 1)
     with pytest.raises(NotConverged, match="no maximum that any of 6 starts reached"):
         fit_garch(returns, DAILY)

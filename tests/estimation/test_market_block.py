@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from simulator.estimation.errors import FitError
 from simulator.estimation.fit import MarketFit, fit_market
 from simulator.estimation.settings import FitSettings
 from simulator.market import ModelMarket
@@ -128,6 +129,27 @@ def test_rows_outside_the_window_change_nothing(fit, prices):
     assert fit_market(garbage, until=until, file="prices.csv", paths=0).toml() == fit.toml()
     out = fit_market(garbage, until=LATE, exclude=[(until, LATE)], paths=0)
     assert out.frame().equals(fit.frame())
+
+
+@pytest.mark.parametrize("kind", ["merton", "kou"])
+def test_jumps_stand_in_the_block_with_their_errors_and_their_law(make_returns, kind):
+    returns = make_returns(2500, 33, alpha=0.06, beta=0.9, nu=10.0)
+    returns[300:2400:200, 0] += 0.2 * np.resize([-1, -1, 1], 11)
+    found = fit_market(prices_of(returns, ("A",)), until=LATE, settings=FitSettings(jumps=kind), paths=0)
+    asset = found.market.assets[0]
+    assert asset.jumps is not None
+    assert asset.jumps.kind == kind
+    assert asset.jumps.intensity == pytest.approx(found.assets[0].jumps.count / (2500 / 8760))
+    assert asset.volatility == pytest.approx(found.assets[0].estimates["total_volatility"].value, rel=1e-6)
+    if kind == "merton":  # sizes of one second moment; an exponential law of these would have twice as much
+        assert asset.volatility == pytest.approx(math.sqrt(np.mean(returns**2) * 8760), rel=0.05)
+    assert "log_jump_intensity" in asset.parameter_law.names
+    assert "intensity = " in found.toml()
+
+
+def test_a_name_no_market_accepts_is_refused_before_the_work(prices):
+    with pytest.raises(FitError, match="A/B: is no name of an asset"):
+        fit_market(replace(prices, assets=("A/B", "B")), until=LATE)
 
 
 def test_one_asset_has_no_correlation(prices):

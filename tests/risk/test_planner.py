@@ -52,6 +52,15 @@ def test_the_plan_is_the_smallest_number_of_paths_with_the_power():
     assert all(power_at_half(n, 0.01, 0.95) < 0.8 for n in range(200, plan.paths))
 
 
+@pytest.mark.parametrize("limit", [0.0005, 0.01, 0.2, 0.6, 0.95])
+def test_the_fewest_paths_for_a_count_of_failures_are_those_of_brute_force(limit):
+    for failures in (0, 1, 5, 40):
+        paths = paths_for_failures(failures, limit, 0.975)
+        assert stats.binom.cdf(failures, paths, limit) <= 0.025 < stats.binom.cdf(failures, paths - 1, limit)
+        assert allowed_failures(paths, limit, 0.975) == failures
+    assert power_at_half(plan_paths([limit], 0.975).paths, limit, 0.975) >= 0.8
+
+
 def test_a_candidate_at_half_of_all_limits_passes_all_of_them_with_the_power():
     limits = [0.01, 0.01, 0.005, 0.02]
     plan = plan_paths(limits, 0.95)

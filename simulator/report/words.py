@@ -1,0 +1,114 @@
+"""The names that code gives to limits, worlds and verdicts, as people read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from simulator.report.numbers import SPACE, count, percent
+
+Proposal = dict[str, Any]
+
+CONFIRMED, REDUCING, NONE = "confirmed", "risk-reducing step", "no proposal"
+WINDOWS = {"transition": "transition", "steady": "steady state", "whole": "whole period"}
+KINDS = {"probability": "probability of ", "expected-shortfall": "expected shortfall of ", "mean": "mean "}
+WORLDS = {
+    "headline": "Headline scenario",
+    "elasticity-low": "Demand reacts less",
+    "elasticity-high": "Demand reacts more",
+    "point-parameters": "Market at its point estimate",
+    "selection paths": "Selection paths",
+}
+INTERVALS = {
+    "model": "model interval (market parameters drawn for every path from their estimated law)",
+    "simulation": "simulation interval (given the market's parameters)",
+}
+
+
+def condition(name: str) -> str:
+    """`2:probability:loss.steady` in words; any other text as it is."""
+    position, _, rest = name.partition(":")
+    kind, _, column = rest.partition(":")
+    quantity, _, window = column.rpartition(".")
+    if not position.isdigit() or kind not in KINDS or window not in WINDOWS:
+        return name
+    return f"Limit{SPACE}{position}: {KINDS[kind]}{quantity.replace('_', ' ')}, {WINDOWS[window]}"
+
+
+def short_condition(name: str) -> str:
+    """`Limit 2, steady state`: for the head of a column, where the limits are listed above."""
+    words = condition(name)
+    head, _, tail = words.partition(": ")
+    return f"{head}, {tail.rpartition(', ')[2]}" if words != name else name
+
+
+def world(label: str) -> str:
+    """A world's label in words."""
+    if label.startswith("regime-"):
+        return f"Regime {label.removeprefix('regime-')}"
+    return WORLDS.get(label, label)
+
+
+def readable(sentence: str, proposal: Proposal) -> str:
+    """A sentence of the proposal with the names of its limits in words."""
+    for name in sorted(_conditions(proposal), key=len, reverse=True):
+        sentence = sentence.replace(name, condition(name))
+    head, separator, rest = sentence.partition(": ")
+    if separator and head in {place["world"] for place in proposal["evidence"]}:
+        return f"{world(head)}: {rest}"
+    return sentence
+
+
+def _conditions(proposal: Proposal) -> set[str]:
+    return {row["condition"] for place in proposal["evidence"] for row in place["conditions"]}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`tone`: good, caution or plain."""
+
+    tone: str
+    title: str
+    sentence: str
+
+
+def verdict(proposal: Proposal) -> Verdict:
+    """The verdict in words."""
+    paths, confidence = count(proposal["paths"]["confirmation"]), percent(proposal["look"]["confidence"])
+    deciding = [place for place in proposal["evidence"] if place["decides"]]
+    if proposal["verdict"] == CONFIRMED:
+        worlds = "the one world that decides" if len(deciding) == 1 else f"each of the {len(deciding)} worlds that decide"
+        return Verdict(
+            "good",
+            "Confirmed",
+            f"Every limit holds at {confidence} confidence in {worlds}, on {paths} fresh paths a world "
+            "that neither search nor selection had seen.",
+        )
+    if proposal["verdict"] == REDUCING:
+        return Verdict(
+            "caution",
+            "Risk-reducing step: the limits are not met",
+            "These values do not bring the protocol within its limits. They are proposed because the loss is lower than under "
+            f"current parameters beyond doubt, by paired tests on the same {paths} fresh paths, at {confidence} confidence. "
+            "What follows the step needs a calibration of its own.",
+        )
+    if proposal["paths"]["confirmation"]:
+        return Verdict(
+            "plain",
+            "No proposal",
+            f"One candidate was looked at, once, on {paths} fresh paths a world, and was not confirmed. "
+            "No change of parameters is proposed.",
+        )
+    return Verdict(
+        "plain", "No proposal", "No candidate was worth a look at fresh paths. No change of parameters is proposed."
+    )
+
+
+def is_proposed(proposal: Proposal) -> bool:
+    """Whether there is something to vote for."""
+    return proposal["verdict"] in (CONFIRMED, REDUCING)
+
+
+def after(proposal: Proposal) -> str:
+    """What the columns that are not current parameters hold."""
+    return "Proposed" if is_proposed(proposal) else "Candidate"
