@@ -9,9 +9,10 @@ from simulator.calibration.world import HEADLINE, World
 from simulator.calibration_settings import CalibrationSettings
 from simulator.risk import planner
 from simulator.risk.appetite import RiskAppetite, percent
-from simulator.risk.judgement import conditions, probabilities_to_prove, shortfall_paths
+from simulator.risk.judgement import conditions, mean_paths, probabilities_to_prove, shortfall_paths
 
 LEAST_PATHS = 200  # of a confirmation: means need their normal limit even where no probability asks for more
+MOST_FOR_MEANS = 10_000  # paths planned for a mean limit: where values are not rare, far fewer are enough
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ def plan_confirmation(world: World, look: int) -> ConfirmationPlan:
     limits = [limit for one in found for limit in probabilities_to_prove(one)]
     count = sum(len(conditions(one)) for one in found)
     if settings.confirmation_paths == "planned":
-        least = max(LEAST_PATHS, *(shortfall_paths(one) for one in found))
+        for_means = min(MOST_FOR_MEANS, max(mean_paths(one, confidence) for one in found))
+        least = max(LEAST_PATHS, for_means, *(shortfall_paths(one) for one in found))
         paths = max(least, planner.plan_paths(limits, confidence).paths if limits else 0)
     else:
         paths = settings.confirmation_paths

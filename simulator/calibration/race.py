@@ -19,7 +19,8 @@ from simulator.calibration.plan import ConfirmationPlan, appetites, asked
 from simulator.calibration.space import Point, SearchSpace
 from simulator.calibration.trials import Trials
 from simulator.calibration.world import HEADLINE, World
-from simulator.risk.judgement import DENOMINATOR_COLUMNS, Condition, conditions, denominators, violation
+from simulator.risk.judgement import DENOMINATOR_COLUMNS, Condition, conditions, denominators
+from simulator.risk.outlook import violation
 
 if TYPE_CHECKING:
     from simulator.outcomes import Outcomes

@@ -18,8 +18,9 @@ from simulator.calibration.space import Point, SearchSpace
 from simulator.calibration.trials import Trials
 from simulator.calibration.world import HEADLINE, World
 from simulator.risk import measures
-from simulator.risk.judgement import Judgement, judge, pass_chance, violation
+from simulator.risk.judgement import Judgement, judge
 from simulator.risk.measures import Estimate, PerPath
+from simulator.risk.outlook import pass_chance, violation
 from simulator.risk.planner import POWER
 
 PURPOSE = "selection"

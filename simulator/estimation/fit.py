@@ -49,9 +49,9 @@ class Source:
     def facts(self) -> dict[str, Any]:
         """As the `[market.provenance]` table holds them."""
         return {
-            "file": self.file,
+            "prices": self.file,
             "sha256": self.sha256,
-            "from": iso(self.since),
+            "since": iso(self.since),
             "until": iso(self.until),
             "exclude": [f"{iso(a)}..{iso(b)}" for a, b in self.exclude],
             "rows": self.rows,
@@ -76,10 +76,7 @@ class MarketFit:
     @property
     def market(self) -> ModelMarket:
         """The market that `toml()` describes, read back from it."""
-        block = tomllib.loads(self.toml())["market"]
-        if "provenance" not in ModelMarket.model_fields:
-            del block["provenance"]
-        return ModelMarket.model_validate(block)
+        return ModelMarket.model_validate(tomllib.loads(self.toml())["market"])
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from simulator.market.jumps import Jumps
 from simulator.market.law import ParameterLaw, coordinates
 from simulator.market.paths import MarketPaths
 from simulator.market.processes import Process
-from simulator.market.sequences import Matrix, tupled
+from simulator.market.sequences import Matrix, Names, tupled
 from simulator.parameters import YEAR, Part
 
 if TYPE_CHECKING:
@@ -52,6 +52,19 @@ class Asset(Part):
         return math.sqrt(self.process.volatility**2 + jump_variance)
 
 
+class Provenance(Part):
+    """Where fitted numbers come from, as `simulator fit` writes it. Windows named here are *seen*: they cannot confirm."""
+
+    prices: str  # name of the price file, without a folder
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    since: str  # ISO 8601 with offset: the first row used
+    until: str  # the last row used
+    exclude: Names = ()  # windows left out, "A..B"
+    rows: Annotated[int, Field(ge=1)]
+    step: Annotated[float, Field(gt=0)]  # [s] market step of the fit
+    method: str
+
+
 def _start(value: Any) -> Any:
     if value in ("today", "stationary") or (isinstance(value, float) and 0 < value < 1):
         return value
@@ -72,6 +85,7 @@ class ModelMarket(Part):
     correlation: Matrix | None = None  # [1] absent: independent
     start: Start = "today"  # or a percentile of the stationary conditional variance
     parameter_law_off: bool = False  # every path at the point estimate
+    provenance: Provenance | None = None
 
     @model_validator(mode="after")
     def _relations(self) -> ModelMarket:
@@ -101,6 +115,16 @@ class ModelMarket(Part):
 
     def problems(self, grid: Grid) -> list[str]:
         """Why no paths can be made on `grid`, one line each; empty if they can."""
+        return [*self._fitted_at_another_step(grid), *self._too_many_jumps(grid)]
+
+    def _fitted_at_another_step(self, grid: Grid) -> Iterator[str]:
+        if self.provenance is not None and self.provenance.step != grid.market_step:
+            yield (
+                "provenance.step: `step = grid.market_step` must hold, but got "
+                f"{self.provenance.step:g} and {grid.market_step:g} s; a process is simulated at the step that it was fitted at"
+            )
+
+    def _too_many_jumps(self, grid: Grid) -> list[str]:
         return [
             f"assets.{i}.jumps.intensity: `intensity x market step <= {MOST_JUMPS:g}` must hold, but got "
             f"{asset.jumps.intensity * grid.market_step / YEAR:g} jumps in one step; lower the intensity or the step"

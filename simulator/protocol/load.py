@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from simulator.kernel import rule
 from simulator.protocol import Protocol, book
 from simulator.protocol.backstop import Maker, VaultBackstop
 from simulator.protocol.book import HEAD, State
@@ -31,7 +32,7 @@ def load(state: State, rules: Rules, terms: Terms, protocol: Protocol, keepers, 
     _special(state, rules, protocol, keepers)
     for name, amount in protocol.fund.tokens.items():
         state.accounts[:, rules.accounts + book.FUND, HEAD + currencies.index(name)] = amount
-    _total(state, rules)
+    tally(state, rules)
     scalar = state.scalar
     scalar[:, book.CUT] = -1.0
     scalar[:, book.CAPACITY] = rules.capital
@@ -47,44 +48,40 @@ def load(state: State, rules: Rules, terms: Terms, protocol: Protocol, keepers, 
 
 
 def _traders(state, rules, terms, holders, side, price):
-    k, count = holders.first, len(holders.markets)
+    k, count, rows = holders.first, len(holders.markets), _rows(holders)
     credit = terms.initial_weight[k] if k >= 0 else 1.0
-    maker = state.accounts[:, rules.accounts + book.MAKER]
-    for j in np.flatnonzero(np.abs(side).sum(axis=1)):
-        row = state.accounts[:, holders.start + j]
-        row[:, book.BASIS] = holders.wealth[j]
-        if k >= 0:
-            row[:, HEAD + k] = holders.wealth[j] / price[rules.currency_asset[k]]
-        else:
-            row[:, book.CASH] = holders.wealth[j]
-        for s, m in zip(side[j], holders.markets, strict=True):
-            p = price[rules.market_asset[m]]  # [path]
-            leverage = min(holders.appetite[j], (1.0 - holders.margin_buffer) * credit / terms.initial_ratio[m])
-            position, cost = HEAD + 2 * rules.currencies + m, HEAD + 2 * rules.currencies + rules.markets + m
-            size = s * holders.wealth[j] / count * leverage / p
-            row[:, position] = size
-            row[:, cost] = size * p
-            maker[:, position] -= size
-            maker[:, cost] -= size * p
+    wealth = np.where(np.abs(side).sum(axis=1) > 0.0, holders.wealth, 0.0)
+    state.accounts[:, rows, book.BASIS] = wealth
+    if k >= 0:
+        state.accounts[:, rows, HEAD + k] = wealth / price[rules.currency_asset[k]][:, None]
+    else:
+        state.accounts[:, rows, book.CASH] = wealth
+    for s, m in enumerate(holders.markets):
+        p = price[rules.market_asset[m]][:, None]  # [path, 1]
+        leverage = np.minimum(holders.appetite, (1.0 - holders.margin_buffer) * credit / terms.initial_ratio[m])
+        size = side[:, s] * wealth / count * leverage / p
+        state.accounts[:, rows, HEAD + 2 * rules.currencies + m] = size
+        state.accounts[:, rows, HEAD + 2 * rules.currencies + rules.markets + m] = size * p
 
 
 def _borrowers(state, rules, terms, holders, side, price):
-    k, d = holders.first, holders.second
-    pk, pd = price[rules.currency_asset[k]], price[rules.currency_asset[d]]
-    for j in np.flatnonzero(side[:, 0]):
-        row = state.accounts[:, holders.start + j]
-        row[:, HEAD + k] = holders.wealth[j] / pk
-        row[:, book.BASIS] = holders.wealth[j]
-        base = holders.wealth[j] * terms.counted[k] / terms.debt_weight[d]
-        row[:, HEAD + rules.currencies + d] = min(holders.appetite[j], 0.999) * terms.factor[k] * base / pd
+    k, d, rows = holders.first, holders.second, _rows(holders)
+    wealth = np.where(side[:, 0] != 0.0, holders.wealth, 0.0)
+    base = wealth * terms.counted[k] / terms.debt_weight[d]
+    owed = np.minimum(holders.appetite, 0.999) * terms.factor[k] * base
+    state.accounts[:, rows, book.BASIS] = wealth
+    state.accounts[:, rows, HEAD + k] = wealth / price[rules.currency_asset[k]][:, None]
+    state.accounts[:, rows, HEAD + rules.currencies + d] = owed / price[rules.currency_asset[d]][:, None]
 
 
 def _suppliers(state, rules, terms, holders, side, price):
-    k = holders.first
-    for j in range(holders.accounts):
-        row = state.accounts[:, holders.start + j]
-        row[:, HEAD + k] = holders.wealth[j] / price[rules.currency_asset[k]]
-        row[:, book.BASIS] = holders.wealth[j]
+    k, rows = holders.first, _rows(holders)
+    state.accounts[:, rows, book.BASIS] = holders.wealth
+    state.accounts[:, rows, HEAD + k] = holders.wealth / price[rules.currency_asset[k]][:, None]
+
+
+def _rows(holders):
+    return slice(holders.start, holders.start + holders.accounts)
 
 
 _FILL = {"perp-traders": _traders, "borrowers": _borrowers, "suppliers": _suppliers}
@@ -94,9 +91,6 @@ def _special(state, rules, protocol: Protocol, keepers) -> None:
     special = state.accounts[:, rules.accounts :]
     if isinstance(protocol.counterparty, Maker):
         special[:, book.MAKER, book.CASH] = protocol.counterparty.capital
-        for m in range(rules.markets):
-            position = special[:, book.MAKER, HEAD + 2 * rules.currencies + m]
-            state.market[:, m, book.HEDGE] = -protocol.counterparty.hedge_ratio * position
     if isinstance(protocol.backstop, VaultBackstop):
         special[:, book.VAULT, book.CASH] = protocol.backstop.capital
     special[:, book.FUND, book.CASH] = protocol.fund.cash
@@ -104,23 +98,32 @@ def _special(state, rules, protocol: Protocol, keepers) -> None:
         special[:, book.KEEPER, book.CASH] = keepers.capital
 
 
-def _total(state, rules) -> None:
-    """Running totals and pots from the records: OUTSIDE holds the other side of everything put in."""
-    K, M, accounts = rules.currencies, rules.markets, state.accounts
-    cash = np.zeros(accounts.shape[0])
-    basis = np.zeros(accounts.shape[0])
-    for i in range(accounts.shape[1]):
-        cash += accounts[:, i, book.CASH]
-        basis += accounts[:, i, book.BASIS]
-        for k in range(K):
-            state.currency[:, k, book.DEPOSIT_TOTAL] += accounts[:, i, HEAD + k]
-            state.currency[:, k, book.DEBT_TOTAL] += accounts[:, i, HEAD + K + k]
+@rule
+def tally(state, rules):
+    """The maker takes the other side of every position; running totals and pots follow, OUTSIDE holds what was put in."""
+    K, M = rules.currencies, rules.markets
+    for p in range(state.accounts.shape[0]):
+        accounts, market, currency = state.accounts[p], state.market[p], state.currency[p]
+        maker = accounts[rules.accounts + book.MAKER]
+        cash, basis = 0.0, 0.0
         for m in range(M):
-            cash -= accounts[:, i, HEAD + 2 * K + M + m]
-            state.market[:, m, book.OPEN_LONG] += np.maximum(accounts[:, i, HEAD + 2 * K + m], 0.0)
-    state.market[:, :, book.MOST_OPEN] = state.market[:, :, book.OPEN_LONG]
-    state.scalar[:, book.OUTSIDE_CASH] = -cash
-    state.scalar[:, book.BASIS_TOTAL] = basis
-    totals = state.currency
-    totals[:, :, book.LIQUIDITY] = totals[:, :, book.DEPOSIT_TOTAL] - totals[:, :, book.DEBT_TOTAL]
-    totals[:, :, book.STOCK] = totals[:, :, book.DEPOSIT_TOTAL]
+            position, cost = HEAD + 2 * K + m, HEAD + 2 * K + M + m
+            for i in range(rules.accounts):
+                maker[position] -= accounts[i, position]
+                maker[cost] -= accounts[i, cost]
+            market[m, book.HEDGE] = -rules.hedge_ratio * maker[position]
+            for i in range(accounts.shape[0]):
+                market[m, book.OPEN_LONG] += max(accounts[i, position], 0.0)
+                cash -= accounts[i, cost]
+            market[m, book.MOST_OPEN] = market[m, book.OPEN_LONG]
+        for i in range(accounts.shape[0]):
+            cash += accounts[i, book.CASH]
+            basis += accounts[i, book.BASIS]
+        for k in range(K):
+            for i in range(accounts.shape[0]):
+                currency[k, book.DEPOSIT_TOTAL] += accounts[i, HEAD + k]
+                currency[k, book.DEBT_TOTAL] += accounts[i, HEAD + K + k]
+            currency[k, book.LIQUIDITY] = currency[k, book.DEPOSIT_TOTAL] - currency[k, book.DEBT_TOTAL]
+            currency[k, book.STOCK] = currency[k, book.DEPOSIT_TOTAL]
+        state.scalar[p, book.OUTSIDE_CASH] = -cash
+        state.scalar[p, book.BASIS_TOTAL] = basis

@@ -1,8 +1,7 @@
-"""What an appetite says about outcomes: does each limit hold, how far is it from holding, what are the chances to confirm it.
+"""What an appetite says about outcomes: does each limit hold, by a bound that covers.
 
-A *condition* is one limit in one window. It is judged three ways, for three uses that must not be mixed:
-`judge` by an exact bound (confirmation), `pass_chance` by what a bound will probably say (selection), and `violation` by a
-continuous tail quantity (search), because counting failures on few paths ranks candidates by luck.
+A *condition* is one limit in one window. Only these judgements confirm; search and selection look at it through
+`simulator.risk.outlook`.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING
 from simulator.risk import measures, planner
 from simulator.risk.appetite import ExpectedShortfallLimit, Limit, MeanLimit, ProbabilityLimit, RiskAppetite
 from simulator.risk.measures import TAIL_PATHS, PerPath
-from simulator.risk.planner import Proof
 from simulator.risk.shortfall import ladder, shortfall_bound
 
 if TYPE_CHECKING:
@@ -106,6 +104,12 @@ def shortfall_paths(appetite: RiskAppetite) -> int:
     return max((math.ceil(2 * TAIL_PATHS / (1 - level) - 1e-9) for level in levels), default=0)
 
 
+def mean_paths(appetite: RiskAppetite, confidence: float) -> int:
+    """The paths that prove every mean limit of a share even where nothing is seen; 0 without such limits."""
+    found = [limit.limit for limit in appetite.limits if isinstance(limit, MeanLimit) and limit.of != "usd"]
+    return max((planner.zero_failure_paths(limit, confidence) for limit in found if 0 < limit < 1), default=0)
+
+
 def shares(condition: Condition, outcomes: Outcomes, frozen: Mapping[str, float]) -> PerPath:
     """The condition's quantity as a share of its frozen denominator, one value a path."""
     return PerPath.of(outcomes, condition.column).scaled(1 / frozen[condition.limit.of])
@@ -132,28 +136,33 @@ def _judge_probability(condition: Condition, limit: ProbabilityLimit, sample: Pe
 
 def _judge_mean(condition: Condition, limit: MeanLimit, sample: PerPath, confidence: float) -> Judgement:
     two_sided = measures.mean(sample, confidence)
-    bound, note = mean_bound(sample, confidence)
+    bound, method = mean_bound(sample, confidence, whole_of(limit))
     return Judgement(
-        condition.name, condition.column, "Student-t bound", two_sided.value, two_sided.low, two_sided.high,
-        bound, limit.limit, bound <= limit.limit, limit.of, sample.paths, confidence, note,
+        condition.name, condition.column, method, two_sided.value, two_sided.low, two_sided.high,
+        bound, limit.limit, bound <= limit.limit, limit.of, sample.paths, confidence,
     )  # fmt: skip
 
 
-def mean_bound(sample: PerPath, confidence: float) -> tuple[float, str]:
-    """Upper bound of a mean share, and how it was found.
+def mean_bound(sample: PerPath, confidence: float, whole: float = 1.0) -> tuple[float, str]:
+    """Upper bound of a mean, and how it was found.
 
     Student-t where at least 50 paths are not zero. Rarer values say too little about their own size: then the
-    Clopper-Pearson bound of their frequency times the larger of the whole denominator and the largest value seen.
+    Clopper-Pearson bound of their frequency times the larger of `whole` and the largest value seen.
     """
     seen = int((sample.value != 0).sum())
     if seen >= TAIL_PATHS:
-        return measures.mean(sample, 2 * confidence - 1).high, ""
-    bound = _bound_of_rare(seen, sample, sample.paths, confidence)
-    return bound, f"bounded by frequency: {seen} paths are not zero"
+        return measures.mean(sample, 2 * confidence - 1).high, "Student-t"
+    return bound_of_rare(seen, sample, sample.paths, confidence, whole), f"frequency of {seen} paths that are not zero"
 
 
-def _bound_of_rare(seen: int, sample: PerPath, paths: int, confidence: float) -> float:
-    return measures.failure_bound(seen, paths, confidence) * max(1.0, float(sample.value.max()))
+def bound_of_rare(seen: int, sample: PerPath, paths: int, confidence: float, whole: float) -> float:
+    """Upper bound of the mean of values that `seen` of `paths` paths have, none taken to be larger than `whole` or any in `sample`."""
+    return measures.failure_bound(seen, paths, confidence) * max(whole, float(sample.value.max()))
+
+
+def whole_of(limit: MeanLimit) -> float:
+    """The most that a rare value is taken to be: the whole denominator; dollars have none."""
+    return math.inf if limit.of == "usd" else 1.0
 
 
 def _judge_shortfall(condition: Condition, limit: ExpectedShortfallLimit, sample: PerPath, confidence: float) -> Judgement:
@@ -188,60 +197,3 @@ def _climb(limit: ExpectedShortfallLimit, sample: PerPath, confidence: float) ->
     )
     passes = all(bound <= rung.probability for bound, rung in zip(found, rungs, strict=True))
     return passes, max(0.0, max(needed)) * limit.limit, f"{words}; beyond the last rung a Pareto tail of index 3 is assumed"
-
-
-def violation(
-    condition: Condition, outcomes: Outcomes, frozen: Mapping[str, float], proof: Proof, lenience: float = 1.0
-) -> float:
-    """How far the condition is from being confirmed as `proof` demands, relative to its threshold: <= 0 is good, -1 no loss.
-
-    Continuous in the losses. For a probability limit it is the quantile at the failure rate that is confirmed with the
-    proof's power; for a mean or an expected shortfall the value plus its error as confirmation will have it.
-    `lenience` multiplies that rate (and its root the other thresholds): what few paths cannot tell from 1 may be worth more.
-    """
-    sample, limit = shares(condition, outcomes, frozen), condition.limit
-    if isinstance(limit, ProbabilityLimit):
-        rate = lenience * proof.rate(limit.probability)
-        value, scale = planner.upper_order_statistic(sample, math.floor(rate * sample.paths + 1e-9)), limit.threshold
-    elif isinstance(limit, ExpectedShortfallLimit):
-        m = measures.tail_count(sample.paths, limit.level)
-        value = math.fsum(planner.upper_values(sample, m)) / m
-        scale = limit.limit / 1.25 * math.sqrt(lenience)  # the bound stands about a quarter above the estimate
-    else:
-        estimate = measures.mean(sample)
-        value = estimate.value + 2 * estimate.standard_error * math.sqrt(sample.paths / proof.paths)
-        scale = limit.limit * math.sqrt(lenience)
-    return (value - scale) / max(scale, 1e-6)
-
-
-def pass_chance(condition: Condition, outcomes: Outcomes, frozen: Mapping[str, float], proof: Proof) -> float:
-    """The chance that the condition is confirmed on the proof's fresh paths, as these paths let us guess it."""
-    from scipy.special import ndtr, ndtri
-
-    sample, limit = shares(condition, outcomes, frozen), condition.limit
-    if isinstance(limit, ProbabilityLimit):
-        return _chance_of_probability(sample, limit.threshold, limit.probability, proof)
-    if isinstance(limit, ExpectedShortfallLimit):
-        rungs = ladder(limit.limit, limit.level)
-        climbs = min(_chance_of_probability(sample, r.threshold, r.probability, proof) for r in rungs)
-        try:
-            bounded = shortfall_bound(sample, limit.level, proof.confidence)
-        except measures.TooFewPaths:
-            return climbs
-        if bounded is None:
-            return climbs
-        value, error, ceiling = bounded.value, bounded.standard_error, limit.limit
-        reach = (bounded.bound - bounded.value) / error if error else 0.0
-    else:
-        if (seen := int((sample.value != 0).sum()) * proof.paths / sample.paths) < TAIL_PATHS:
-            return float(_bound_of_rare(round(seen), sample, proof.paths, proof.confidence) <= limit.limit)
-        estimate = measures.mean(sample)
-        value, error, ceiling, reach = estimate.value, estimate.standard_error, limit.limit, float(ndtri(proof.confidence))
-    later = error * math.sqrt(sample.paths / proof.paths)
-    spread = math.hypot(error, later)
-    return float(ndtr((ceiling - value - reach * later) / spread)) if spread else float(value <= ceiling)
-
-
-def _chance_of_probability(sample: PerPath, threshold: float, limit: float, proof: Proof) -> float:
-    failures = int((sample.value > threshold).sum())
-    return planner.pass_probability((failures + 0.5) / (sample.paths + 1), proof.paths, limit, proof.confidence)

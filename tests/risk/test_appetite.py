@@ -16,10 +16,9 @@ from simulator.risk.judgement import (
     denominators,
     judge,
     mean_bound,
-    pass_chance,
-    violation,
 )
 from simulator.risk.measures import PerPath
+from simulator.risk.outlook import pass_chance, violation
 from simulator.risk.planner import Proof, pass_probability
 
 LIMIT = ProbabilityLimit(window="whole", threshold=0.01, probability=0.01)

@@ -1,0 +1,110 @@
+"""How sure the result is: neighbours, responses of demand, the time step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from simulator.report.blocks import Block, Cell, Code, Mark, Paragraph, Subheading, Table
+from simulator.report.figures.drawn import drawn
+from simulator.report.figures.sensitivity import draw_sensitivity
+from simulator.report.numbers import certain, count, exact, in_unit, plain, signed
+from simulator.report.words import Proposal, condition, is_proposed
+
+LEVELS = {"low": "low", "central": "central", "high": "high"}
+
+
+def robustness(proposal: Proposal) -> Iterator[Block]:
+    """Sensitivity, elasticities, convergence."""
+    yield from _sensitivity(proposal)
+    yield from _elasticities(proposal)
+    yield from _convergence(proposal)
+
+
+def _sensitivity(proposal: Proposal) -> Iterator[Block]:
+    rows = proposal["sensitivity"]
+    if not rows:
+        yield Paragraph("No candidate was chosen, so there are no neighbours to look at.")
+        return
+    yield Subheading("One step beside the proposal" if is_proposed(proposal) else "One step beside the candidate")
+    fragile = [row for row in rows if row["fragile"]]
+    told = (
+        f"{len(fragile)} of {len(rows)} neighbours break a limit that the chosen values keep."
+        if fragile
+        else f"None of {len(rows)} neighbours breaks a limit that the chosen values keep."
+    )
+    yield Paragraph(f"Each parameter one grid step down and up, on the {count(proposal['paths']['selection'])} selection paths. {told}")
+    yield from drawn(
+        "figure-sensitivity",
+        "What one step down or up in each parameter does to the goal",
+        "Bars: change of the goal, 0.01 being 1 % of its weight. Beside them: chance that a confirmation would pass every limit.",
+        draw_sensitivity,
+        proposal,
+    )
+    yield Table(
+        ("Parameter", "Stepped to", "Change of goal", "Chance to pass", "Limits"),
+        "lrrrl",
+        tuple(_neighbour(row) for row in rows),
+        small=True,
+    )
+
+
+def _neighbour(row: Proposal) -> tuple[Cell, ...]:
+    broken = ", ".join(condition(name) for name in row["breaks"])
+    return (
+        Code(row["name"]),
+        exact(row["value"]),
+        signed(row["goal_change"]),
+        certain(row["chance_to_pass"]),
+        Mark(not row["fragile"], f"breaks {broken}" if broken else "as the choice"),
+    )
+
+
+def _elasticities(proposal: Proposal) -> Iterator[Block]:
+    found = proposal["elasticities"]
+    yield Subheading("How demand responds")
+    if found["note"]:
+        yield Paragraph(f"Not studied: {found['note']}.")
+        return
+    flips = found["flips_at"]
+    told = f"The choice would flip at: {', '.join(flips)}." if flips else "The choice flips at none of the levels studied."
+    yield Paragraph(f"Limits at the low, central and high responses of leverage, entry and exit that the scenario states. {told}")
+    marks = tuple(
+        (level, Mark(found["levels"][level], "every limit holds" if found["levels"][level] else "a limit fails"))
+        for level in LEVELS
+        if level in found["levels"]
+    )
+    yield Table(("Response of demand", "Limits"), "ll", marks, small=True)
+
+
+def _convergence(proposal: Proposal) -> Iterator[Block]:
+    found = proposal["convergence"]
+    if found is None:
+        return
+    yield Subheading("The time step")
+    coarse, fine = found["substeps"]
+    told = "They agree." if found["is_converged"] else "They do not agree, which blocks confirmation."
+    yield Paragraph(
+        f"Key figures at {coarse} and at {fine} substeps of a market step, on the same {count(found['paths'])} paths. {told}"
+    )
+    yield Table(
+        ("Figure", f"{coarse} substeps", f"{fine} substeps", "Change", "Standard error", ""),
+        "lrrrrl",
+        tuple(_figure(row, proposal) for row in found["figures"]),
+        small=True,
+    )
+
+
+def _figure(row: Proposal, proposal: Proposal) -> tuple[Cell, ...]:
+    unit = _units(proposal).get(row["condition"], "1")
+    return (
+        condition(row["condition"]),
+        in_unit(row["coarse"], unit),
+        in_unit(row["fine"], unit),
+        signed(row["change"], unit),
+        in_unit(row["standard_error"], unit) if row["standard_error"] is not None else plain(None),
+        Mark(row["is_converged"], "converged" if row["is_converged"] else "not converged"),
+    )
+
+
+def _units(proposal: Proposal) -> dict[str, str]:
+    return {row["condition"]: row["after"]["unit"] for place in proposal["evidence"] for row in place["conditions"]}
