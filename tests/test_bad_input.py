@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,68 @@ def test_a_bad_file_of_accounts_is_said_row_by_row(content, messages, tmp_path):
 def test_a_binary_file_of_accounts_is_refused(tmp_path):
     (tmp_path / "accounts.csv").write_bytes(b"\x1f\x8b\xff\xfe\0\0")
     assert len(problems_of(WITH_ACCOUNTS, tmp_path)) == 1
+
+
+def hourly(first: datetime, hours: int) -> str:
+    rows = (f"{(first + timedelta(hours=i)).isoformat()},{2500 + i % 7},{60000 + i % 5}" for i in range(hours))
+    return "timestamp,ETH,BTC\n" + "\n".join(rows) + "\n"
+
+
+PROVENANCE = """[market.provenance]
+prices = "prices.csv"
+sha256 = "%s"
+since = "2024-01-01T00:00:00Z"
+until = "2025-06-30T00:00:00Z"
+exclude = [%s]
+rows = 9000
+step = 3600.0
+method = "GJR"
+
+[[market.assets]]
+name = "ETH"
+"""
+HISTORY = """[[regime]]
+name = "crash"
+role = "%s"
+[regime.market]
+kind = "replay"
+file = "history.csv"
+from = 2025-03-01T00:00:00Z
+until = 2025-03-08T00:00:00Z
+assets = ["ETH", "BTC"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("role", "exclude", "is_refused"),
+    [
+        ("confirm", "", True),
+        ("report", "", False),
+        ("confirm", '"2025-02-01T00:00:00Z..2025-04-01T00:00:00Z"', False),
+        ("confirm", '"2025-03-04T00:00:00Z..2025-04-01T00:00:00Z"', True),
+    ],
+)
+def test_a_window_that_a_fit_has_seen_cannot_confirm(role, exclude, is_refused, tmp_path):
+    (tmp_path / "history.csv").write_text(hourly(datetime(2025, 2, 20, tzinfo=UTC), 24 * 20))
+    text = GOOD.replace('[[market.assets]]\nname = "ETH"\n', PROVENANCE % ("0" * 64, exclude)) + HISTORY % role
+    if is_refused:
+        (problem,) = problems_of(text, tmp_path)
+        assert problem == (
+            "case.toml: regime.0.role: its window, 2025-03-01 to 2025-03-08, was seen: [market] comes from 2024-01-01 to "
+            '2025-06-30; write role = "report", or fit with `--exclude` or an earlier `--until`'
+        )
+    else:
+        scenario = Scenario.from_text(text, tmp_path)
+        assert scenario.data_until == "2025-06-30"
+        assert [(name, role) for name, role, _ in scenario.regimes()] == [("crash", role)]
+
+
+def test_a_scenario_built_in_python_is_checked_too(tmp_path):
+    values = Scenario.from_text(GOOD, tmp_path).model_dump()
+    assert Scenario.model_validate(values).hash == Scenario.from_text(GOOD, tmp_path).hash
+    values["cohorts"][0]["market"] = "BTC"
+    with pytest.raises(ValueError, match=r'cohorts\.0\.market: "BTC" is not in \[parameters\.perpetuals\]'):
+        Scenario.model_validate(values)
 
 
 def test_nothing_is_written_for_bad_input(tmp_path, monkeypatch, capsys):

@@ -25,6 +25,7 @@ from simulator.risk.metrics import Interval
 if TYPE_CHECKING:
     from simulator.outcomes import Outcomes
 
+REPORTED_PATHS = 1000  # in worlds that decide nothing
 CONFIRMED, REDUCING, NONE = "confirmed", "risk-reducing step", "no proposal"
 
 
@@ -88,15 +89,16 @@ def confirm(world: World, trials: Trials, question: Question, plan: Confirmation
     ran: dict[str, tuple[Outcomes, Outcomes]] = {}
     intervals: dict[str, Interval] = {}
 
-    def run(label: str, place: World) -> tuple[Outcomes, Outcomes]:
+    def run(label: str, place: World, gates: bool) -> tuple[Outcomes, Outcomes]:
         columns = None if label in (HEADLINE, "point-parameters") else question.columns
-        found = trials.outcomes(place, label, plan.purpose, pair, plan.paths, columns, f"confirmation, {label}")
+        paths = plan.paths if gates else min(plan.paths, REPORTED_PATHS)
+        found = trials.outcomes(place, label, plan.purpose, pair, paths, columns, f"confirmation, {label}")
         trials.insist(point)
         ran[label], intervals[label] = (found[0], found[1]), interval_of(place)
         return ran[label]
 
     worlds = [
-        _in_world(label, gates, place, question, *run(label, place))
+        _in_world(label, gates, place, question, *run(label, place, gates))
         for gates, places in ((True, gating_worlds(world)), (False, reported_worlds(world)))
         for label, place in places
     ]

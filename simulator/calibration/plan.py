@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -92,7 +93,7 @@ def plan_confirmation(world: World, look: int) -> ConfirmationPlan:
         paths = settings.confirmation_paths
         _must_be_provable(limits, paths, confidence)
     misses = [1 - planner.power_at_half(paths, limit, confidence) for limit in limits]
-    return ConfirmationPlan(look, confidence, paths, max(0.0, 1 - sum(misses)), count)
+    return ConfirmationPlan(look, confidence, paths, max(0.0, 1 - math.fsum(misses)), count)
 
 
 def _must_be_provable(limits: list[float], paths: int, confidence: float) -> None:

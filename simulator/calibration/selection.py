@@ -1,6 +1,7 @@
 """Selection: a few finalists and current parameters on fresh paths; the one that goes to confirmation, and why.
 
-Between the best finalist that is ready and the likeliest of those with a higher score a few more are tried, by bisection.
+Between the best finalist that is ready and the likeliest of those with a higher score a few more are tried, by bisection,
+and changes that the best one does not need are taken back.
 
 The rule: of those whose conditions will all be confirmed with at least 80 % probability, the best score. If there is
 none, the one most likely to be confirmed; it may still prove to be a step that reduces risk.
@@ -57,10 +58,6 @@ class Selection:
     chosen: Finalist | None
     reason: str
 
-    def of(self, point: Point) -> Finalist:
-        """The finalist with this point. Raises StopIteration if there is none."""
-        return next(one for one in (*self.finalists, self.current) if one.point == point)
-
 
 def select(world: World, trials: Trials, found: Found) -> Selection:
     """Run finalists and current parameters on the selection paths, close in on the edge of what is ready, and choose."""
@@ -74,7 +71,31 @@ def select(world: World, trials: Trials, found: Found) -> Selection:
             break
         stage = f"selection, refinement {number + 1} of {REFINEMENTS}"
         ours += finalists_on_selection(world, trials, found.question, [halfway], stage)
-    return _choose(tuple(sorted(ours, key=_preference)), theirs)
+    ordered = sorted(ours, key=_preference)
+    if ordered and ordered[0].is_ready:
+        simplest = _simplified(world, trials, found.question, ordered)
+        ordered = [simplest, *(one for one in ordered if one is not simplest)]
+    return _choose(tuple(ordered), theirs)
+
+
+def _simplified(world: World, trials: Trials, question: Question, ordered: list[Finalist]) -> Finalist:
+    """The best finalist, less every change that its score and readiness do not need: a vote changes no more than it must.
+
+    New candidates are added to `ordered`.
+    """
+    best, space = ordered[0], trials.space
+    for i, was in enumerate(space.current_point):
+        point = (*best.point[:i], was, *best.point[i + 1 :])
+        if best.point[i] == was or point == space.current_point or space.parameters(point) is None:
+            continue
+        known = [one for one in ordered if one.point == point]
+        simpler = known or finalists_on_selection(world, trials, question, [point], "selection, simpler")
+        ordered += [one for one in simpler if one not in known]
+        # Scores are paired with the same current paths, so their errors bound what chance can tell apart.
+        noise = 2 * max(one.score_error for one in (best, *simpler))
+        if simpler and simpler[0].is_ready and simpler[0].score >= best.score - noise:
+            best = simpler[0]
+    return best
 
 
 def _halfway(space: SearchSpace, finalists: list[Finalist]) -> Point | None:
@@ -139,8 +160,8 @@ def _choose(ordered: tuple[Finalist, ...], current: Finalist) -> Selection:
     if not ordered:
         return nothing("the search found no valid candidate other than current parameters")
     best = ordered[0]
-    if current.is_ready and not (best.is_ready and best.score > current.score):
-        return nothing("no candidate within the limits is better than current parameters, which keep the limits")
+    if current.is_ready and not (best.is_ready and best.score > 2 * best.score_error):
+        return nothing("no candidate within the limits is clearly better than current parameters, which keep the limits")
     if best.is_ready:
         return Selection(ordered, current, best, "the best score among those likely to pass every limit")
     if best.chance < 1 - POWER:

@@ -82,10 +82,8 @@ def write_calibration(folder: Path, scenario: Scenario, calibration: Calibration
 
 def _write_pages(result: Any, proposal: dict[str, Any]) -> None:
     """proposal.md and report.html, made from the proposal and nothing else."""
-    try:
-        from simulator.report import markdown, page
-    except ImportError:
-        return
+    from simulator.report import markdown, page
+
 
     result.write("proposal.md", markdown(proposal).encode())
     result.write("report.html", page(proposal).encode())

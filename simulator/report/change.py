@@ -53,10 +53,11 @@ def after_the_vote(proposal: Proposal) -> Iterator[Block]:
         yield Subheading("The steps that follow")
         yield Paragraph("This step begins a sequence. Every further step is voted on only after a calibration of its own.")
         names = list(proposal["sequence"][0]["values"])
-        rows = [(f"{row['step']}", *(exact(row["values"][name]) for name in names)) for row in proposal["sequence"]]
-        turned = [(Code(name), *(row[i + 1] for row in rows)) for i, name in enumerate(names)]
+        rows: list[tuple[Cell, ...]] = [
+            (Code(name), *(exact(further["values"][name]) for further in proposal["sequence"])) for name in names
+        ]
         heads = (f"Step {row['step']}, after {row['needs']}" for row in proposal["sequence"])
-        yield Table(("Parameter", *heads), "l" + "r" * len(rows), tuple(turned))
+        yield Table(("Parameter", *heads), "l" + "r" * len(proposal["sequence"]), tuple(rows))
     yield Subheading("Roll-back")
     back = ", ".join(f"{name} = {exact(value)}" for name, value in proposal["rollback"]["to"].items())
     yield Paragraph("Return to the current values when one of these is seen:")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simulator.report import change, evidence, origin, robustness, search
+from simulator.report import change, effects, evidence, origin, robustness, search
 from simulator.report.blocks import Block, Facts, Heading, Notice, Paragraph
 from simulator.report.numbers import between, count, in_unit, plain, signed
-from simulator.report.words import Proposal, after, is_proposed, readable, verdict, world
+from simulator.report.words import Proposal, is_proposed, readable, verdict, world
 
 
 def blocks(proposal: Proposal) -> tuple[Block, ...]:
@@ -26,7 +26,7 @@ def _blocks(proposal: Proposal) -> Iterator[Block]:
     yield Heading("Limits", "limits")
     yield from evidence.limits(proposal)
     yield Heading("What changes", "effects")
-    yield from evidence.effects(proposal)
+    yield from effects.effects(proposal)
     yield Heading("How sure this is", "robustness")
     yield from robustness.robustness(proposal)
     yield Heading("How it was found", "search")
@@ -43,7 +43,18 @@ def _blocks(proposal: Proposal) -> Iterator[Block]:
 def _verdict(proposal: Proposal) -> Notice:
     said = verdict(proposal)
     reasons = () if said.tone == "good" else tuple(readable(reason, proposal) for reason in proposal["reasons"])
-    return Notice(said.tone, said.title, said.sentence, reasons)
+    return Notice(said.tone, said.title, said.sentence, (*reasons, *_beyond(proposal)))
+
+
+def _beyond(proposal: Proposal) -> Iterator[str]:
+    """Limits that fail in worlds which decide nothing: who votes should know them beside the verdict."""
+    for place in proposal["evidence"]:
+        failing = {side: sum(not row[side]["passes"] for row in place["conditions"]) for side in ("before", "after")}
+        if is_proposed(proposal) and not place["decides"] and failing["after"]:
+            yield (
+                f"{world(place['world'])} decides nothing, but {failing['after']} of {len(place['conditions'])} limits fail "
+                f"there (under current parameters {failing['before']})"
+            )
 
 
 def _warnings(proposal: Proposal) -> Iterator[Notice]:
@@ -67,12 +78,20 @@ def _loss(proposal: Proposal) -> tuple[str, str, str] | None:
     place = next((place for place in proposal["evidence"] if place["world"] == "headline"), None)
     if place is None:
         return None
-    change = place["loss_change_usd"]
+    change, value = place["loss_change_usd"], _was_and_is(proposal, "loss, mean")
     return (
-        "Change of mean loss a path",
-        f"{signed(change['value'], 'usd')} USD",
-        f"{between(change['low'], change['high'], 'usd')} ({world('headline').lower()}, paired)",
+        "Mean loss a path [USD]",
+        value or signed(change["value"], "usd"),
+        f"paired change {between(change['low'], change['high'], 'usd')}",
     )
+
+
+def _was_and_is(proposal: Proposal, metric: str) -> str | None:
+    """A metric of the headline world over the whole period, before and after."""
+    for row in proposal["metrics"]:
+        if (row["world"], row["window"], row["metric"]) == ("headline", "whole", metric):
+            return f"{plain(row['before']['value'])} → {plain(row['after']['value'])}"
+    return None
 
 
 def _efficiency(proposal: Proposal) -> tuple[str, str, str] | None:
@@ -82,8 +101,8 @@ def _efficiency(proposal: Proposal) -> tuple[str, str, str] | None:
     available = signed(found["available_change"], "probability")
     if not found["used_may_be_claimed"] or found["used_change"] is None:
         return ("Capital efficiency, available", available, "what one unit of collateral may carry")
-    used = found["used_change"]
-    return ("Capital efficiency, used", signed(used["value"]), f"exposure per unit of collateral; available {available}")
+    value = _was_and_is(proposal, "capital efficiency used, mean") or signed(found["used_change"]["value"])
+    return ("Capital efficiency, used", value, f"exposure per unit of collateral; available: {available}")
 
 
 def _evicted(proposal: Proposal) -> tuple[str, str, str] | None:
@@ -93,6 +112,3 @@ def _evicted(proposal: Proposal) -> tuple[str, str, str] | None:
     paths = count(found["after"]["paths"])
     was = in_unit(found["before"]["value"], "count")
     return ("Accounts the vote makes liquidatable", plain(found["after"]["value"]), f"mean of {paths} paths; unchanged: {was}")
-
-
-__all__ = ["after", "blocks"]

@@ -5,11 +5,19 @@ from __future__ import annotations
 import json
 import math
 
+from simulator.wording import shown
+
 NOTHING = "–"
 MINUS = "\N{MINUS SIGN}"
 SPACE = "\N{NO-BREAK SPACE}"  # between a number and its unit, so that no line breaks there
 SHARES = ("probability", "open-interest", "borrowed", "collateral", "fund", "accounts")  # units that are fractions
-UNITS = {"usd": "USD", "count": "count", "hour": "h", "1/year": "per year", "1": "", "probability": "%"}
+DUST = 1e-6  # [usd, hour or count]
+UNITS = {"usd": "USD", "count": "count", "hour": "h", "1/year": "per year", "1": "", "probability": ""}
+
+
+def visible(text: str) -> str:
+    """`text` with every sign that would steer a terminal or a line of text made visible."""
+    return SPACE.join(shown(piece) for piece in text.split(SPACE))
 
 
 def exact(value: float | None) -> str:
@@ -23,6 +31,8 @@ def plain(value: float | None) -> str:
         return NOTHING
     if value != 0 and abs(value) < 0.001:
         return _signs(f"{value:.2e}")
+    if abs(value) >= 1e15:
+        return _signs(f"{value:.3g}")
     text = f"{value:,.0f}" if abs(value) >= 999.95 else f"{value:.4g}"
     return _signs(text)
 
@@ -50,7 +60,12 @@ def certain(value: float | None) -> str:
 
 
 def in_unit(value: float | None, unit: str) -> str:
-    """A number of `unit`: percent for shares and probabilities, otherwise without its unit."""
+    """A number of `unit`: percent for shares and probabilities, otherwise without its unit.
+
+    Amounts below a millionth of a dollar, an hour or an account are what adding in binary leaves: they are 0.
+    """
+    if value is not None and unit in ("usd", "hour", "count") and abs(value) < DUST:
+        return "0"
     return percent(value) if unit in SHARES else plain(value)
 
 
@@ -79,7 +94,8 @@ def between(low: float | None, high: float | None, unit: str) -> str:
         return f"from {in_unit(low, unit)}, no upper end"
     if low is None:
         return f"up to {in_unit(high, unit)}"
-    return f"{in_unit(low, unit)} to {in_unit(high, unit)}"
+    lower, upper = in_unit(low, unit), in_unit(high, unit)
+    return f"{lower.removesuffix(f'{SPACE}%') if unit in SHARES else lower} to {upper}"
 
 
 def count(value: int | float | None) -> str:

@@ -21,7 +21,9 @@ def not_covered(proposal: Proposal) -> Iterator[Block]:
 def reproduce(proposal: Proposal) -> Iterator[Block]:
     """The command, the seed, hashes and versions."""
     found = proposal["reproduce"]
-    yield Paragraph("With the scenario file of this result, one command gives the same proposal, byte for byte:")
+    yield Paragraph(
+        "With the scenario file of this result, one command gives the same proposal, with the same versions byte for byte:"
+    )
     yield Listing(found["command"])
     yield Table(
         ("Made from", ""),

@@ -28,15 +28,18 @@ def _sensitivity(proposal: Proposal) -> Iterator[Block]:
     yield Subheading("One step beside the proposal" if is_proposed(proposal) else "One step beside the candidate")
     fragile = [row for row in rows if row["fragile"]]
     told = (
-        f"{len(fragile)} of {len(rows)} neighbours break a limit that the chosen values keep."
+        f"{len(fragile)} of {len(rows)} neighbours break a limit there that the chosen values keep."
         if fragile
-        else f"None of {len(rows)} neighbours breaks a limit that the chosen values keep."
+        else f"None of {len(rows)} neighbours breaks a limit there that the chosen values keep."
     )
-    yield Paragraph(f"Each parameter one grid step down and up, on the {count(proposal['paths']['selection'])} selection paths. {told}")
+    yield Paragraph(
+        f"Each parameter one grid step down and up, on the {count(proposal['paths']['selection'])} selection paths. {told}"
+    )
     yield from drawn(
         "figure-sensitivity",
         "What one step down or up in each parameter does to the goal",
-        "Bars: change of the goal, 0.01 being 1 % of its weight. Beside them: chance that a confirmation would pass every limit.",
+        "Bars: change of the goal, 0.01 being 1 % of its weight. Beside them: chance that a confirmation would pass every limit. "
+        "“Breaks”: the bound on the selection paths, fewer than those of a confirmation, passes a limit.",
         draw_sensitivity,
         proposal,
     )
@@ -84,14 +87,19 @@ def _convergence(proposal: Proposal) -> Iterator[Block]:
     coarse, fine = found["substeps"]
     told = "They agree." if found["is_converged"] else "They do not agree, which blocks confirmation."
     yield Paragraph(
-        f"Key figures at {coarse} and at {fine} substeps of a market step, on the same {count(found['paths'])} paths. {told}"
+        f"Key figures with {_substeps(coarse)} and with {_substeps(fine)} in a market step, on the same "
+        f"{count(found['paths'])} paths. {told}"
     )
     yield Table(
-        ("Figure", f"{coarse} substeps", f"{fine} substeps", "Change", "Standard error", ""),
+        ("Figure", _substeps(coarse), _substeps(fine), "Change", "Standard error", ""),
         "lrrrrl",
         tuple(_figure(row, proposal) for row in found["figures"]),
         small=True,
     )
+
+
+def _substeps(number: int) -> str:
+    return f"{number} substep" if number == 1 else f"{number} substeps"
 
 
 def _figure(row: Proposal, proposal: Proposal) -> tuple[Cell, ...]:

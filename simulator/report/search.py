@@ -14,35 +14,46 @@ from simulator.report.words import Proposal, condition
 
 def search(proposal: Proposal) -> Iterator[Block]:
     """Goal, budget, cloud, stages, finalists."""
-    paths = proposal["paths"]
     yield Paragraph(proposal["appetite"]["goal"])
-    yield Paragraph(
-        f"{count(paths['candidates'])} candidates were searched on {count(paths['search'])} paths or more, the best of them "
-        f"selected on {count(paths['selection'])} others, and one confirmed on {count(paths['confirmation'])} that no earlier stage "
-        f"saw: {count(paths['path_evaluations'])} simulated paths in all."
-        if paths["confirmation"]
-        else f"{count(paths['candidates'])} candidates were searched on {count(paths['search'])} paths or more, the best of them "
-        f"compared on {count(paths['selection'])} others: {count(paths['path_evaluations'])} simulated paths in all."
-    )
+    yield Paragraph(_budget(proposal["paths"]))
     yield from _cloud(proposal)
     yield from _stages(proposal)
     yield from _finalists(proposal)
     yield from _failures(proposal)
 
 
+def _budget(paths: Proposal) -> str:
+    confirmed = (
+        f"selected on {count(paths['selection'])} others, and one confirmed on {count(paths['confirmation'])} never seen before"
+        if paths["confirmation"]
+        else f"compared on {count(paths['selection'])} others"
+    )
+    return (
+        f"{count(paths['candidates'])} candidates were searched on {count(paths['search'])} paths or more, the best of them "
+        f"{confirmed}: {count(paths['path_evaluations'])} simulated paths in all."
+    )
+
+
 def _cloud(proposal: Proposal) -> Iterator[Block]:
     whole = bool(proposal.get("search_cloud"))
     who = "Every candidate of the search" if whole else "The finalists"
-    what = "the worst continuous tail quantity" if whole else "the largest bound on the selection paths"
+    what = "tail of the losses" if whole else "the largest bound on the selection paths"
     yield from drawn(
         "figure-search",
         f"{who}: the goal against {'the tail' if whole else 'the limits'}",
-        f"Across: {what}, as a share of its limit. Up: the goal, the weighted change against current parameters (0: as now).",
+        f"Across: {what}, as a share of its limit. Up: the goal, the weighted change against current parameters (0: as now). "
+        + _caution(whole),
         draw_cloud,
         proposal,
     )
     if whole:
         yield Folded("Numbers of this figure", (_cloud_table(proposal),))
+
+
+def _caution(whole: bool) -> str:
+    if not whole:
+        return "Nothing is confirmed here."
+    return "On few paths, and at a tail that confirmation can prove: this ranks candidates, and confirms none."
 
 
 def _cloud_table(proposal: Proposal) -> Table:
@@ -78,7 +89,7 @@ def _stages(proposal: Proposal) -> Iterator[Block]:
     yield from drawn(
         "figure-stages",
         "The same figures on search, selection and confirmation paths",
-        "Each panel has its own scale. Dashed line: the limit, where it is in range.",
+        "Each panel has its own scale, from zero (grey line). Dashed line: the limit, where it is in range.",
         draw_stages,
         proposal,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from simulator.wording import shown
+from simulator.report.numbers import visible
 
 
 class Element:
@@ -32,7 +32,7 @@ class Element:
         )
         if not self.children:
             return f"<{self.tag}{attributes}/>"
-        inside = "".join(str(child) if isinstance(child, Element) else escape(shown(child)) for child in self.children)
+        inside = "".join(str(child) if isinstance(child, Element) else escape(visible(child)) for child in self.children)
         return f"<{self.tag}{attributes}>{inside}</{self.tag}>"
 
 
@@ -76,7 +76,7 @@ def group(*children: Element | None, class_: str | None = None, hover: str | Non
 
 def fitted(words: str, room: float, size: float = 12.0) -> str:
     """`words`, cut with an ellipsis where a line of `room` pixels at `size` cannot hold them."""
-    words = shown(words)
+    words = visible(words)
     most = max(4, int(room / (0.56 * size)))
     return words if len(words) <= most else words[: most - 1] + "…"
 
@@ -91,5 +91,5 @@ def _name(key: str) -> str:
 
 def _value(value: str | float | None) -> str:
     if isinstance(value, str):
-        return shown(value)
+        return visible(value)
     return "0" if (rounded := f"{value:.1f}".removesuffix(".0")) == "-0" else rounded

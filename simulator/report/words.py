@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,14 +11,22 @@ from simulator.report.numbers import SPACE, count, percent
 
 Proposal = dict[str, Any]
 
+TOKEN = re.compile(r"([A-Za-z0-9_.-]+)")
+
 CONFIRMED, REDUCING, NONE = "confirmed", "risk-reducing step", "no proposal"
 WINDOWS = {"transition": "transition", "steady": "steady state", "whole": "whole period"}
 KINDS = {"probability": "probability of ", "expected-shortfall": "expected shortfall of ", "mean": "mean "}
+QUANTITIES = {
+    "newly_liquidatable": "accounts made liquidatable",
+    "adl_haircut": "ADL haircut",
+    "adl_volume": "ADL volume",
+    "capital_efficiency_used": "used capital efficiency",
+}
 WORLDS = {
     "headline": "Headline scenario",
     "elasticity-low": "Demand reacts less",
     "elasticity-high": "Demand reacts more",
-    "point-parameters": "Market at its point estimate",
+    "point-parameters": "Market at point estimate",
     "selection paths": "Selection paths",
 }
 INTERVALS = {
@@ -32,14 +42,18 @@ def condition(name: str) -> str:
     quantity, _, window = column.rpartition(".")
     if not position.isdigit() or kind not in KINDS or window not in WINDOWS:
         return name
-    return f"Limit{SPACE}{position}: {KINDS[kind]}{quantity.replace('_', ' ')}, {WINDOWS[window]}"
+    return f"Limit{SPACE}{position}: {KINDS[kind]}{QUANTITIES.get(quantity, quantity.replace('_', ' '))}, {WINDOWS[window]}"
 
 
 def short_condition(name: str) -> str:
-    """`Limit 2, steady state`: for the head of a column, where the limits are listed above."""
-    words = condition(name)
-    head, _, tail = words.partition(": ")
-    return f"{head}, {tail.rpartition(', ')[2]}" if words != name else name
+    """`Limit 2, steady state`: where the limits are listed above, or what they are about stands beside."""
+    head, _, rest = condition(name).partition(": ")
+    return f"{head}, {rest.rpartition(', ')[2]}" if rest else name
+
+
+def quantity(name: str) -> str:
+    """`probability of loss`: what a condition is about."""
+    return condition(name).partition(": ")[2].rpartition(", ")[0]
 
 
 def world(label: str) -> str:
@@ -99,9 +113,7 @@ def verdict(proposal: Proposal) -> Verdict:
             f"One candidate was looked at, once, on {paths} fresh paths a world, and was not confirmed. "
             "No change of parameters is proposed.",
         )
-    return Verdict(
-        "plain", "No proposal", "No candidate was worth a look at fresh paths. No change of parameters is proposed."
-    )
+    return Verdict("plain", "No proposal", "No candidate was worth a look at fresh paths. No change of parameters is proposed.")
 
 
 def is_proposed(proposal: Proposal) -> bool:
@@ -112,3 +124,19 @@ def is_proposed(proposal: Proposal) -> bool:
 def after(proposal: Proposal) -> str:
     """What the columns that are not current parameters hold."""
     return "Proposed" if is_proposed(proposal) else "Candidate"
+
+
+def pieces(text: str) -> Iterator[tuple[str, bool]]:
+    """`text` in pieces: (piece, whether it is the name of a parameter, to be set as code). Together they are `text`."""
+    rest = ""
+    for i, piece in enumerate(TOKEN.split(text)):
+        name = piece.rstrip(".-")
+        if i % 2 and "_" in name.strip("_"):
+            if rest:
+                yield rest, False
+            yield name, True
+            rest = piece[len(name) :]
+        else:
+            rest += piece
+    if rest:
+        yield rest, False

@@ -156,7 +156,7 @@ def mean_bound(sample: PerPath, confidence: float, whole: float = 1.0) -> tuple[
 
 
 def bound_of_rare(seen: int, sample: PerPath, paths: int, confidence: float, whole: float) -> float:
-    """Upper bound of the mean of values that `seen` of `paths` paths have, none taken to be larger than `whole` or any in `sample`."""
+    """Upper bound of a mean of which `seen` of `paths` paths have any, none more than `whole` or the largest of `sample`."""
     return measures.failure_bound(seen, paths, confidence) * max(whole, float(sample.value.max()))
 
 

@@ -11,6 +11,7 @@ from simulator.scenario.goals import unanswerable
 from simulator.scenario.problems import Problem
 from simulator.scenario.references import unknown_names
 from simulator.scenario.relations import broken_relations
+from simulator.scenario.seen import seen_windows
 from simulator.scenario.size import too_large
 
 
@@ -19,6 +20,7 @@ def problems_between(draft: Draft, accounts: int) -> Iterator[Problem]:
     yield from unknown_names(draft)
     yield from broken_relations(draft)
     yield from unanswerable(draft)
+    yield from seen_windows(draft)
     yield from too_large(draft, accounts)
 
 

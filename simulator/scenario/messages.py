@@ -36,6 +36,7 @@ PATTERNS = {
     r"^[a-z0-9][a-z0-9-]{0,63}$": "1 to 64 lower-case letters, digits and hyphens, the first no hyphen",
     r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$": "1 to 32 letters, digits, dots, hyphens and underscores, the first a letter or digit",
     r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$": "1 to 32 letters, digits, dots, hyphens and underscores, the first a letter or digit",
+    r"^\d{4}-\d{2}-\d{2}$": "a day such as 2026-06-30",
     r"^[a-z_]+$": "lower-case letters and underscores",
 }
 

@@ -26,6 +26,7 @@ from simulator.scenario.messages import problems_of
 from simulator.scenario.problems import Problem, ScenarioError
 from simulator.scenario.reading import override, parse, read, tupled
 from simulator.scenario.regime import Regime
+from simulator.scenario.seen import last_day
 from simulator.scenario.size import Size, size_of
 from simulator.wording import shown
 
@@ -35,6 +36,7 @@ def _iso(value: Any) -> Any:
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+
 Day = Annotated[str, BeforeValidator(_iso), Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 
 
@@ -46,7 +48,7 @@ class Scenario(Part):
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     paths: Annotated[int, Field(ge=1, le=10**15)] = 500  # [1] of a plain run; memory sets a lower limit
     elasticity: Level = "central"  # at which demand answers
-    data_until: Day | None = None  # the last day of data behind the market
+    data_until: Day | None = None  # the last day of data behind the market; absent: what the market says
     grid: Grid
     market: Market
     protocol: Protocol
@@ -97,7 +99,9 @@ class Scenario(Part):
         tree = _in_order_of_assets(tree)
         draft = draft_of(tree, folder)
         scenario, accounts = _checked(cls, tree, draft, name)
-        scenario = scenario.model_copy(update={"market": draft.market, "regime": tuple(draft.regimes.values())})
+        assert draft.market is not None  # or it would have been a problem
+        known = {"data_until": scenario.data_until or last_day(draft.market)}
+        scenario = scenario.model_copy(update={"market": draft.market, "regime": tuple(draft.regimes.values()), **known})
         scenario._folder, scenario._text, scenario._account_count = folder, text, accounts
         scenario._files = {file: file_hash(reachable(folder, file)) for _, file in named_files(draft)}
         scenario._warnings = tuple(shown(f"{name}: {line}") for line in notices(draft))

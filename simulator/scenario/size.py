@@ -11,6 +11,7 @@ from simulator.scenario.draft import Draft
 from simulator.scenario.problems import Problem
 
 MEMORY_LIMIT = 8 * 2**30  # [byte] of one run: what a small machine has
+BASE = 600 * 2**20  # [byte] interpreter, libraries and compiled kernels
 COLUMNS = 81  # [1] quantities x windows kept of every path
 ACCOUNT_STEPS = 2.0e8  # [1/s] of one core, a typical run; DESIGN 6
 LARGEST_BLOCK = 131_072  # [account x path] worked on at once
@@ -45,7 +46,7 @@ def size_of(paths: int, accounts: int, grid: Grid, market: Market, parameters: R
     book = 8.0 * block * accounts * (fields + 5)
     prices = 8.0 * LEAST_PATHS * len(market.asset_names) * (grid.steps + grid.market_steps + 2)
     seconds = paths * grid.steps * (accounts + STEP_OVERHEAD) / ACCOUNT_STEPS
-    return Size(paths, accounts, grid.steps, outcomes + book + prices, seconds)
+    return Size(paths, accounts, grid.steps, BASE + outcomes + book + prices, seconds)
 
 
 def too_large(draft: Draft, accounts: int) -> Iterator[Problem]:

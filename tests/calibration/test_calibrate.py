@@ -12,7 +12,7 @@ from scipy import stats
 
 from simulator.calibration.calibrate import calibrate
 from simulator.calibration.trials import CandidatesFailed
-from simulator.calibration_settings import Objective
+from simulator.calibration_settings import Objective, SearchParameter
 from simulator.risk.appetite import MeanLimit, ProbabilityLimit, RiskAppetite
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -109,7 +109,7 @@ def test_current_parameters_that_are_best_are_kept_without_a_look():
     found = run(dataclasses.replace(revenue, parameters=loose, scale=0.001))
     assert found.confirmation is None
     assert found.verdict == "no proposal"
-    assert "better than current parameters" in found.reasons[0]
+    assert "clearly better than current parameters" in found.reasons[0]
 
 
 def test_what_has_not_converged_is_not_confirmed():
@@ -228,3 +228,11 @@ def test_the_report_of_a_calibration_is_short_and_says_the_verdict(confirmed):
 
 def test_the_settings_of_this_file_are_those_of_the_fake_world():
     assert SETTINGS.search == SEARCH
+
+
+def test_a_vote_changes_no_more_than_the_goal_needs():
+    # Nothing that is measured here depends on the penalty, so a proposal has no reason to move it.
+    idle = SearchParameter(parameter="liquidation.penalty", low=0.0, high=0.1, step=0.01)
+    found = run(with_settings(**SMALL, search=(*SEARCH, idle)))
+    assert found.confirmation.point[2] == found.space.current_point[2] == 0.0
+    assert any(trial.point[2] > 0 for trial in found.found.trials)

@@ -106,6 +106,7 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     "types-number-for-a-table": (P, "wealth = { median = 5000, sigma = 1.2 }", "wealth = 5000"),
     "types-list-for-a-table": (P, "[parameters.liquidation]\npenalty = 0.01", "[[parameters.liquidation]]\npenalty = 0.01"),
     "types-table-for-a-list": (P, "[[calibration.search]]", "[calibration.search]"),
+    "types-day": (P, "seed = 7", 'seed = 7\ndata_until = "30 June"'),
     "types-planned": (P, "confirmation_paths = 2000", 'confirmation_paths = "plan"'),
     # ranges
     "ranges-negative-volatility": (P, "volatility = 0.6 }", "volatility = -0.6 }"),

@@ -39,7 +39,7 @@ def test_a_fit_prints_its_tables_and_writes_its_block(prices, tmp_path, capsys):
         assert word in shown.out
     block = tomllib.loads(out.read_text())["market"]
     assert [asset["name"] for asset in block["assets"]] == ["AAA", "BBB"]
-    assert block["provenance"]["file"] == "prices.csv"
+    assert block["provenance"]["prices"] == "prices.csv"
     assert str(tmp_path) not in out.read_text()
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 

@@ -68,9 +68,9 @@ def test_volatility_today_is_the_variance_of_the_step_to_come(fit, prices):
 def test_where_numbers_come_from_stands_in_the_block_as_data_and_beside_them(fit):
     text = fit.toml()
     facts = tomllib.loads(text)["market"]["provenance"]
-    assert facts["file"] == "prices.csv"
+    assert facts["prices"] == "prices.csv"
     assert facts["sha256"] == "ab" * 32
-    assert facts["from"] == "2022-01-01T00:00:00Z"
+    assert facts["since"] == "2022-01-01T00:00:00Z"
     assert facts["until"] == (START + timedelta(hours=2500)).isoformat().replace("+00:00", "Z")
     assert facts["rows"] == 2501
     assert facts["step"] == 3600.0
@@ -85,7 +85,7 @@ def test_a_hostile_file_name_is_text_and_nothing_else(fit):
     name = 'x"\n[market]\nkind = "replay"\x1b[2J\u202e.csv'
     hostile = replace(fit, source=replace(fit.source, file=name), warnings=("line\nbreak = 1",))
     block = tomllib.loads(hostile.toml())
-    assert block["market"]["provenance"]["file"] == name
+    assert block["market"]["provenance"]["prices"] == name
     assert block["market"]["kind"] == "model"
     assert "\x1b" not in hostile.toml()
     assert "break" not in block
