@@ -22,7 +22,7 @@ from simulator.outcomes import Outcomes
 from simulator.parameters import DAY, RiskParameters
 from simulator.protocol import book
 from simulator.protocol.load import load
-from simulator.protocol.rules import Rules, Terms, blend, make_rules, make_terms
+from simulator.protocol.rules import blend, make_rules, make_terms
 from simulator.protocol.settle import close_window, count_newly_liquidatable, forget, settle, start_step
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class RiskModel(mesa.Model):
             populations = [make_population(c, scenario.seed, scenario.folder) for c in holders]
         accounts = sum(len(population) for population in populations)
         self.current = make_terms(scenario.parameters)
-        self.rules: Rules = make_rules(
+        self.rules: np.record = make_rules(
             scenario.protocol,
             scenario.parameters,
             market.assets,
@@ -78,7 +78,7 @@ class RiskModel(mesa.Model):
         paths = market.price.shape[2]
         self.state = book.make_state(paths, accounts, self.rules.assets, self.rules.markets, self.rules.currencies)
         self.cohorts: list[Cohort] = make_cohorts(self, scenario, purpose, holders, list(populations))
-        self.terms: Terms = self.current
+        self.terms: np.record = self.current
         self.candidate = scenario.parameters
         self.voted_at = 0
         self._weight = 0.0  # of the candidate in the parameters in force

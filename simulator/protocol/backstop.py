@@ -30,7 +30,7 @@ class InsuranceFund(Part):
     """A multi-asset account: it may lose value."""
 
     cash: Annotated[float, Field(ge=0)] = 0.0  # [usd]
-    tokens: dict[str, Annotated[float, Field(ge=0)]] = {}  # [asset] by currency
+    tokens: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)  # [asset] by currency
     fee_share: Fraction = 0.0  # [1] of trading fees; the rest goes to the treasury
 
 

@@ -8,24 +8,25 @@ from simulator.kernel import rule
 from simulator.protocol import Protocol, book
 from simulator.protocol.backstop import Maker, VaultBackstop
 from simulator.protocol.book import HEAD, State
-from simulator.protocol.rules import Rules, Terms
 
 
 class LoadError(ValueError):
     """The book of a scenario cannot exist: which pool lends more than it holds."""
 
 
-def load(state: State, rules: Rules, terms: Terms, protocol: Protocol, keepers, cohorts, market, currencies: list[str]) -> None:
+def load(
+    state: State, rules: np.record, terms: np.record, protocol: Protocol, keepers, cohorts, market, currencies: list[str]
+) -> None:
     """Fill a zeroed `state`: the same book on every path, at the first prices of `market`. Raises LoadError."""
     price = market.price[0]  # [asset, path]
     state.asset[:, :, book.EXTERNAL] = state.asset[:, :, book.SPOT] = state.asset[:, :, book.INDEX] = price.T
-    state.asset[:, :, book.VARIANCE] = rules.reference_volatility**2
-    state.asset[:, :, book.SPOT_DEPTH] = rules.spot[:, 1]
-    state.market[:, :, book.DEPTH] = rules.perpetual[:, 1]
+    state.asset[:, :, book.VARIANCE] = rules.reference_volatility[: rules.assets] ** 2
+    state.asset[:, :, book.SPOT_DEPTH] = rules.spot[: rules.assets, 1]
+    state.market[:, :, book.DEPTH] = rules.perpetual[: rules.markets, 1]
     state.currency[:, :, [book.DEPOSIT_INDEX, book.BORROW_INDEX, book.INDEX_PEAK]] = 1.0
-    for m, a in enumerate(rules.market_asset):
+    for m, a in enumerate(rules.market_asset[: rules.markets]):
         state.market[:, m, [book.MARK, book.MARGIN_PRICE, book.VALUE]] = price[a][:, None]
-    for k, a in enumerate(rules.currency_asset):
+    for k, a in enumerate(rules.currency_asset[: rules.currencies]):
         state.currency[:, k, [book.DEPOSIT_VALUE, book.DEBT_VALUE]] = price[a][:, None]
     for kind, holders, side in cohorts:
         _FILL[kind](state, rules, terms, holders, side, price)

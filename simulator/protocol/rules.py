@@ -1,12 +1,10 @@
 """The rules and the terms as numbers that kernels read.
 
-`Rules` is what a vote on parameters does not change, `Terms` is what it does. Both are made from the frozen parts of the
+`RULES` is what a vote on parameters does not change, `TERMS` is what it does. Both are made from the frozen parts of the
 scenario, once; nothing here decides anything.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 
@@ -22,77 +20,97 @@ LINEAR, V_DEPTH, V_PERMANENT, V_KEEP, V_ELASTICITY, V_FLOOR, V_COEFFICIENT = ran
 O_WEIGHT, O_DEVIATION, O_HEARTBEAT = range(3)
 
 
-class Terms(NamedTuple):
-    """Parameters in force. Arrays [market] or [currency]; the rest scalars. Units as in simulator.parameters."""
+MOST = 32  # assets, markets and currencies of one scenario: the length of every column below, padded with zeros
 
-    initial_ratio: np.ndarray
-    maintenance_ratio: np.ndarray
-    counted: np.ndarray  # 1 - haircut
-    initial_weight: np.ndarray  # (1 - haircut) x collateral factor
-    maintenance_weight: np.ndarray  # (1 - haircut) x liquidation threshold
-    factor: np.ndarray  # collateral factor
-    bonus: np.ndarray
-    debt_weight: np.ndarray  # 1 + borrow weight
-    base_rate: np.ndarray
-    slope_below: np.ndarray
-    slope_above: np.ndarray
-    kink: np.ndarray
-    reserve_factor: np.ndarray
-    fee_flat: float
-    fee_slope: float
-    fee_cap: float
-    penalty: float
-    close_factor: float
-    full_below: float
+# Both are records (numpy structured scalars), not tuples of arrays: a kernel is handed one address instead of some three
+# hundred numbers at every call, which is most of what compiling the protocol costs.
+COLUMN = ("f8", (MOST,))
+
+TERMS = np.dtype(
+    [  # parameters in force; columns by market or currency, units as in simulator.parameters
+        ("initial_ratio", *COLUMN),
+        ("maintenance_ratio", *COLUMN),
+        ("counted", *COLUMN),  # 1 - haircut
+        ("initial_weight", *COLUMN),  # (1 - haircut) x collateral factor
+        ("maintenance_weight", *COLUMN),  # (1 - haircut) x liquidation threshold
+        ("factor", *COLUMN),  # collateral factor
+        ("bonus", *COLUMN),
+        ("debt_weight", *COLUMN),  # 1 + borrow weight
+        ("base_rate", *COLUMN),
+        ("slope_below", *COLUMN),
+        ("slope_above", *COLUMN),
+        ("kink", *COLUMN),
+        ("reserve_factor", *COLUMN),
+        ("fee_flat", "f8"),
+        ("fee_slope", "f8"),
+        ("fee_cap", "f8"),
+        ("penalty", "f8"),
+        ("close_factor", "f8"),
+        ("full_below", "f8"),
+    ]
+)
+
+RULES = np.dtype(
+    [  # the fixed rules of one scenario; times in seconds or as factors per substep
+        ("accounts", "i8"),  # of cohorts; the special records follow
+        ("assets", "i8"),
+        ("markets", "i8"),
+        ("currencies", "i8"),
+        ("currency_asset", "i8", (MOST,)),
+        ("market_asset", "i8", (MOST,)),
+        ("borrowable", "u1", (MOST,)),  # by currency
+        ("spot", "f8", (MOST, 7)),  # [asset, venue column]
+        ("perpetual", "f8", (MOST, 7)),  # [market, venue column]
+        ("oracle", "f8", (MOST, 3)),  # [asset, oracle column]
+        ("reference_volatility", *COLUMN),  # by asset
+        ("dt", "f8"),
+        ("year", "f8"),
+        ("substeps", "i8"),
+        ("values_at_mark", "?"),
+        ("gain_weight", "f8"),
+        ("gain_cap", "f8"),
+        ("gains_limited", "?"),
+        ("funding_interval", "f8"),
+        ("funding_cap", "f8"),
+        ("whole", "?"),
+        ("keeper_share", "f8"),
+        ("guaranteed", "?"),
+        ("buffer", "f8"),
+        ("minimum_notional", "f8"),
+        ("is_maker", "?"),
+        ("hedge_ratio", "f8"),
+        ("fee_share", "f8"),
+        ("has_vault", "?"),
+        ("threshold", "f8"),
+        ("vault_margin", "f8"),
+        ("unwind", "f8"),
+        ("socialises", "?"),
+        ("variance_keep", "f8"),
+        ("max_rounds", "i8"),
+        ("has_keepers", "?"),
+        ("at_a_profit", "?"),
+        ("latency", "f8"),
+        ("capital", "f8"),
+        ("turnover", "f8"),
+        ("gas", "f8"),
+        ("minimum_profit", "f8"),
+        ("keeper_key", "u8"),
+        ("watches", "?"),
+    ]
+)
 
 
-class Rules(NamedTuple):
-    """The fixed rules of one scenario. Times in seconds or as factors per substep."""
-
-    accounts: int  # of cohorts; the special records follow
-    assets: int
-    markets: int
-    currencies: int
-    currency_asset: np.ndarray  # int64 [currency]
-    market_asset: np.ndarray  # int64 [market]
-    borrowable: np.ndarray  # uint8 [currency]
-    spot: np.ndarray  # float64 [asset, venue column]
-    perpetual: np.ndarray  # float64 [market, venue column]
-    oracle: np.ndarray  # float64 [asset, oracle column]
-    reference_volatility: np.ndarray  # float64 [asset]
-    dt: float
-    year: float
-    substeps: int
-    values_at_mark: bool
-    gain_weight: float
-    gain_cap: float
-    gains_limited: bool
-    funding_interval: float
-    funding_cap: float
-    whole: bool
-    keeper_share: float
-    guaranteed: bool
-    buffer: float
-    minimum_notional: float
-    is_maker: bool
-    hedge_ratio: float
-    fee_share: float
-    has_vault: bool
-    threshold: float
-    vault_margin: float
-    unwind: float
-    socialises: bool
-    variance_keep: float
-    max_rounds: int
-    has_keepers: bool
-    at_a_profit: bool
-    latency: float
-    capital: float
-    turnover: float
-    gas: float
-    minimum_profit: float
-    keeper_key: np.uint64
-    watches: bool
+def _record(dtype: np.dtype, **values) -> np.record:
+    """One record of `dtype`; every field is given, a column as long as it is."""
+    record = np.zeros(1, np.dtype((np.record, dtype)))[0]
+    assert set(values) == set(dtype.names)
+    for name, value in values.items():
+        if dtype[name].shape:
+            table = np.asarray(value)
+            record[name][: len(table)] = table
+        else:
+            record[name] = value
+    return record
 
 
 def _venue_row(venue, dt: float) -> list[float]:
@@ -103,7 +121,7 @@ def _venue_row(venue, dt: float) -> list[float]:
     return [1.0, venue.depth, venue.permanent_share, keep, venue.depth_elasticity, venue.depth_floor, 0.0]
 
 
-def make_terms(parameters: RiskParameters) -> Terms:
+def make_terms(parameters: RiskParameters) -> np.record:
     """The numbers of `parameters`, in the order in which it names markets and currencies."""
     perpetuals, collateral = list(parameters.perpetuals.values()), list(parameters.collateral.values())
     rates = [parameters.borrowing.get(name) for name in parameters.collateral]
@@ -112,7 +130,8 @@ def make_terms(parameters: RiskParameters) -> Terms:
     def column(parts, read, absent=0.0):
         return np.array([absent if part is None else read(part) for part in parts], dtype=float)
 
-    return Terms(
+    return _record(
+        TERMS,
         initial_ratio=column(perpetuals, lambda x: x.initial_margin_ratio),
         maintenance_ratio=column(perpetuals, lambda x: x.maintenance_margin_ratio),
         counted=column(collateral, lambda x: 1 - x.haircut),
@@ -168,7 +187,7 @@ def make_rules(
     keepers,
     keeper_key: np.uint64,
     watches: bool = True,
-) -> Rules:
+) -> np.record:
     """The numbers of `protocol` for the markets and currencies that `parameters` names; `keepers` may be None."""
     where = {name: a for a, name in enumerate(assets)}
     currencies, markets = list(parameters.collateral), list(parameters.perpetuals)
@@ -180,7 +199,8 @@ def make_rules(
         _venue_row(protocol.venues[name].spot, dt) if name in protocol.venues else [1.0, 1e30, 0, 0, 0, 1, 0] for name in assets
     ]
     oracles = [protocol.venues[name].oracle if name in protocol.venues else None for name in assets]
-    return Rules(
+    return _record(
+        RULES,
         accounts=accounts,
         assets=len(assets),
         markets=len(markets),

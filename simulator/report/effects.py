@@ -61,21 +61,16 @@ def _efficiency(proposal: Proposal) -> Iterator[Block]:
     else:
         rows: list[tuple[Cell, ...]] = [
             (
-                "Available: what one unit of collateral may carry, relative",
-                signed(found["available_change"], "probability"),
-                NOTHING,
+                "Available: what one unit of collateral may carry",
+                Estimate(signed(found["available_change"], "probability"), "relative"),
             )
         ]
         if (used := found["used_change"]) is not None:
             claim = "" if found["used_may_be_claimed"] else ", not claimed"
-            rows.append(
-                (
-                    f"Used: open interest and borrowing per unit of collateral, paired{claim}",
-                    signed(used["value"]),
-                    f"{between(used['low'], used['high'], '1')} at {percent(used['confidence'])}",
-                )
-            )
-        yield Table(("Capital efficiency against current parameters", "Change", "Interval"), "lrr", tuple(rows))
+            interval = f"{between(used['low'], used['high'], '1')} at {percent(used['confidence'])}, paired"
+            name = f"Used: open interest and borrowing per unit of collateral{claim}"
+            rows.append((name, Estimate(signed(used["value"]), interval)))
+        yield Table(("Capital efficiency against current parameters", "Change"), "lr", tuple(rows))
         if not found["used_may_be_claimed"]:
             yield Paragraph(
                 "Not every response of demand has a source, so only available capital efficiency is claimed.", quiet=True
@@ -107,18 +102,17 @@ def _metric_table(proposal: Proposal, label: str, window: str, *, hide_zeros: bo
     if found:
         one = found[0]
         caption += f" {percent(one['confidence'])} {INTERVALS[one['interval']]}, over {count(one['paths'])} paths."
-    rows = tuple(
-        (_metric_name(row["metric"]), named(row["unit"]), _metric(row, "before"), _metric(row, "after")) for row in shown
-    )
-    return Table(("Metric", "Unit", "Current", after(proposal)), "llrr", rows, caption=caption, small=True)
+    rows = tuple((_metric_name(row), _metric(row, "before"), _metric(row, "after")) for row in shown)
+    return Table(("Metric", "Current", after(proposal)), "lrr", rows, caption=caption, small=True)
 
 
 def _is_empty(row: Proposal) -> bool:
     return all(in_unit(row[side]["value"], row["unit"]) in ("0", NOTHING) for side in ("before", "after"))
 
 
-def _metric_name(name: str) -> str:
-    return f"ADL{name[3:]}" if name.startswith("adl") else name[:1].upper() + name[1:]
+def _metric_name(row: Proposal) -> Estimate:
+    name = row["metric"]
+    return Estimate(f"ADL{name[3:]}" if name.startswith("adl") else name[:1].upper() + name[1:], named(row["unit"]))
 
 
 def _metric(row: Proposal, side: str) -> Estimate:

@@ -107,7 +107,7 @@ def _evidence_table(proposal: Proposal, places: list[Proposal]) -> Table:
     role = "the worlds that decide" if places[0]["decides"] else "worlds that decide nothing"
     confidence = percent(proposal["look"]["confidence"])
     return Table(
-        ("Limit", "Allowed", "Current", "Bound", after(proposal), "Bound"),
+        ("Limit", "Allowed", "Current", "Its bound", after(proposal), "Its bound"),
         "lrrrrr",
         tuple(rows),
         caption=f"Evidence in {role}: estimate with its two-sided {confidence} interval, and the bound that is judged.",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simulator.report.blocks import Block, Cell, Code, Mark, Paragraph, Subheading, Table
+from simulator.report.blocks import Block, Cell, Code, Estimate, Mark, Paragraph, Subheading, Table
 from simulator.report.figures.drawn import drawn
 from simulator.report.figures.sensitivity import draw_sensitivity
 from simulator.report.numbers import certain, count, exact, in_unit, plain, signed
-from simulator.report.words import Proposal, condition, is_proposed
+from simulator.report.words import Proposal, condition, is_proposed, quantity, short_condition
 
-LEVELS = {"low": "low", "central": "central", "high": "high"}
+LEVELS = ("low", "central", "high")
 
 
 def robustness(proposal: Proposal) -> Iterator[Block]:
@@ -68,15 +68,13 @@ def _elasticities(proposal: Proposal) -> Iterator[Block]:
     if found["note"]:
         yield Paragraph(f"Not studied: {found['note']}.")
         return
-    flips = found["flips_at"]
-    told = f"The choice would flip at: {', '.join(flips)}." if flips else "The choice flips at none of the levels studied."
-    yield Paragraph(f"Limits at the low, central and high responses of leverage, entry and exit that the scenario states. {told}")
-    marks = tuple(
-        (level, Mark(found["levels"][level], "every limit holds" if found["levels"][level] else "a limit fails"))
-        for level in LEVELS
-        if level in found["levels"]
+    holding = [level for level in LEVELS if found["levels"].get(level)]
+    flips = ", ".join(found["flips_at"])
+    told = f"A limit fails, and the choice flips, at: {flips}." if flips else "The choice flips at none of them."
+    yield Paragraph(
+        "The limits are judged at the low, the central and the high responses of leverage, entry and exit that the scenario "
+        f"states. Every limit holds at: {', '.join(holding) or 'none'}. {told}"
     )
-    yield Table(("Response of demand", "Limits"), "ll", marks, small=True)
 
 
 def _convergence(proposal: Proposal) -> Iterator[Block]:
@@ -105,7 +103,7 @@ def _substeps(number: int) -> str:
 def _figure(row: Proposal, proposal: Proposal) -> tuple[Cell, ...]:
     unit = _units(proposal).get(row["condition"], "1")
     return (
-        condition(row["condition"]),
+        Estimate(short_condition(row["condition"]), quantity(row["condition"])),
         in_unit(row["coarse"], unit),
         in_unit(row["fine"], unit),
         signed(row["change"], unit),

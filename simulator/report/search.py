@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simulator.report.blocks import Block, Cell, Folded, Mark, Paragraph, Subheading, Table
+from simulator.report.blocks import Block, Cell, Estimate, Folded, Mark, Paragraph, Subheading, Table
 from simulator.report.figures.cloud import draw_cloud
 from simulator.report.figures.drawn import drawn
 from simulator.report.figures.stages import draw_stages
 from simulator.report.numbers import NOTHING, certain, count, exact, in_unit, plain, signed
-from simulator.report.words import Proposal, condition
+from simulator.report.words import Proposal, quantity, short_condition
 
 
 def search(proposal: Proposal) -> Iterator[Block]:
@@ -42,7 +42,7 @@ def _cloud(proposal: Proposal) -> Iterator[Block]:
         "figure-search",
         f"{who}: the goal against {'the tail' if whole else 'the limits'}",
         f"Across: {what}, as a share of its limit. Up: the goal, the weighted change against current parameters (0: as now). "
-        + _caution(whole),
+        + _caution(proposal, whole),
         draw_cloud,
         proposal,
     )
@@ -50,10 +50,14 @@ def _cloud(proposal: Proposal) -> Iterator[Block]:
         yield Folded("Numbers of this figure", (_cloud_table(proposal),))
 
 
-def _caution(whole: bool) -> str:
+def _caution(proposal: Proposal, whole: bool) -> str:
     if not whole:
         return "Nothing is confirmed here."
-    return "On few paths, and at a tail that confirmation can prove: this ranks candidates, and confirms none."
+    told = "On few paths, and at a tail that confirmation can prove: this ranks candidates, and confirms none."
+    among = any(one["is_chosen"] for one in proposal["search_cloud"]["candidates"])
+    if among or not any(one["is_chosen"] for one in proposal["finalists"]):
+        return told
+    return f"{told} The chosen values are not among them: selection laid them between two of these."
 
 
 def _cloud_table(proposal: Proposal) -> Table:
@@ -103,7 +107,8 @@ def _stages(proposal: Proposal) -> Iterator[Block]:
 
 
 def _stage(row: Proposal, unit: str) -> tuple[Cell, ...]:
-    name = "Goal" if row["figure"] == "goal" else condition(row["figure"])
+    figure = row["figure"]
+    name: Cell = "Goal" if figure == "goal" else Estimate(short_condition(figure), quantity(figure))
     apart = row["shrinkage_in_standard_errors"]
     words = "beyond any error" if apart is None else "0" if abs(apart) < 1e-6 else signed(round(apart, 2))
     values = (in_unit(row[stage], unit) for stage in ("search", "selection", "confirmed"))

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulator.report.blocks import Heading
 from simulator.report.content import blocks
 from simulator.report.numbers import SPACE, visible
 from simulator.report.words import pieces, verdict
 
+if TYPE_CHECKING:
+    from jinja2 import Template
+
 UNIT = re.compile(r"(?<=\d) (?=%|USD)")  # no line ends between a number and its unit
 
 
 def document(proposal: dict[str, Any]) -> str:
     """The whole page."""
+    content = blocks(proposal)
+    return _template().render(
+        title=proposal["title"],
+        scenario=proposal["scenario"],
+        look=proposal["look"]["number"],
+        expiry=proposal["expiry"]["date"],
+        tone=verdict(proposal).tone,
+        lead=content[0],
+        blocks=content[1:],
+        sections=[block for block in content if isinstance(block, Heading)],
+    )
+
+
+@functools.cache
+def _template() -> Template:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     environment = Environment(
@@ -27,17 +46,7 @@ def document(proposal: dict[str, Any]) -> str:
         finalize=_safe,
     )
     environment.filters["pieces"] = pieces
-    content = blocks(proposal)
-    return environment.get_template("page.html").render(
-        title=proposal["title"],
-        scenario=proposal["scenario"],
-        look=proposal["look"]["number"],
-        expiry=proposal["expiry"]["date"],
-        tone=verdict(proposal).tone,
-        lead=content[0],
-        blocks=content[1:],
-        sections=[block for block in content if isinstance(block, Heading)],
-    )
+    return environment.get_template("page.html")
 
 
 def _part(name: str) -> str:

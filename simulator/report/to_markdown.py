@@ -46,7 +46,8 @@ def _block(block: blocks.Block) -> Iterator[str]:
         if block.items:
             yield "\n".join(f"- {line(item)}" for item in block.items)
     elif isinstance(block, blocks.Facts):
-        yield "\n".join(f"- {escaped(what)}: **{escaped(value)}** ({escaped(behind)})" for what, value, behind in block.items)
+        rows = [(what, blocks.Strong(value), behind) for what, value, behind in block.items]
+        yield from _table(blocks.Table(("At a glance", "", ""), "lll", tuple(rows)))
     elif isinstance(block, blocks.Bullets):
         signs = (f"{i}." if block.numbered else "-" for i in range(1, len(block.items) + 1))
         yield "\n".join(f"{sign} {line(item)}" for sign, item in zip(signs, block.items, strict=True))
@@ -67,6 +68,8 @@ def _table(table: blocks.Table) -> Iterator[str]:
 
 
 def _heading(cell: blocks.Cell) -> str:
+    if isinstance(cell, blocks.Estimate):
+        return f"**{escaped(cell.value)}**, {escaped(cell.behind)}"
     return f"**{_cell(cell)}**"
 
 

@@ -83,8 +83,8 @@ def _dot(dot: Candidate, x: Logarithmic, y: Linear) -> Element:
 def _named(dot: Candidate, x: Logarithmic, y: Linear) -> Element:
     name = "chosen" if dot.role == "chosen" else "current parameters"
     at, up = x(dot.tail), y(dot.goal)
-    left = at > (x.start + x.end) / 2
-    return text(at - 11 if left else at + 11, up + 4, name, "label strong halo", "end" if left else "start")
+    anchor = "start" if at < x.start + 80 else "end" if at > x.end - 80 else "middle"
+    return text(at, up - 12 if up > y.end + 24 else up + 20, name, "label strong halo", anchor)
 
 
 def _front(dots: list[Candidate], x: Logarithmic, y: Linear) -> Element | None:
