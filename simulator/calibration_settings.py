@@ -12,7 +12,8 @@ from simulator.parameters import Part, RiskParameters
 from simulator.wording import did_you_mean
 
 Weight = Annotated[float, Field(ge=0, le=1e6)]
-PathCount = Annotated[int, Field(ge=1, le=10_000_000)]
+MOST_STEPS = 1_000_000  # of a grid, counted from zero
+PathCount = Annotated[int, Field(ge=2, le=10_000_000)]  # one path shows no error
 
 
 class SearchParameter(Part):
@@ -66,9 +67,12 @@ class CalibrationSettings(Part):
 
     search: Annotated[tuple[SearchParameter, ...], Field(min_length=1, max_length=40)]
     candidates: Annotated[int, Field(ge=2, le=100_000)] = 60
-    search_paths: PathCount = 100
-    selection_paths: PathCount = 1_000
-    confirmation_paths: Literal["planned"] | PathCount = "planned"  # planned: 80 % power at half of every limit
+    search_paths: MOST_STEPS = 1_000_000  # of a grid, counted from zero
+PathCount = 100
+    selection_paths: MOST_STEPS = 1_000_000  # of a grid, counted from zero
+PathCount = 1_000
+    confirmation_paths: Literal["planned"] | MOST_STEPS = 1_000_000  # of a grid, counted from zero
+PathCount = "planned"  # planned: 80 % power at half of every limit
     objective: Objective = Objective()
 
     @property
@@ -102,6 +106,8 @@ def _unreachable(wanted: SearchParameter, value: float) -> Iterator[str]:
             f"the current value of `{wanted.parameter}` must lie in its range, but got {value:g} outside "
             f"[{wanted.low:g}, {wanted.high:g}]; widen the range"
         )
+    elif max(abs(wanted.low), abs(wanted.high)) > MOST_STEPS * wanted.step:
+        yield f"the step {wanted.step:g} is less than a millionth of the range's ends; raise the step"
     elif len(wanted.multiples(value)) == 0:
         yield f"no multiple of the step {wanted.step:g} lies within the range and the largest change; lower the step"
 

@@ -45,10 +45,16 @@ def _in_whole(name: str) -> str:
     return name if "." in name else f"{name}.whole"
 
 
+def volatilities(outcomes: Outcomes) -> tuple[float, float]:
+    """Realised volatility of the first asset after the vote [1/sqrt(year)]: outside, and in the protocol's venue."""
+    columns = ("external_variance.whole", "observed_variance.whole")
+    external, observed = (math.sqrt(float(outcomes.column(name).mean())) for name in columns)
+    return external, observed
+
+
 def volatility_warning(outcomes: Outcomes) -> str:
     """W06 where trading moves the observable volatility of the first asset by more than 5 % of the external one, else empty."""
-    external = math.sqrt(float(outcomes.column("external_variance.whole").mean()))
-    observed = math.sqrt(float(outcomes.column("observed_variance.whole").mean()))
+    external, observed = volatilities(outcomes)
     if external == 0 or abs(observed / external - 1) <= DRIFT:
         return ""
     return (

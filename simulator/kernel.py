@@ -135,9 +135,7 @@ def philox(key, c0, c1, c2, c3):
 @rule
 def uniform_pair(key, step, entity, path, n):
     """Two independent uniforms in (0, 1), never 0 or 1, for the coordinates (step, entity, path, n) of stream `key`."""
-    a, b, c, d = philox(
-        key, np.uint64(step) & MASK, np.uint64(entity) & MASK, np.uint64(path) & MASK, np.uint64(n) & MASK
-    )
+    a, b, c, d = philox(key, np.uint64(step) & MASK, np.uint64(entity) & MASK, np.uint64(path) & MASK, np.uint64(n) & MASK)
     u = (np.float64(((a << SHIFT) | b) >> SPARE) + 0.5) * TWO_TO_MINUS_52
     v = (np.float64(((c << SHIFT) | d) >> SPARE) + 0.5) * TWO_TO_MINUS_52
     return u, v

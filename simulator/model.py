@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from simulator.scenario import Scenario
 
 BLOCK_CELLS = 100_000  # paths x accounts held at a time: what stays in cache
+LEAST_SHARED = 16  # paths a worker is handed at least
 BLOCK_BYTES = 128 * 2**20  # of market paths
 STOP = 1e-9  # relative imbalance of the books that stops a run
 Progress = Callable[[int], None]
@@ -185,6 +186,8 @@ COUNTERS = {
     "user_cost": book.USER_COST,
     "time_under_water": book.UNDER_WATER,
 }
+BUCKETS = ("realised_bad_debt", "latent_bad_debt", "fund_draw", "adl_haircut", "socialised_loss", "uncovered_loss")
+DUST = 1e-6  # [usd] a loss below this is rounding: no path is a losing path because of it
 AVERAGES = {
     "open_interest": book.OPEN_INTEREST,
     "borrowed": book.BORROWED,
@@ -200,6 +203,8 @@ def _window(name: str, start, end, grid: Grid) -> dict[str, np.ndarray]:
     columns = {key: after[:, field] - before[:, field] for key, field in COUNTERS.items()}
     columns |= {key: (after[:, field] - before[:, field]) / steps for key, field in AVERAGES.items()}
     columns["latent_bad_debt"] = ends[:, 0].copy()
+    for key in BUCKETS:
+        columns[key][np.abs(columns[key]) < DUST] = 0.0
     columns["loss"] = columns["realised_bad_debt"] + columns["latent_bad_debt"]
     columns["vault_loss"] = np.maximum(ends0[:, 2] - ends[:, 2], 0.0)
     columns["fund_end"] = ends[:, 1].copy()
@@ -241,6 +246,8 @@ def evaluate(
     """
     count = scenario.paths if count is None else count
     size = block or block_size(scenario, sum(getattr(c, "accounts", 0) for c in scenario.cohorts))
+    if block is None and jobs > 1:
+        size = min(size, max(LEAST_SHARED, -(-count // (2 * jobs))))  # every worker has something to do
     starts = range(first, first + count, size)
     blocks = [(start, min(size, first + count - start)) for start in starts]
     if jobs == 1 or len(blocks) == 1 or market is not None:
@@ -258,16 +265,29 @@ def _in_parallel(scenario, candidates, purpose, blocks, jobs, progress, populati
     """Blocks on joblib's loky workers, in order. Kernels are compiled here first, so that workers find them in the cache."""
     from joblib import Parallel, delayed
 
-    start, paths = blocks[0]
-    parts = [_evaluate_block(scenario, candidates, purpose, start, paths, None, populations, 0)]
-    if progress:
-        progress(paths * len(candidates))
-    work = (delayed(_work)(scenario, candidates, purpose, s, n, populations) for s, n in blocks[1:])
+    _compile(scenario)
+    parts = []
+    work = (delayed(_work)(scenario, candidates, purpose, s, n, populations) for s, n in blocks)
     for part in Parallel(n_jobs=jobs, backend="loky", return_as="generator", pre_dispatch="2*n_jobs")(work):
         parts.append(part)
         if progress:
             progress(len(part[0]) * len(candidates))
     return parts
+
+
+_compiled: set[tuple[str, ...]] = set()  # kinds of parts whose kernels this process has compiled or loaded
+
+
+def _compile(scenario) -> None:
+    """Compile every kernel that `scenario` needs, or load it from the cache: the shortest run there is of one path."""
+    kinds = (scenario.market.kind, *sorted({cohort.kind for cohort in scenario.cohorts}))
+    if kinds in _compiled:
+        return
+    _compiled.add(kinds)
+    grid = scenario.grid
+    step = grid.market_step / DAY
+    short = grid.model_copy(update={"burn_in": 0.0, "transition": step, "horizon": step})
+    _evaluate_block(scenario.model_copy(update={"grid": short}), [scenario.parameters], "compile", 0, 1, None, None, 0)
 
 
 def _work(scenario, candidates, purpose, start, paths, populations):

@@ -58,6 +58,9 @@ class ResultFolder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is not None and [path.name for path in self.folder.iterdir()] == ["lock"]:
+            (self.folder / "lock").unlink()  # nothing was written: no trace of what could not begin
+            self.folder.rmdir()
         os.close(self._lock)
 
     def write(self, name: str, content: bytes) -> None:

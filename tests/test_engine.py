@@ -21,7 +21,7 @@ from simulator.protocol import book
 from simulator.scenario import Scenario
 
 ROOT = Path(__file__).resolve().parent.parent
-SMALL = {"accounts = 1000": "accounts = 40", "horizon = 2.0": "horizon = 0.5", "transition = 1.0": "transition = 0.25"}
+SMALL = {"accounts = 600": "accounts = 40", "horizon = 2.0": "horizon = 0.5", "transition = 1.0": "transition = 0.25"}
 SMALL |= {"burn_in = 1.0": "burn_in = 0.25"}
 
 
@@ -155,7 +155,7 @@ def test_an_oracle_weight_of_one_lets_no_venue_feed_back():
 
 def test_without_keepers_loss_does_not_fall():
     vault = ["capital = 2.0e6\n", "threshold = 0.6667\n", "margin = 0.05\n", "unwind_half_life = 3600.0\n"]
-    changes = {"accounts = 1000": "accounts = 100", "burn_in = 1.0": "burn_in = 0.25", 'kind = "vault"': 'kind = "none"'}
+    changes = {"accounts = 600": "accounts = 100", "burn_in = 1.0": "burn_in = 0.25", 'kind = "vault"': 'kind = "none"'}
     changes |= {"volatility = 0.81830248": "volatility = 2.5"} | dict.fromkeys(vault, "")
     with_keepers = shipped("eth-perpetual", changes)
     text = with_keepers.text
@@ -281,7 +281,7 @@ def test_a_cascade_multiplies_as_linear_impact_says():
 
 def test_a_calm_book_stays_as_large_as_it_was():
     """Openings balance closings under current parameters: open interest is stationary on calm paths (DESIGN 3.7)."""
-    calm = shipped("eth-perpetual", {"horizon = 2.0": "horizon = 6.0", "accounts = 1000": "accounts = 300"})
+    calm = shipped("eth-perpetual", {"horizon = 2.0": "horizon = 6.0", "accounts = 600": "accounts = 300"})
     grid = calm.grid
     rng = np.random.default_rng(0)
     price = 3000.0 * np.exp(np.cumsum(rng.normal(0, 1e-5, (grid.steps + 1, 1, 24)), axis=0))

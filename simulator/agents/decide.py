@@ -71,8 +71,8 @@ def gap(holders, t, path, n):
 @rule
 def ask(state, p, account, arrival):
     """The place of a fresh request of `account`, at the end of the queue of path p."""
-    s = state.count[p]
-    state.count[p] = s + 1
+    s = state.waiting[p]
+    state.waiting[p] = s + 1
     request = state.requests[p, s]
     request[ACCOUNT] = account
     request[ARRIVAL] = arrival

@@ -30,7 +30,7 @@ class Elasticity(Part):
         return {"low": self.low, "central": self.central, "high": self.high}[level]
 
 
-NONE = Elasticity(low=0.0, central=0.0, high=0.0, source="no response assumed")
+NONE = Elasticity(low=0.0, central=0.0, high=0.0, source="")
 
 
 class Wealth(Part):

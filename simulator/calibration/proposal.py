@@ -9,7 +9,7 @@ import datetime
 import math
 from typing import Any
 
-from simulator.calibration import change, evidence
+from simulator.calibration import change, evidence, pictures
 from simulator.calibration.calibrate import Calibration
 from simulator.calibration.confirmation import CONFIRMED, REDUCING
 from simulator.calibration.files import to_json
@@ -66,6 +66,8 @@ def make_proposal(calibration: Calibration, *, scenario_file: str = "scenario.to
             "convergence": evidence.convergence(confirmation) if confirmation else None,
             "elasticities": evidence.elasticities(world, confirmation),
             "sensitivity": evidence.sensitivity(calibration),
+            "loss_distribution": pictures.loss_distribution(calibration),
+            "search_cloud": pictures.search_cloud(calibration),
             "sequence": change.sequence(calibration),
             "rollback": _rollback(calibration),
             "expiry": _expiry(world),

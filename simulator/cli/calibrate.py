@@ -84,7 +84,6 @@ def _write_pages(result: Any, proposal: dict[str, Any]) -> None:
     """proposal.md and report.html, made from the proposal and nothing else."""
     from simulator.report import markdown, page
 
-
     result.write("proposal.md", markdown(proposal).encode())
     result.write("report.html", page(proposal).encode())
 

@@ -20,6 +20,13 @@ BY_NAME = {  # classes of rooms and libraries that must not be imported here
 }
 
 
+BORDER = (
+    "simulator.calibration.plan",
+    "simulator.calibration.space",
+    "simulator.risk.judgement",
+)  # judge a scenario by ValueError
+
+
 def report_and_code(error: BaseException) -> int:
     """Say what stopped the command and return the exit code; a traceback only for a defect of ours."""
     code = code_of(error)
@@ -48,7 +55,15 @@ def code_of(error: BaseException) -> int:
             return BY_NAME[kind.__name__]
     if isinstance(error, BrokenPipeError):
         return DONE
+    if type(error) is ValueError and _raised_in(error) in BORDER:
+        return BAD_INPUT
     return MACHINE if isinstance(error, (OSError, MemoryError)) else DEFECT
+
+
+def _raised_in(error: BaseException) -> str:
+    """The module whose code raised it."""
+    innermost = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return innermost[-1] if innermost else ""
 
 
 def _lines(error: BaseException, code: int) -> list[str]:

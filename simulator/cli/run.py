@@ -42,7 +42,7 @@ def run(scenario: str, seed: int | None, paths: int | None, jobs: int | None, ou
 
     with ResultFolder(folder_of(out, found)) as result:
         outcomes = _simulated(found, cores(jobs))
-        from simulator.checks import outcome_checks, volatility_warning
+        from simulator.checks import outcome_checks, volatilities, volatility_warning
         from simulator.risk import metrics
 
         interval: Interval = "model" if found.has_parameter_law else "simulation"
@@ -58,7 +58,7 @@ def run(scenario: str, seed: int | None, paths: int | None, jobs: int | None, ou
     if as_json:
         click.echo(_as_json(found, rows, result.folder))
     else:
-        _print(found, rows, result.folder)
+        _print(found, rows, result.folder, volatilities(outcomes))
 
 
 def _simulated(scenario: Scenario, jobs: int) -> Outcomes:
@@ -78,11 +78,14 @@ def _as_json(scenario: Scenario, rows: tuple[Metric, ...], folder: Path) -> str:
     return json.dumps(content, indent=1, allow_nan=False)
 
 
-def _print(scenario: Scenario, rows: tuple[Metric, ...], folder: Path) -> None:
+def _print(scenario: Scenario, rows: tuple[Metric, ...], folder: Path, volatilities: tuple[float, float]) -> None:
     from simulator.cli.tables import print_table
 
     title = f"{scenario.name}: {scenario.paths:,} paths, seed {scenario.seed}, from the vote to the horizon"
     print_table(title, ["", "value", "95 % interval", "unit"], _lines(rows))
+    asset = scenario.market.asset_names[0]
+    stationary, (outside, observed) = scenario.market.reference_volatility(asset), volatilities
+    click.echo(f"volatility of {asset}: stationary {stationary:.3g}, these paths {outside:.3g}, observed {observed:.3g}")
     click.echo(f"{rows[0].interval} interval over paths; transition and steady state apart in metrics.csv")
     click.echo(folder)
 
@@ -91,7 +94,9 @@ def _lines(rows: tuple[Metric, ...]) -> Iterator[tuple[str, str, str, str]]:
     from simulator.cli.tables import number
 
     for row in rows:
-        if row.window == "whole" and (row.value != 0 or row.unit == "probability"):
+        is_shown = row.window == "whole" and not row.name.endswith("variance, mean")  # volatilities have a line of their own
+        if is_shown and (row.value != 0 or row.unit == "probability"):
             unit = "" if row.unit in ("probability", "1") else row.unit
-            between = f"{number(row.low, row.unit)} to {number(row.high, row.unit)}" if not math.isnan(row.low) else row.note[:24]
+            known = not math.isnan(row.low)
+            between = f"{number(row.low, row.unit)} to {number(row.high, row.unit)}" if known else "needs more paths"
             yield row.name, number(row.value, row.unit), between, unit

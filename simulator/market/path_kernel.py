@@ -98,11 +98,11 @@ def scale_up(h, x):
 
 
 @rule
-def recur(h, e, omega, alpha, gamma, beta):
+def recur(h, e, omega, alpha, gamma, beta, ceiling):
     """GJR variance of the next step, from the diffusive shock alone (Glosten, Jagannathan, Runkle 1993)."""
     for i in range(h.shape[0]):
         fall = gamma[i] if e[i] < 0.0 else 0.0
-        h[i] = min(omega[i] + (alpha[i] + fall) * (e[i] * e[i]) + beta[i] * h[i], HIGHEST_VARIANCE)
+        h[i] = min(omega[i] + (alpha[i] + fall) * (e[i] * e[i]) + beta[i] * h[i], ceiling[i])
 
 
 @rule
@@ -174,6 +174,7 @@ def fill_chunk(price, volatility, keys, first, at, draw, start, law):
     steps = volatility.shape[0]
     substeps = (price.shape[0] - 1) // steps
     omega, alpha, gamma, beta = gather(law.omega, draw), gather(law.alpha, draw), gather(law.gamma, draw), gather(law.beta, draw)
+    ceiling = gather(law.ceiling, draw)
     drift, jump_variance = gather(law.drift, draw), gather(law.jump_variance, draw)
     innovation, cumulant = gather(law.innovation, draw), gather(law.cumulant, draw)
     h, e, level, growth = start.copy(), np.empty((assets, n)), np.zeros((assets, n)), np.empty((assets, n))
@@ -199,7 +200,7 @@ def fill_chunk(price, volatility, keys, first, at, draw, start, law):
         for a in range(assets):
             move(level[a], growth[a], e[a], jumped[a])
             exponential(level[a], law.price[a], work[0], work[1], price[(step + 1) * substeps, a, at : at + n])
-            recur(h[a], e[a], omega[a], alpha[a], gamma[a], beta[a])
+            recur(h[a], e[a], omega[a], alpha[a], gamma[a], beta[a], ceiling[a])
 
 
 @rule
@@ -243,10 +244,11 @@ def settle(variance, key, first, steps, law):
     assets, n = variance.shape
     draw = np.zeros(n, np.int64)
     omega, alpha, gamma, beta = gather(law.omega, draw), gather(law.alpha, draw), gather(law.gamma, draw), gather(law.beta, draw)
+    ceiling = gather(law.ceiling, draw)
     innovation = gather(law.innovation, draw)
     e, unused, work = np.empty((assets, n)), np.empty((assets, n)), np.empty((4, n))
     for step in range(steps):
         draw_steps(key, step, first, law.copula, innovation, law.innovations, e, unused, work)
         for a in range(assets):
             scale_up(variance[a], e[a])
-            recur(variance[a], e[a], omega[a], alpha[a], gamma[a], beta[a])
+            recur(variance[a], e[a], omega[a], alpha[a], gamma[a], beta[a], ceiling[a])

@@ -44,6 +44,7 @@ class Law(NamedTuple):
     alpha: np.ndarray
     gamma: np.ndarray
     beta: np.ndarray
+    ceiling: np.ndarray  # of the variance of a step
     drift: np.ndarray  # of the log price: growth less the compensator of jumps
     jump_variance: np.ndarray
     jumps: JumpLaw

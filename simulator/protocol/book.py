@@ -58,7 +58,7 @@ class State(NamedTuple):
     listed: np.ndarray  # int32 [path, account]: the accounts that may be reached before the cut
     is_listed: np.ndarray  # uint8 [path, account]
     requests: np.ndarray  # float64 [path, slot, field]
-    count: np.ndarray  # int64 [path]: requests made in this step
+    waiting: np.ndarray  # int64 [path]: requests made in this step
     row: np.ndarray  # float64 [field]: the copy on which a change is worked out
     other: np.ndarray  # float64 [field]: the copy of a counterparty
     order: np.ndarray  # int64 [slot]: scratch of the queue
@@ -119,7 +119,7 @@ def make_state(paths: int, accounts: int, assets: int, markets: int, currencies:
         listed=np.zeros((paths, accounts), np.int32),
         is_listed=np.zeros((paths, accounts), np.uint8),
         requests=np.empty((paths, accounts, REQUEST_FIELDS)),
-        count=np.zeros(paths, np.int64),
+        waiting=np.zeros(paths, np.int64),
         row=np.zeros(fields),
         other=np.zeros(fields),
         order=np.zeros(2 * accounts + 1, np.int64),

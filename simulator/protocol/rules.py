@@ -103,7 +103,7 @@ RULES = np.dtype(
 def _record(dtype: np.dtype, **values) -> np.record:
     """One record of `dtype`; every field is given, a column as long as it is."""
     record = np.zeros(1, np.dtype((np.record, dtype)))[0]
-    assert set(values) == set(dtype.names)
+    assert set(values) == set(dtype.names or ())
     for name, value in values.items():
         if dtype[name].shape:
             table = np.asarray(value)
@@ -192,9 +192,9 @@ def make_rules(
     where = {name: a for a, name in enumerate(assets)}
     currencies, markets = list(parameters.collateral), list(parameters.perpetuals)
     liquidation, backstop, counterparty = protocol.liquidation, protocol.backstop, protocol.counterparty
-    partial = isinstance(liquidation, PartialLiquidation)
-    vault = isinstance(backstop, VaultBackstop)
-    maker = isinstance(counterparty, Maker)
+    partial = liquidation if isinstance(liquidation, PartialLiquidation) else None
+    vault = backstop if isinstance(backstop, VaultBackstop) else None
+    maker = counterparty if isinstance(counterparty, Maker) else None
     spot = [
         _venue_row(protocol.venues[name].spot, dt) if name in protocol.venues else [1.0, 1e30, 0, 0, 0, 1, 0] for name in assets
     ]
@@ -221,18 +221,18 @@ def make_rules(
         gains_limited=protocol.gains.weight < 1.0 or protocol.gains.cap < 1e18,
         funding_interval=protocol.funding.interval,
         funding_cap=protocol.funding.cap,
-        whole=not partial,
+        whole=partial is None,
         keeper_share=liquidation.keeper_share,
         guaranteed=liquidation.guaranteed,
-        buffer=liquidation.buffer if partial else 0.0,
-        minimum_notional=liquidation.minimum_notional if partial else 0.0,
-        is_maker=maker,
-        hedge_ratio=counterparty.hedge_ratio if maker else 0.0,
+        buffer=partial.buffer if partial else 0.0,
+        minimum_notional=partial.minimum_notional if partial else 0.0,
+        is_maker=maker is not None,
+        hedge_ratio=maker.hedge_ratio if maker else 0.0,
         fee_share=protocol.fund.fee_share,
-        has_vault=vault,
-        threshold=backstop.threshold if vault else 0.0,
-        vault_margin=backstop.margin if vault else 1.0,
-        unwind=1.0 - 2.0 ** (-dt / backstop.unwind_half_life) if vault else 0.0,
+        has_vault=vault is not None,
+        threshold=vault.threshold if vault else 0.0,
+        vault_margin=vault.margin if vault else 1.0,
+        unwind=1.0 - 2.0 ** (-dt / vault.unwind_half_life) if vault else 0.0,
         socialises=protocol.residual == "socialised",
         variance_keep=2.0 ** (-dt / protocol.volatility_half_life),
         max_rounds=protocol.max_rounds,

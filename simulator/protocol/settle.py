@@ -74,7 +74,7 @@ def start_step(state, t, price, volatility, terms, rules):
             unwind_vault(b, rules)
         if t % rules.substeps == 0:
             _set_cut(b, volatility[t // rules.substeps, :, p], rules)
-        state.count[p] = 0
+        state.waiting[p] = 0
 
 
 @rule
@@ -109,7 +109,7 @@ def settle(state, t, first, volatility, terms, rules, last_substep):
     for p in range(state.accounts.shape[0]):
         b = path_of(state, p)
         refresh_cut(b, volatility, t, p, terms, rules)
-        waiting = state.count[p]
+        waiting = state.waiting[p]
         moved = waiting > 0 or rules.has_vault  # nothing moves a venue in a step in which nobody asks
         for _turn in range(rules.max_rounds):
             served = play_round(b, t, first + p, waiting, terms, rules)

@@ -180,6 +180,7 @@ def _judge_shortfall(condition: Condition, limit: ExpectedShortfallLimit, sample
     else:
         method = "ladder of probabilities"
         passes, bound, note = _climb(limit, sample, confidence)
+        bound = max(bound, estimate.value)  # a ladder with steep rungs may end below what was seen
     return Judgement(
         condition.name, condition.column, method, estimate.value, estimate.low, estimate.high,
         bound, limit.limit, passes, limit.of, sample.paths, confidence, note,
@@ -196,4 +197,5 @@ def _climb(limit: ExpectedShortfallLimit, sample: PerPath, confidence: float) ->
         for rung, bound in zip(rungs, found, strict=True)
     )
     passes = all(bound <= rung.probability for bound, rung in zip(found, rungs, strict=True))
-    return passes, max(0.0, max(needed)) * limit.limit, f"{words}; beyond the last rung a Pareto tail of index 3 is assumed"
+    bound = max(0.0, *needed) * limit.limit
+    return passes, bound, f"{words}; beyond the last rung a Pareto tail of index 3 is assumed"

@@ -100,8 +100,21 @@ def _read(part: Any, value: Any) -> Any:
         return None
     try:
         return TypeAdapter(part).validate_python(value)
-    except ValidationError:
+    except (ValidationError, ArithmeticError):
         return None
+
+
+def overflowing(tree: dict[str, Any]) -> str:
+    """The section whose rules cannot even be computed from its numbers; empty if there is none."""
+    parts = {"grid": Grid, "market": Market, "protocol": Protocol, "parameters": RiskParameters, "calibration": CalibrationSettings}
+    for key, part in parts.items():
+        try:
+            TypeAdapter(part).validate_python(tree.get(key))
+        except ValidationError:
+            continue
+        except ArithmeticError:
+            return key
+    return ""
 
 
 def _members(part: Any, values: Any) -> Iterator[tuple[int, Any]]:
@@ -109,5 +122,5 @@ def _members(part: Any, values: Any) -> Iterator[tuple[int, Any]]:
     for i, value in enumerate(values if isinstance(values, tuple) else ()):
         try:
             yield i, adapter.validate_python(value)
-        except ValidationError:
+        except (ValidationError, ArithmeticError):
             continue

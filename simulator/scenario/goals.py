@@ -56,7 +56,7 @@ def _calibration(draft: Draft, calibration: CalibrationSettings) -> Iterator[Pro
         for i, search in enumerate(calibration.search):
             yield from _bounds(i, search, draft.parameters)
             yield from _fixed_credit(i, search, draft.parameters)
-    yield from _proof(draft.appetite, calibration.confirmation_paths)
+    yield from _proof(draft, calibration.confirmation_paths)
 
 
 def _bounds(i: int, search: SearchParameter, current: RiskParameters) -> Iterator[Problem]:
@@ -89,18 +89,20 @@ def _fixed_credit(i: int, search: SearchParameter, current: RiskParameters) -> I
         yield Problem(("calibration", "search", i, "parameter"), message)
 
 
-def _proof(appetite: RiskAppetite | None, paths: int | str) -> Iterator[Problem]:
-    if appetite is None or isinstance(paths, str):
+def _proof(draft: Draft, paths: int | str) -> Iterator[Problem]:
+    if draft.appetite is None or isinstance(paths, str):
         return
-    confidence = appetite.confidence_of_look(1)
-    limits = [limit.probability for limit in appetite.limits if isinstance(limit, ProbabilityLimit)]
-    if limits and paths < (needed := fewest_paths(min(limits), confidence)):
-        yield Problem(
-            ("calibration", "confirmation_paths"),
-            f"a probability of {min(limits):.10g} at confidence {confidence:.10g}, that of the first look, needs at least "
-            f"{needed:,} paths with no failure; "
-            f'confirmation_paths is {paths}; write "planned" or more paths',
-        )
+    deciding = [regime.appetite for regime in draft.regimes.values() if regime.role == "confirm" and regime.appetite is not None]
+    for appetite in (draft.appetite, *deciding):
+        confidence = draft.appetite.confidence_of_look(1)
+        limits = [limit.probability for limit in appetite.limits if isinstance(limit, ProbabilityLimit)]
+        if limits and paths < (needed := fewest_paths(min(limits), confidence)):
+            yield Problem(
+                ("calibration", "confirmation_paths"),
+                f"a probability of {min(limits):.10g} at confidence {confidence:.10g}, that of the first look, needs at least "
+                f"{needed:,} paths with no failure; confirmation_paths is {paths}; "
+                'write "planned" or more paths',
+            )
 
 
 def fewest_paths(probability: float, confidence: float) -> int:

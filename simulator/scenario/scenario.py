@@ -20,7 +20,7 @@ from simulator.protocol import Protocol
 from simulator.risk.appetite import RiskAppetite
 from simulator.scenario.accounts import count_accounts
 from simulator.scenario.checks import notices, problems_between
-from simulator.scenario.draft import Draft, draft_of, draft_of_parts
+from simulator.scenario.draft import Draft, draft_of, draft_of_parts, overflowing
 from simulator.scenario.files import file_hash, named_files, reachable, unreachable_files
 from simulator.scenario.messages import problems_of
 from simulator.scenario.problems import Problem, ScenarioError
@@ -208,6 +208,9 @@ def _checked(model: type[Scenario], tree: dict[str, Any], draft: Draft, name: Pa
         scenario = model.model_validate(tree, context={"is_checked": True})
     except ValidationError as error:
         problems = problems_of(error, model, tree)
+    except ArithmeticError:
+        place = overflowing(tree) or "cohorts"
+        problems = [Problem((place,), "a number is too large or too small to work with; write one that can be meant")]
     accounts, wrong_files = count_accounts(draft)
     problems += [*wrong_files, *unreachable_files(draft), *problems_between(draft, accounts)]
     if scenario is None or problems:

@@ -132,6 +132,7 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     "relations-threshold-and-bonus": (L, "liquidation_bonus = 0.05", "liquidation_bonus = 0.3"),
     "relations-fee-cap": (P, "flat = 0.0005", "flat = 0.0005\ncap = 0.0001"),
     "relations-horizon": (P, "horizon = 3", "horizon = 3.01"),
+    "relations-overflow": (P, "market_step = 3600", "market_step = 1e-320"),
     "relations-transition": (P, "transition = 1", "transition = 4"),
     "relations-leverage": (P, "leverage = { low = 1, high = 15 }", "leverage = { low = 1, high = 25 }"),
     "relations-leverage-order": (P, "leverage = { low = 1, high = 15 }", "leverage = { low = 15, high = 1 }"),
@@ -235,6 +236,7 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     "goals-outside-the-range": (P, "low = 0.04\nhigh = 0.2", "low = 0.06\nhigh = 0.2"),
     "goals-bounds": (P, "high = 0.2", "high = 1.2"),
     "goals-no-step": (P, "low = 0.04\nhigh = 0.2\nstep = 0.005", "low = 0.041\nhigh = 0.059\nstep = 0.04"),
+    "goals-tiny-step": (P, "step = 0.005", "step = 1e-12"),
     "goals-fixed-factor": (
         P,
         SEARCH,
