@@ -67,12 +67,9 @@ class CalibrationSettings(Part):
 
     search: Annotated[tuple[SearchParameter, ...], Field(min_length=1, max_length=40)]
     candidates: Annotated[int, Field(ge=2, le=100_000)] = 60
-    search_paths: MOST_STEPS = 1_000_000  # of a grid, counted from zero
-PathCount = 100
-    selection_paths: MOST_STEPS = 1_000_000  # of a grid, counted from zero
-PathCount = 1_000
-    confirmation_paths: Literal["planned"] | MOST_STEPS = 1_000_000  # of a grid, counted from zero
-PathCount = "planned"  # planned: 80 % power at half of every limit
+    search_paths: PathCount = 100
+    selection_paths: PathCount = 1_000
+    confirmation_paths: Literal["planned"] | PathCount = "planned"  # planned: 80 % power at half of every limit
     objective: Objective = Objective()
 
     @property

@@ -61,13 +61,13 @@ def open_scenario(name: str, *, seed: int | None = None, paths: int | None = Non
     from simulator.scenario import Scenario
 
     changes = {key: value for key, value in (("seed", seed), ("paths", paths)) if value is not None}
-    scenario = Scenario.load(_file(name), changes)
+    scenario = Scenario.load(find_scenario(name), changes)
     for warning in scenario.warnings:
         click.echo(warning, err=True)
     return scenario
 
 
-def _file(name: str) -> Path:
+def find_scenario(name: str) -> Path:
     if NAME.fullmatch(name) and not Path(name).exists():
         files = shipped()
         if name in files:

@@ -106,7 +106,13 @@ def _read(part: Any, value: Any) -> Any:
 
 def overflowing(tree: dict[str, Any]) -> str:
     """The section whose rules cannot even be computed from its numbers; empty if there is none."""
-    parts = {"grid": Grid, "market": Market, "protocol": Protocol, "parameters": RiskParameters, "calibration": CalibrationSettings}
+    parts = {
+        "grid": Grid,
+        "market": Market,
+        "protocol": Protocol,
+        "parameters": RiskParameters,
+        "calibration": CalibrationSettings,
+    }
     for key, part in parts.items():
         try:
             TypeAdapter(part).validate_python(tree.get(key))
