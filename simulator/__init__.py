@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from simulator.calibration.proposal import make_proposal
     from simulator.estimation.fit import MarketFit, fit_market
     from simulator.market import MarketPaths
-    from simulator.market.price_file import read_price_file
+    from simulator.market.price_file import read_prices
     from simulator.model import RiskModel, evaluate, simulate
     from simulator.outcomes import Outcomes
     from simulator.parameters import RiskParameters
@@ -31,7 +31,7 @@ _HOME = {
     "evaluate": "simulator.model",
     "fit_market": "simulator.estimation.fit",
     "make_proposal": "simulator.calibration.proposal",
-    "read_price_file": "simulator.market.price_file",
+    "read_prices": "simulator.market.price_file",
     "simulate": "simulator.model",
 }
 
@@ -47,7 +47,7 @@ __all__ = [
     "evaluate",
     "fit_market",
     "make_proposal",
-    "read_price_file",
+    "read_prices",
     "simulate",
 ]
 

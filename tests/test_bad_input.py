@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import re
 import subprocess
 import sys
 import time
@@ -259,6 +261,51 @@ def test_a_window_that_a_fit_has_seen_cannot_confirm(role, exclude, is_refused, 
         scenario = Scenario.from_text(text, tmp_path)
         assert scenario.data_until == "2025-06-30"
         assert [(name, role) for name, role, _ in scenario.regimes()] == [("crash", role)]
+
+
+ODD_VALUES = (
+    "-1", "0", "1.5", "nan", "inf", "1e300", "1e-320", "true", '"x"', '"5%"', '""', "[]", "{}", "[[1]]", "{kind=1}", '{kind="x"}',
+    "2026-01-01", "12:30:00", "1" + "0" * 30, '"../x"', "{a={b={c=1}}}", '"\\\\u0000"', '"\\\\u202e"',
+)  # fmt: skip
+ODD_LINES = (
+    "[grid]",
+    "[market]",
+    "[[cohorts]]",
+    "[[regime]]",
+    "[regime.market]",
+    '"" = 1',
+    "[[market.assets]]",
+    "[parameters.collateral]",
+)
+
+
+def edited(text: str, rng: random.Random) -> str:
+    """One to three lines of a file removed, doubled, replaced, or given another value."""
+    lines = text.splitlines()
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        i = rng.randrange(len(lines))
+        lines[i : i + 1] = rng.choice(
+            (
+                [],
+                [lines[i], lines[i]],
+                [rng.choice(ODD_LINES)],
+                [re.sub(r"=\s*[^,{}]+", lambda found: rng.choice((found[0], f"= {rng.choice(ODD_VALUES)}")), lines[i])],
+            )
+        )
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("base", ["good-perpetual.toml", "good-lending.toml"])
+def test_no_edit_of_a_file_gets_more_or_less_than_lines(base, tmp_path):
+    rng, text, refused = random.Random(20261121), (CORPUS / base).read_text(), []
+    for _ in range(400):
+        try:
+            Scenario.from_text(edited(text, rng), tmp_path)
+        except ScenarioError as error:
+            refused.append(error.problems)
+    assert len(refused) > 200
+    assert all(1 <= len(problems) <= 21 for problems in refused)
+    assert all(line.isprintable() and len(line) < 1500 for problems in refused for line in problems)
 
 
 def test_a_scenario_built_in_python_is_checked_too(tmp_path):

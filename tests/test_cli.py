@@ -117,6 +117,25 @@ def test_a_new_scenario_is_sound_and_never_overwrites(here, capsys):
     assert (here / "mine.toml").read_text() == "precious"
 
 
+def test_a_new_scenario_takes_the_market_of_a_fit(here, capsys):
+    (here / "market.toml").write_text(
+        '[market]\nkind = "model"\nstart = "stationary"\n[market.provenance]\nprices = "p.csv"\nsha256 = "' + "0" * 64 + '"\n'
+        'since = "2024-01-01T00:00:00Z"\nuntil = "2025-06-30T00:00:00Z"\nrows = 9000\nstep = 86400.0\nmethod = "GJR"\n'
+        '[[market.assets]]\nname = "SOL"\nprice = 150\nprocess = { kind = "geometric-brownian", volatility = 0.9 }\n'
+    )
+    assert main(["new", "mine", "--market", "market.toml"]) == 0
+    assert main(["validate", "mine.toml"]) == 0
+    scenario = Scenario.load("mine.toml")
+    assert scenario.market.asset_names == ("SOL",)
+    assert list(scenario.parameters.perpetuals) == ["SOL"]
+    assert (scenario.grid.market_step, scenario.grid.dt) == (86_400, 300)
+    assert scenario.data_until == "2025-06-30"
+    assert main(["new", "other", "--market", "mine.toml"]) == 2
+    assert main(["new", "third", "--market", "missing.toml"]) == 2
+    (here / "empty.toml").write_text("seed = 1\n")
+    assert main(["new", "fourth", "--market", "empty.toml"]) == 2
+
+
 def test_validate_estimates_time_and_memory(here, capsys):
     assert main(["validate", "small.toml", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)

@@ -152,7 +152,7 @@ def test_elasticities_regimes_and_substeps_of_a_scenario_are_scenarios():
     assert scenario.with_elasticity("high").elasticity == "high"
     assert scenario.with_substeps(24).grid.dt == scenario.grid.dt / 2
     ((name, role, regime),) = scenario.regimes()
-    assert (name, role) == ("twice-the-jumps", "confirm")
-    assert regime.market.assets[0].jumps.intensity == 2 * scenario.market.assets[0].jumps.intensity
+    assert (name, role) == ("quarter-more-volatile", "confirm")
+    assert regime.market.assets[0].process.volatility == 1.25 * scenario.market.assets[0].process.volatility
     assert len({scenario.hash, regime.hash, scenario.with_elasticity("low").hash, scenario.with_substeps(24).hash}) == 4
     assert scenario.lineage == scenario.with_substeps(24).lineage

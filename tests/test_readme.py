@@ -19,6 +19,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 DATA = "# needs SIMULATOR_DATA"
 VERBS_THAT_MAY_SAY_NO = ("calibrate", "resume", "propose")
@@ -72,6 +73,12 @@ def test_every_command_that_needs_real_data_runs(tmp_path, shared_data):
     for block in with_data:
         for command in commands(block):
             run(command, tmp_path, str(shared_data))
+
+
+def test_every_python_block_of_the_readme_runs():
+    for code in PYTHON.findall(README.read_text(encoding="utf-8")):
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True, timeout=280, capture_output=True)
 
 
 def test_every_link_of_the_documents_leads_somewhere():

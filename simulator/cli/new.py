@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
+import math
 import re
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import click
 
-from simulator.cli.options import NAME, find_scenario
+from simulator.cli.options import NAME
 
-TABLE = re.compile(r"\[")
-MARKET = re.compile(r"\[\[?market[.\]]")
+SUBSTEP = 300.0  # [s] at most, in a scenario made for a market of another step
+MARKET_SECTION = re.compile(r"^# -- prices.*?(?=^# -- the rules)", re.MULTILINE | re.DOTALL)
 
 
 @click.command()
 @click.argument("name", metavar="NAME")
-@click.option("--like", metavar="SCENARIO", help="Start from this file or shipped scenario instead of the starter.")
-@click.option(
-    "--market",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Put the [market] block of this file, as `fit --out` writes it, in the place of its own.",
-)
-def new(name: str, like: str | None, market: Path | None) -> None:
+@click.option("--market", type=click.Path(path_type=Path), help="A [market] block, as `simulator fit` writes it.")
+def new(name: str, market: Path | None) -> None:
     """Write NAME.toml, a commented starter scenario, into this folder.
 
-    A file that is there already is left alone.
+    With --market, its prices are those of that block, and its first asset is the one that is traded. A file that is
+    there already is left alone.
     """
     if not NAME.fullmatch(name):
         raise click.UsageError("a name is 1 to 64 lower-case letters, digits and hyphens, the first no hyphen")
-    text = starter() if like is None else find_scenario(like).read_text(encoding="utf-8")
-    if market is not None:
-        text = with_market(text, market.read_text(encoding="utf-8"))
-    text = re.sub(r'^name = ".*"$', f'name = "{name}"', text, count=1, flags=re.MULTILINE)
     path = Path(f"{name}.toml")
+    text = starter().replace('name = "starter"', f'name = "{name}"', 1)
+    if market is not None:
+        text = with_market(text, market)
     try:
         with open(path, "x", encoding="utf-8", newline="\n") as file:
             file.write(text)
@@ -47,11 +44,34 @@ def starter() -> str:
     return files("simulator.cli").joinpath("starter.toml").read_text(encoding="utf-8")
 
 
-def with_market(scenario: str, block: str) -> str:
-    """`scenario` with its [market] tables, up to the next other table, replaced by the lines of `block`."""
-    lines = scenario.splitlines(keepends=True)
-    place = [n for n, line in enumerate(lines) if MARKET.match(line)]
-    if not place:
-        raise click.UsageError("the scenario to start from has no [market] table")
-    after = next((n for n in range(place[-1] + 1, len(lines)) if TABLE.match(lines[n])), len(lines))
-    return "".join([*lines[: place[0]], block.rstrip("\n"), "\n\n", *lines[after:]])
+def with_market(text: str, file: Path) -> str:
+    """The starter with the [market] of `file`, trading its first asset at its step. Raises ScenarioError, UsageError."""
+    from simulator.scenario.reading import parse, read
+
+    block = read(file)
+    tree = parse(block, file)
+    market = tree.get("market")
+    asset, step = _first_asset(market), _step(market)
+    if asset is None or len(tree) > 1:
+        raise click.UsageError(f"{file}: must hold one [market] with named assets and nothing else, as `simulator fit` writes it")
+    text = re.sub(r"\bETH\b", asset, text)
+    if step is not None:
+        text = text.replace("market_step = 3600 ", f"market_step = {step!r} ", 1)
+        text = text.replace("substeps = 12 ", f"substeps = {math.ceil(step / SUBSTEP)} ", 1)
+    header = "# -- prices that nobody here can move\n\n"
+    return MARKET_SECTION.sub(lambda _: f"{header}{block.strip()}\n\n", text, count=1)
+
+
+def _first_asset(market: Any) -> str | None:
+    """The name of a market's first asset, if it may stand in a scenario."""
+    try:
+        name = market["assets"][0]["name"]
+    except (TypeError, KeyError, IndexError):
+        return None
+    return name if isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", name) else None
+
+
+def _step(market: Any) -> float | None:
+    """The step that a market was fitted at [s]."""
+    step = market.get("provenance", {}).get("step") if isinstance(market, dict) else None
+    return float(step) if isinstance(step, int | float) and step > 0 else None

@@ -21,9 +21,6 @@ from simulator.market.step_law import CHUNK, KOU, MERTON, NO_JUMPS, Copula, Jump
 from simulator.market.tables import CUMULANT_SIZE, HIGHEST_VARIANCE, INNOVATION_SIZE, cumulant_table, innovation_table, tail_table
 from simulator.parameters import YEAR
 
-# A recursion is held where conditional volatility is this many times the stationary one: in the crash of March 2020 bitcoin's
-# was about 8 times, and beyond it the exponential of a heavy tail makes prices that no exchange has seen.
-STEEPEST = 10.0
 CHAINS = 2_048  # of the ensemble that stands for the stationary law of variance
 FORGOTTEN = 0.03  # the ensemble runs until this share of its start is left
 
@@ -79,7 +76,9 @@ def _law(market: ModelMarket, market_step: float, seed: int, purpose: str) -> La
         alpha=alpha,
         gamma=gamma,
         beta=beta,
-        ceiling=np.minimum(STEEPEST**2 * variance, HIGHEST_VARIANCE),
+        ceiling=np.minimum(
+            _each(versions, lambda process, _: getattr(process, "ceiling", 1.0)) ** 2 * variance, HIGHEST_VARIANCE
+        ),
         drift=growth - _each(versions, lambda _, jumps: jumps.intensity * years * jumps.mean_growth if jumps else 0.0),
         jump_variance=_each(versions, lambda _, jumps: jumps.intensity * years * jumps.second_moment if jumps else 0.0),
         jumps=JumpLaw(

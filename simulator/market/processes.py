@@ -70,6 +70,9 @@ class Garch(Part):
     beta: Annotated[float, Field(ge=0)]  # [1]
     gamma: float = 0.0  # [1] added to alpha after a fall
     volatility_today: Volatility  # [1/sqrt(year)] where paths start
+    # [1] conditional volatility is held at this many times the stationary one: in March 2020 bitcoin's was about 8 times, and
+    # beyond it the exponential of a heavy tail makes prices that no exchange has seen
+    ceiling: Annotated[float, Field(gt=1)] = 10.0
     innovation: Innovation = Normal()
 
     @model_validator(mode="after")

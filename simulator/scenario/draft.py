@@ -106,7 +106,7 @@ def _read(part: Any, value: Any) -> Any:
 
 def overflowing(tree: dict[str, Any]) -> str:
     """The section whose rules cannot even be computed from its numbers; empty if there is none."""
-    parts = {
+    parts: dict[str, Any] = {
         "grid": Grid,
         "market": Market,
         "protocol": Protocol,

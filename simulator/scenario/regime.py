@@ -41,7 +41,10 @@ class Regime(Part):
         if self.correlation is not None:
             n = len(own.assets)
             changes["correlation"] = [[1.0 if i == j else self.correlation for j in range(n)] for i in range(n)]
-        return ModelMarket.model_validate({**own.model_dump(), **changes})
+        changed = ModelMarket.model_validate({**own.model_dump(), **changes})
+        if changed == own:
+            raise ValueError("changes nothing: [market] has no jumps to multiply, or that correlation already")
+        return changed
 
     def _asset(self, asset: dict[str, Any]) -> dict[str, Any]:
         process = dict(asset["process"])

@@ -159,6 +159,7 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     "relations-search-order": (P, "low = 0.04\nhigh = 0.2", "low = 0.2\nhigh = 0.04"),
     "relations-regime-both": (P, "", regime("volatility_multiplier = 2") + OTHER_MARKET),
     "relations-regime-nothing": (P, "", regime("volatility_multiplier = 1")),
+    "relations-regime-without-jumps": (P, f"{KOU}\n", "", "", regime("jump_multiplier = 2")),
     "relations-no-objective": (
         P,
         "confirmation_paths = 2000",

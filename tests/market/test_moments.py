@@ -115,13 +115,22 @@ def test_garch_variance_kurtosis_and_autocorrelation_of_squares(make_market, sco
 @pytest.mark.parametrize("innovation", [{"kind": "normal"}, {"kind": "student-t", "degrees_of_freedom": 5.0, "max_move": 20.0}])
 def test_the_variance_forecast_returns_to_its_level(garch, innovation, make_market, score, extreme):
     """L19 and L20 over four long steps: E h[k] = level + persistence^k (h[0] - level)."""
-    process = {"kind": "garch", "volatility": 0.5, "volatility_today": 1.0, "innovation": innovation, **garch}
+    process = {"kind": "garch", "volatility": 0.5, "volatility_today": 1.0, "innovation": innovation, "ceiling": 1e3, **garch}
     paths = make_market(process).paths(extreme, 9, "run", 0, 100_000)
     h = paths.volatility[:, 0] ** 2
     persistence = garch["alpha"] + garch["gamma"] / 2 + garch["beta"]
     assert np.allclose(h[0], 1.0, rtol=1e-13)
     for k in range(1, 4):
         assert abs(score(h[k], 0.25 + persistence**k * 0.75)) < 4
+
+
+def test_conditional_volatility_is_held_at_the_ceiling(make_market, extreme):
+    wild = {"alpha": 0.6, "beta": 0.39, "innovation": {"kind": "student-t", "degrees_of_freedom": 2.5, "max_move": 50.0}}
+    process = {"kind": "garch", "volatility": 0.5, "volatility_today": 0.5, "ceiling": 3.0, **wild}
+    paths = make_market(process).paths(extreme, 9, "run", 0, 20_000)
+    assert paths.volatility.max() == 1.5
+    free = make_market(process | {"ceiling": 100.0}).paths(extreme, 9, "run", 0, 20_000)
+    assert free.volatility.max() > 5.0
 
 
 def test_volatility_counts_jumps(make_market, production):
