@@ -3,7 +3,7 @@ maker, keepers, a vault, a fund, auto-deleveraging and a volatility fee."""
 
 
 def scenario_text(volatility: float, activity: float, accounts: int, steps: int) -> str:
-    """The scenario file; `activity` is the share of accounts that look in a step of five minutes."""
+    """The scenario file; `activity` is the share of accounts that look, and so open or close, in a step of five minutes."""
     day = steps / 288
     process = f'kind = "garch", volatility = {volatility!r}, volatility_today = {volatility!r}, alpha = 0.05, beta = 0.94'
     process = f'{{ {process}, innovation = {{ kind = "student-t", degrees_of_freedom = 4.0, max_move = 20.0 }} }}'
@@ -56,8 +56,6 @@ initial_margin_ratio = 0.05
 maintenance_margin_ratio = 0.025
 [parameters.collateral.ETH]
 haircut = 0.05
-collateral_factor = 0.9
-liquidation_threshold = 0.95
 [parameters.fees]
 flat = 0.0003
 volatility_slope = 0.0002
@@ -72,7 +70,8 @@ accounts = {accounts // 2}
 wealth = {{ median = 2000.0, sigma = 1.2 }}
 leverage = {{ low = 2.0, high = 15.0 }}
 activity = {looks!r}
-holding_days = {1.0 / looks!r}
+holding_days = {1.000001 / looks!r}
+open_share = 0.499
 rebalance_band = 0.0
 top_up_probability = 0.3
 [[cohorts]]
@@ -85,8 +84,8 @@ accounts = {accounts - accounts // 2}
 wealth = {{ median = 2000.0, sigma = 1.2 }}
 leverage = {{ low = 2.0, high = 12.0 }}
 activity = {looks!r}
-holding_days = {1.0 / looks!r}
-open_share = 0.5
+holding_days = {1.000001 / looks!r}
+open_share = 0.499
 rebalance_band = 0.0
 [[cohorts]]
 kind = "keepers"

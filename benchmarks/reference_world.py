@@ -209,7 +209,7 @@ def cross_margin_row(weather: str, volatility: float, activity: float, paths: in
     start = time.perf_counter()
     outcomes = simulate(scenario, count=paths, block=block, market=market)
     seconds = time.perf_counter() - start
-    name = f"simulator cross-margin, {weather}, {activity:.1%} look in a step"
+    name = f"simulator cross-margin, {weather}, {activity:.1%} trade a step"
     row = _row(name, paths, steps, accounts, seconds, outcomes.column("loss.whole"), outcomes.column("liquidations.whole"))
     fees = outcomes.column("fees.whole").mean()
     return row | {"block": block, "fees_per_path": float(fees)}

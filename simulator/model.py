@@ -39,6 +39,12 @@ class InvariantBroken(RuntimeError):
     """The books do not balance: a defect of the simulator, never of a scenario."""
 
 
+def make_populations(scenario: Scenario) -> list[Population]:
+    """The accounts of every cohort of account holders, in the scenario's order."""
+    holders = (c for c in scenario.cohorts if not isinstance(c, Keepers))
+    return [make_population(c, scenario.seed, scenario.folder) for c in holders]
+
+
 class RiskModel(mesa.Model):
     """A block of paths of one scenario: the market, the book, and its cohorts.
 
@@ -61,7 +67,7 @@ class RiskModel(mesa.Model):
         keepers = next((c for c in scenario.cohorts if isinstance(c, Keepers)), None)
         holders = [c for c in scenario.cohorts if not isinstance(c, Keepers)]
         if populations is None:
-            populations = [make_population(c, scenario.seed, scenario.folder) for c in holders]
+            populations = make_populations(scenario)
         accounts = sum(len(population) for population in populations)
         self.current = make_terms(scenario.parameters)
         self.rules: np.record = make_rules(
@@ -245,6 +251,8 @@ def evaluate(
     number of path-candidates done. Raises InvariantBroken if the books do not balance.
     """
     count = scenario.paths if count is None else count
+    if populations is None:
+        populations = make_populations(scenario)
     size = block or block_size(scenario, sum(getattr(c, "accounts", 0) for c in scenario.cohorts))
     if block is None and jobs > 1:
         size = min(size, max(LEAST_SHARED, -(-count // (2 * jobs))))  # every worker has something to do

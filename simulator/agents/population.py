@@ -11,7 +11,7 @@ import numpy as np
 from simulator.agents.accounts_file import read_accounts
 from simulator.agents.lending import Borrowers, Suppliers
 from simulator.agents.perp_traders import PerpTraders
-from simulator.kernel import normal, stream, uniform_pair
+from simulator.kernel import kernel, normal, stream, uniform_pair
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,24 @@ def _drawn(cohort, seed, wealth, span, open_share, long_share) -> Population:
     key = stream(seed, "population", cohort.name)
     n = cohort.accounts
     columns = len(cohort.markets) if isinstance(cohort, PerpTraders) else 1
-    first = [uniform_pair(key, 0, j, 0, 0) for j in range(n)]
+    first = _pairs(key, n, 0)
     low, high = (span.low, span.high) if span else (1.0, 1.0)
-    appetite = [low * (high / low) ** u for _, u in first]
-    worth = [wealth.median * math.exp(wealth.sigma * normal(u)) for u, _ in first]
+    appetite = [low * (high / low) ** u for u in first[:, 1].tolist()]
+    worth = [wealth.median * math.exp(wealth.sigma * normal(u)) for u in first[:, 0].tolist()]
     side = np.zeros((n, columns))
-    for j in range(n):
-        for m in range(columns):
-            u, v = uniform_pair(key, 0, j, 0, 1 + m)
-            side[j, m] = 0.0 if u >= open_share else (1.0 if v < long_share else -1.0)
+    for m in range(columns):
+        u, v = _pairs(key, n, 1 + m).T
+        side[:, m] = np.where(u >= open_share, 0.0, np.where(v < long_share, 1.0, -1.0))
     return Population(np.array(worth), np.array(appetite), side)
+
+
+@kernel
+def _pairs(key, n, slot):
+    """[account, 2] uniforms of the first n accounts."""
+    out = np.empty((n, 2))
+    for j in range(n):
+        out[j, 0], out[j, 1] = uniform_pair(key, 0, j, 0, slot)
+    return out
 
 
 def _read(cohort, path: Path) -> Population:

@@ -69,7 +69,9 @@ def depth_of(venue, volatility, reference):
         return venue[V_DEPTH]
     if volatility <= 0.0:
         return venue[V_DEPTH]
-    share = (volatility / reference) ** -venue[V_ELASTICITY]
+    share = reference / volatility
+    if venue[V_ELASTICITY] != 1.0:
+        share **= venue[V_ELASTICITY]
     return venue[V_DEPTH] * min(max(share, venue[V_FLOOR]), 1.0)
 
 

@@ -21,6 +21,7 @@ from simulator.protocol.book import (
     DEPOSIT_INDEX,
     DEPOSIT_TOTAL,
     DEPTH,
+    FOUND,
     FUND,
     FUND_DRAW,
     FUND_MINIMUM,
@@ -33,6 +34,7 @@ from simulator.protocol.book import (
     MAKER,
     MARK,
     MOST_OPEN,
+    MOVED,
     OPEN_INTEREST,
     OPEN_LONG,
     OUTSIDE_CASH,
@@ -70,8 +72,7 @@ def start_step(state, t, price, volatility, terms, rules):
     for p in range(state.accounts.shape[0]):
         b = path_of(state, p)
         begin(b, price[t + 1, :, p], price[t, :, p], volatility[t // rules.substeps, :, p], terms, rules)
-        if rules.has_vault:
-            unwind_vault(b, rules)
+        b.scalar[MOVED] = 1.0 if rules.has_vault and unwind_vault(b, rules) else 0.0
         if t % rules.substeps == 0:
             _set_cut(b, volatility[t // rules.substeps, :, p], rules)
         state.waiting[p] = 0
@@ -110,7 +111,7 @@ def settle(state, t, first, volatility, terms, rules, last_substep):
         b = path_of(state, p)
         refresh_cut(b, volatility, t, p, terms, rules)
         waiting = state.waiting[p]
-        moved = waiting > 0 or rules.has_vault  # nothing moves a venue in a step in which nobody asks
+        moved = waiting > 0 or b.scalar[MOVED] != 0.0  # no venue moves in a step in which nobody trades
         for _turn in range(rules.max_rounds):
             served = play_round(b, t, first + p, waiting, terms, rules)
             moved = moved or served > 0
@@ -121,15 +122,17 @@ def settle(state, t, first, volatility, terms, rules, last_substep):
             if served == 0:
                 break
         settle_deficits(b, terms, rules)
-        if rules.has_vault:
+        # where nothing moved, the accounts that the round found liquidatable are those that there are
+        if rules.has_vault and (moved or not rules.has_keepers or b.scalar[FOUND] > 0.0):
             refresh_cut(b, volatility, t, p, terms, rules)
             take_over(b, terms, rules)
             settle_deficits(b, terms, rules)
+            moved = True
         if moved:
             move_permanently(b, rules)
             mark(b, rules)
             value(b, rules)
-        record(b, volatility, t, p, terms, rules)
+        record(b, volatility, t, p, moved, terms, rules)
         if last_substep:
             watch_variance(b, rules)
         if (t + 1) % AUDIT_EVERY == 0:
@@ -220,10 +223,12 @@ def equity_of(b, i, terms, rules):
 
 
 @rule
-def record(b, volatility, t, p, terms, rules):
+def record(b, volatility, t, p, moved, terms, rules):
     """Section 7: what is added up every step."""
-    refresh_cut(b, volatility, t, p, terms, rules)
-    n = find_liquidatable(b, terms, rules)
+    n = int(b.scalar[FOUND])
+    if moved or not rules.has_keepers:
+        refresh_cut(b, volatility, t, p, terms, rules)
+        n = find_liquidatable(b, terms, rules)
     latent = 0.0
     held = 0.0
     for s in range(n):

@@ -292,10 +292,12 @@ def _score(b, row, m, equity, notional, rules):
 
 @rule
 def unwind_vault(b, rules):
-    """Section 4.5: the vault trades a share of all that it holds back into the venues."""
+    """Section 4.5: the vault trades a share of all that it holds back into the venues. Returns whether it held anything."""
     K, M = rules.currencies, rules.markets
     i = rules.accounts + VAULT
     vault = b.accounts[i]
+    if is_empty(vault, rules):
+        return False
     for m in range(M):
         q = vault[HEAD + 2 * K + m]
         if q != 0.0:
@@ -311,6 +313,7 @@ def unwind_vault(b, rules):
         owed = vault[HEAD + K + k] * b.currency[k, BORROW_INDEX]
         if owed > 0.0:
             _buy_back(b, vault, k, owed if owed * index < 1.0 else rules.unwind * owed, rules)
+    return True
 
 
 @rule
