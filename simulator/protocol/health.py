@@ -23,7 +23,7 @@ from simulator.protocol.book import (
 )
 
 ROUNDING = 1e-10  # of gross value: what the slack at the reference may be wrong by
-REACH = 4.0  # the cut in standard deviations of a substep: beyond it the list is made anew
+REACH = 6.0  # the cut in standard deviations of a substep: beyond it the list is made anew
 
 
 @rule
