@@ -78,6 +78,12 @@ def rule(function: F) -> F:
     return _compile(function, _nrt=False)
 
 
+def small_rule(function: F) -> F:
+    """A `rule` laid into its callers: for the few that every trade passes through, where handing over records would cost more
+    than the rule itself."""
+    return _compile(function, _nrt=False, forceinline=True)
+
+
 def stream(seed: int, *purpose: str) -> np.uint64:
     """The key of one purpose's draws under `seed`: a hash, never arithmetic on seeds.
 

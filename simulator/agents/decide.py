@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simulator.kernel import rule, uniform, uniform_pair
+from simulator.kernel import rule, small_rule, uniform, uniform_pair
 from simulator.protocol.book import (
     ACCOUNT,
     ARRIVAL,
@@ -62,13 +62,13 @@ class Holders(NamedTuple):
     run_utilisation: float
 
 
-@rule
+@small_rule
 def gap(holders, t, path, n):
     """How many accounts the n-th draw passes over until the next one that looks."""
     return int(min(np.log(uniform(holders.activity_key, t, 0, path, n)) / holders.log_quiet, 2.0e9))
 
 
-@rule
+@small_rule
 def ask(state, p, account, arrival):
     """The place of a fresh request of `account`, at the end of the queue of path p."""
     s = state.waiting[p]
@@ -88,13 +88,13 @@ def ask(state, p, account, arrival):
     return s
 
 
-@rule
+@small_rule
 def fee_at(variance, terms):
     """The trading fee at an observed variance."""
     return min(terms.fee_cap, terms.fee_flat + terms.fee_slope * np.sqrt(variance))
 
 
-@rule
+@small_rule
 def most_leverage(m, holders, terms):
     """The leverage on what they put in that initial margin allows in market `m`, less their own buffer."""
     credit = terms.initial_weight[holders.first] if holders.first >= 0 else 1.0
@@ -116,7 +116,7 @@ def traders_decide(state, t, first, holders, terms, current, rules):
             j += 1 + gap(holders, t, first + p, n)
 
 
-@rule
+@small_rule
 def _entry(b, m, holders, terms, current, rules):
     """The probability that a look at market `m` without a position opens one."""
     variance = b.asset[rules.market_asset[m], VARIANCE]
@@ -129,7 +129,7 @@ def _entry(b, m, holders, terms, current, rules):
     return p_enter
 
 
-@rule
+@small_rule
 def _trader_decides(state, b, p, t, path, j, holders, terms, current, rules):
     """One trader looks, at one of the markets."""
     i = holders.start + j
@@ -183,7 +183,7 @@ def _trader_decides(state, b, p, t, path, j, holders, terms, current, rules):
             request[REDUCE] = 1.0 if change * q < 0.0 else 0.0
 
 
-@rule
+@small_rule
 def _held(b, row, holders):
     """What a flat trader still has in the protocol [usd]."""
     if holders.first < 0:
@@ -191,7 +191,7 @@ def _held(b, row, holders):
     return row[CASH] + row[HEAD + holders.first] * b.currency[holders.first, DEPOSIT_VALUE]
 
 
-@rule
+@small_rule
 def put_in(b, request, amount, holders, rules):
     """Ask to put in `amount` usd, in cash or in the cohort's currency."""
     if amount <= 0.0:

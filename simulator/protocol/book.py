@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simulator.kernel import rule
+from simulator.kernel import small_rule
 
 CASH, BASIS, HEAD = 0, 1, 2  # account fields [usd], [usd]
 MAKER, VAULT, FUND, KEEPER, TREASURY, SPECIAL = 0, 1, 2, 3, 4, 5  # records after the cohorts' accounts
@@ -86,7 +86,7 @@ class Path(NamedTuple):
     found: np.ndarray
 
 
-@rule
+@small_rule
 def path_of(state, p):
     """The views of path `p`."""
     return Path(
@@ -129,7 +129,7 @@ def make_state(paths: int, accounts: int, assets: int, markets: int, currencies:
     )
 
 
-@rule
+@small_rule
 def commit(b, i, row, rules):
     """Write `row` over record `i` and carry its change into the running totals of the path."""
     old = b.accounts[i]
@@ -144,7 +144,7 @@ def commit(b, i, row, rules):
         old[f] = row[f]
 
 
-@rule
+@small_rule
 def less(former, taken):
     """`former` - `taken` of something that cannot be negative; a rounding residue is nothing."""
     left = former - taken

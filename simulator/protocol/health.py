@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulator.kernel import rule
+from simulator.kernel import rule, small_rule
 from simulator.protocol.book import (
     CASH,
     CUT,
@@ -26,7 +26,7 @@ ROUNDING = 1e-10  # of gross value: what the slack at the reference may be wrong
 REACH = 6.0  # the cut in standard deviations of a substep: beyond it the list is made anew
 
 
-@rule
+@small_rule
 def health(b, row, weight, ratio, terms, rules):
     """(slack, equity, requirement, notional) of a record, with the credit weights and margin ratios handed in."""
     K, M = rules.currencies, rules.markets
@@ -52,19 +52,19 @@ def health(b, row, weight, ratio, terms, rules):
     return slack + gain - requirement, equity, requirement, notional
 
 
-@rule
+@small_rule
 def maintenance(b, row, terms, rules):
     """`health` that decides liquidation."""
     return health(b, row, terms.maintenance_weight, terms.maintenance_ratio, terms, rules)
 
 
-@rule
+@small_rule
 def initial(b, row, terms, rules):
     """`health` that decides whether risk may be taken: the slack alone."""
     return health(b, row, terms.initial_weight, terms.initial_ratio, terms, rules)[0]
 
 
-@rule
+@small_rule
 def note(b, i, terms, rules):
     """Keep the slack of account `i` at the reference, and how fast falls and rises of any coordinate can use it up."""
     row = b.accounts[i]
@@ -108,7 +108,7 @@ def note(b, i, terms, rules):
         b.scalar[LIST_LENGTH] += 1.0
 
 
-@rule
+@small_rule
 def change(b, i, row, terms, rules):
     """Commit `row` to a cohort account or a special record, and keep its watch current."""
     commit(b, i, row, rules)

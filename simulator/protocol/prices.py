@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.kernel import rule
+from simulator.kernel import rule, small_rule
 from simulator.parameters import YEAR
 from simulator.protocol.book import (
     BORROW_INDEX,
@@ -75,7 +75,7 @@ def depth_of(venue, volatility, reference):
     return venue[V_DEPTH] * min(max(share, venue[V_FLOOR]), 1.0)
 
 
-@rule
+@small_rule
 def shifted(price, permanent, transient):
     """`price` moved by a log impact; exact where there is none."""
     impact = permanent + transient
@@ -84,7 +84,7 @@ def shifted(price, permanent, transient):
     return price * np.exp(impact)
 
 
-@rule
+@small_rule
 def observe(b, rules, elapsed):
     """Spot prices, the oracle's rule, marks. `elapsed` seconds make the oracle older; 0 within a step."""
     for a in range(rules.assets):
@@ -102,7 +102,7 @@ def observe(b, rules, elapsed):
     mark(b, rules)
 
 
-@rule
+@small_rule
 def mark(b, rules):
     """Spot and mark prices from the impacts as they are now; the oracle publishes nothing."""
     for a in range(rules.assets):
@@ -113,7 +113,7 @@ def mark(b, rules):
         market[MARK] = shifted(b.asset[rules.market_asset[m], INDEX], market[PERMANENT], market[TRANSIENT])
 
 
-@rule
+@small_rule
 def value(b, rules):
     """Refresh what health is computed from: X, Y, M and P."""
     for k in range(rules.currencies):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.kernel import rule, uniform
+from simulator.kernel import rule, small_rule, uniform
 from simulator.protocol.book import (
     ACCOUNT,
     ADL_HAIRCUT,
@@ -91,7 +91,7 @@ def _set_cut(b, volatility, rules):
         b.scalar[CUT] = -1.0
 
 
-@rule
+@small_rule
 def refresh_cut(b, volatility, t, p, terms, rules):
     """Make the watch list anew where something asked for it."""
     if b.scalar[CUT] >= 0.0:
@@ -170,7 +170,7 @@ def play_round(b, t, path, waiting, terms, rules):
     return served
 
 
-@rule
+@small_rule
 def is_before(due, order, r, s):
     """Whether place r of the queue comes before place s: by arrival, then account, then keeper before user."""
     if due[r] != due[s]:
@@ -178,7 +178,7 @@ def is_before(due, order, r, s):
     return (order[r] & 0xFFFFFFFF) < (order[s] & 0xFFFFFFFF)
 
 
-@rule
+@small_rule
 def swap(due, order, r, s):
     """Exchange two places of the queue."""
     due[r], due[s] = due[s], due[r]

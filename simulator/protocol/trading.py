@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.kernel import rule
+from simulator.kernel import rule, small_rule
 from simulator.protocol.book import (
     ACCOUNT,
     BASIS,
@@ -49,7 +49,7 @@ from simulator.protocol.health import change, initial, maintenance
 from simulator.protocol.rules import LINEAR, V_PERMANENT
 
 
-@rule
+@small_rule
 def average(x):
     """g(x) = (e^x - 1) / x: the mean price along a log move of x, over the price before it."""
     if abs(x) < 1e-8:
@@ -57,7 +57,7 @@ def average(x):
     return np.expm1(x) / x
 
 
-@rule
+@small_rule
 def quote(b, m, n, rules):
     """(log move, fill) of a trade of `n` base in the perpetual venue of market `m`, without doing it."""
     mark = b.market[m, MARK]
@@ -67,7 +67,7 @@ def quote(b, m, n, rules):
     return x, mark * average(x)
 
 
-@rule
+@small_rule
 def exchange(row, position, cost, n, price):
     """Add `n` base at `price` (net of funding) to a record: enlarges, or closes and realises into cash; a flip does both."""
     q = row[position]
@@ -89,7 +89,7 @@ def exchange(row, position, cost, n, price):
         row[cost] = 0.0
 
 
-@rule
+@small_rule
 def move_venue(b, m, n, x, price, rules):
     """A trade of `n` base was done at `price` (net of funding): the venue moves by `x` and the maker takes the other side."""
     market = b.market[m]
@@ -145,7 +145,7 @@ def quote_spot(b, a, n, rules):
     return n * price * average(n * price / b.asset[a, SPOT_DEPTH])
 
 
-@rule
+@small_rule
 def fee_rate(b, a, terms):
     """The trading fee of asset `a` at the volatility that the protocol observes."""
     if terms.fee_slope == 0.0:
@@ -153,7 +153,7 @@ def fee_rate(b, a, terms):
     return min(terms.fee_cap, terms.fee_flat + terms.fee_slope * np.sqrt(b.asset[a, VARIANCE]))
 
 
-@rule
+@small_rule
 def pay_fee(b, fee, rules):
     """A fee that has left an account goes to the fund and the treasury."""
     b.accounts[rules.accounts + FUND, CASH] += rules.fee_share * fee
@@ -162,7 +162,7 @@ def pay_fee(b, fee, rules):
     b.scalar[USER_COST] += fee
 
 
-@rule
+@small_rule
 def grant(b, request, terms, rules):
     """Work a request out on a copy; commit it whole or refuse it whole. Returns whether it was granted."""
     i = int(request[ACCOUNT])
@@ -175,7 +175,7 @@ def grant(b, request, terms, rules):
     return _grant_loan(b, i, row, request, terms, rules)
 
 
-@rule
+@small_rule
 def _grant_trade(b, i, row, request, terms, rules):
     """Cash in, and a trade: the request of a trader who stays."""
     if request[R_CASH] > 0.0:
@@ -200,7 +200,7 @@ def _grant_trade(b, i, row, request, terms, rules):
     return True
 
 
-@rule
+@small_rule
 def _work_out_trade(b, row, m, n, reduces, terms, rules):
     """Trade on the copy alone: (base, log move, price net of funding, fee)."""
     position = HEAD + 2 * rules.currencies + m
@@ -217,7 +217,7 @@ def _work_out_trade(b, row, m, n, reduces, terms, rules):
     return n, x, price, fee
 
 
-@rule
+@small_rule
 def _grant_loan(b, i, row, request, terms, rules):
     """Every other request: tokens in or out, borrowing, repaying, leaving."""
     K = rules.currencies
@@ -289,7 +289,7 @@ def _move_pools(b, c, tokens_in, d, borrowed, cash_in, rules):
     b.scalar[GROSS_FLOW] += abs(cash_in)
 
 
-@rule
+@small_rule
 def _leave(b, i, row, d, borrowed, cash_in, m, n, x, price, fee, terms, rules):
     """The end of an `exit`: all tokens and cash, if nothing is owed; refused if it leaves the account unhealthy."""
     K = rules.currencies
