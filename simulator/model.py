@@ -62,8 +62,10 @@ class RiskModel(mesa.Model):
         populations: Sequence[Population] | None = None,
         watches: bool = True,
     ):
-        super().__init__(rng=0)  # unused: randomness is a function of (seed, purpose, step, account, path)
-        self.scenario, self.market, self.grid, self.first = scenario, market, scenario.grid, first
+        # its generator is unused: randomness is a function of (seed, purpose, step, account, path). The names `scenario`, `time`
+        # and `steps` are Mesa's own from 3.5 on
+        super().__init__(rng=0)
+        self.study, self.market, self.grid, self.first = scenario, market, scenario.grid, first
         keepers = next((c for c in scenario.cohorts if isinstance(c, Keepers)), None)
         holders = [c for c in scenario.cohorts if not isinstance(c, Keepers)]
         if populations is None:
@@ -89,7 +91,7 @@ class RiskModel(mesa.Model):
         self.candidate = scenario.parameters
         self.voted_at = 0
         self._weight = 0.0  # of the candidate in the parameters in force
-        self.time = 0  # substeps since the start of the burn-in
+        self.clock = 0  # substeps since the start of the burn-in
         load(
             self.state,
             self.rules,
@@ -103,17 +105,17 @@ class RiskModel(mesa.Model):
 
     def step(self) -> None:
         """Market, oracle and accrual; cohorts ask; the protocol grants, liquidates, takes over and records."""
-        t = self.time
+        t = self.clock
         start_step(self.state, t, self.market.price, self.market.volatility, self.terms, self.rules)
         self.agents.do("step")
         last = (t + 1) % self.rules.substeps == 0
         worst = settle(self.state, t, self.first, self.market.volatility, self.terms, self.rules, last)
         if not worst <= STOP:
             raise InvariantBroken(
-                f"books are out of balance by {worst:.1e} at step {t} (seed {self.scenario.seed}, "
+                f"books are out of balance by {worst:.1e} at step {t} (seed {self.study.seed}, "
                 f"paths {self.first} to {self.first + self.market.price.shape[2] - 1})"
             )
-        self.time = t + 1
+        self.clock = t + 1
 
     def run(self, steps: int) -> None:
         """Move `steps` substeps, parameters in force following the vote's notice and phase-in."""
@@ -124,19 +126,19 @@ class RiskModel(mesa.Model):
     def vote(self, candidate: RiskParameters) -> None:
         """`candidate` is voted now: it takes effect with the protocol's notice and phase-in."""
         self.candidate = candidate
-        self.voted_at = self.time
+        self.voted_at = self.clock
 
     def _put_in_force(self) -> None:
-        if self.candidate is self.scenario.parameters:
+        if self.candidate is self.study.parameters:
             return
-        change = self.scenario.protocol.change
-        since = (self.time - self.voted_at) * self.rules.dt - change.notice
+        change = self.study.protocol.change
+        since = (self.clock - self.voted_at) * self.rules.dt - change.notice
         weight = 1.0 if change.phase_in == 0.0 else min(since / change.phase_in, 1.0)
         weight = weight if since >= 0.0 else 0.0
         if weight == self._weight:
             return
         self._weight = weight
-        self.terms = make_terms(blend(self.scenario.parameters, self.candidate, weight))
+        self.terms = make_terms(blend(self.study.parameters, self.candidate, weight))
         forget(self.state)
 
     def snapshot(self) -> list[np.ndarray]:
@@ -147,7 +149,7 @@ class RiskModel(mesa.Model):
         """Back to a snapshot taken at `time`, under current parameters."""
         for array, copy in zip(self.state, snapshot, strict=False):
             array[...] = copy
-        self.time, self._weight, self.terms, self.candidate = time, 0.0, self.current, self.scenario.parameters
+        self.clock, self._weight, self.terms, self.candidate = time, 0.0, self.current, self.study.parameters
 
     def outcomes_of(self, candidate: RiskParameters) -> Outcomes:
         """Vote `candidate` now, live to the horizon, and say what happened in each window."""
@@ -172,8 +174,8 @@ class RiskModel(mesa.Model):
         ends = np.zeros((self.market.price.shape[2], 3))
         close_window(self.state, ends, self.terms, self.rules)
         if np.isnan(ends).any():
-            raise InvariantBroken(f"books are out of balance at step {self.time} (seed {self.scenario.seed})")
-        return self.state.scalar.copy(), ends, self.time
+            raise InvariantBroken(f"books are out of balance at step {self.clock} (seed {self.study.seed})")
+        return self.state.scalar.copy(), ends, self.clock
 
 
 COUNTERS = {

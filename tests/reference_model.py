@@ -397,7 +397,7 @@ class ReferenceModel(mesa.Model):
     """One path. The state is section 1's; `step` is section 4."""
 
     def __init__(self, world):
-        super().__init__(seed=0)
+        super().__init__(rng=0)
         self.world, self.protocol, self.t = world, world.protocol, 0
         self.assets = list(world.assets)
         self.current, self.candidate = world.current.model_dump(), world.candidate.model_dump()
