@@ -64,11 +64,6 @@ def kernel(function: F) -> F:
     return _compile(function)
 
 
-def inlined(function: F) -> F:
-    """A `kernel` whose code LLVM lays into its callers: for the smallest functions of the hottest loops."""
-    return _compile(function, forceinline=True)
-
-
 def rule(function: F) -> F:
     """A `kernel` that allocates nothing: compiled without reference counts.
 

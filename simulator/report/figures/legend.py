@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from simulator.report.svg import Element, circle, group, path, text
 
-SIZE = 12.0  # [px] of text in drawings
-
 
 def marker(x: float, y: float, side: str, *, fails: bool = False, hover: str | None = None) -> Element:
     """The mark of one side, "before" or "after"; one that fails has a cross in it."""
