@@ -1,7 +1,8 @@
 """How loops over accounts and paths are compiled, and the only source of randomness.
 
-`@kernel` is `numba.njit` with a compile cache keyed by a hash of all our sources: numba's own key covers only the file that
-holds a function, so a helper changed in another file would leave stale machine code behind. Never `parallel=True`.
+`@kernel` is `numba.njit` with a compile cache keyed by a hash of every source that the kernel's file reaches by imports:
+numba's own key covers only the file that holds a function, so a helper changed in another file would leave stale machine
+code behind. A kernel calls what its file imports, never a function handed to it. Never `parallel=True`.
 
 Randomness is a pure function of its coordinates (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"):
 `uniform(stream, step, entity, path, n)`. No generator exists, so no order of evaluation, number of workers, block size or
@@ -12,8 +13,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,20 +26,39 @@ import numpy as np
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _source_hash() -> str:
-    """A hash of every source file of the package, so that a change anywhere recompiles everything."""
-    root = Path(__file__).parent
+IMPORT = re.compile(r"^\s*(?:from|import)\s+simulator((?:\.\w+)*)(?:\s+import\s+(\([^)]*\)|.*))?", re.MULTILINE)
+ROOT = Path(__file__).parent
+
+
+@cache
+def _imports(file: Path) -> frozenset[Path]:
+    """The source files of the package that `file` names in an import, wherever it stands."""
+    found = set()
+    for dotted, names in IMPORT.findall(file.read_text(encoding="utf-8")):
+        place = ROOT.joinpath(*dotted.split(".")[1:])
+        inside = [place / name for name in re.findall(r"\w+", names)]
+        found |= {p for base in (place, *inside) for p in (base.with_suffix(".py"), base / "__init__.py") if p.is_file()}
+    return frozenset(found)
+
+
+def source_files(file: Path) -> frozenset[Path]:
+    """`file` and every source file of the package that it reaches by imports: all that can change what its kernels do."""
+    seen, new = set[Path](), {file}
+    while new:
+        seen |= new
+        new = {p for reached in new for p in _imports(reached)} - seen
+    return frozenset(seen)
+
+
+@cache
+def _cache_folder(file: Path) -> str:
+    """Where machine code of `file` is kept: in the user's cache folder, or in a temporary one where that cannot be written."""
     digest = hashlib.blake2b(digest_size=12)
-    for file in sorted(root.rglob("*.py")):
-        digest.update(str(file.relative_to(root)).encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def _cache_folder() -> str:
-    """Where machine code is kept: the user's cache folder, or a temporary one where that cannot be written."""
+    for source in sorted(source_files(file)):
+        digest.update(source.relative_to(ROOT).as_posix().encode())
+        digest.update(source.read_bytes())
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path(os.path.expanduser("~")) / ".cache")
-    folder = base / "simulator" / "kernels" / _source_hash()
+    folder = base / "simulator" / "kernels" / digest.hexdigest()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK):
@@ -46,13 +68,10 @@ def _cache_folder() -> str:
     return tempfile.mkdtemp(prefix="simulator-kernels-")
 
 
-CACHE_FOLDER = _cache_folder()
-
-
 def _compile(function: F, **options: Any) -> F:
     """`numba.njit` with our cache folder, set only while numba looks where to keep the machine code."""
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = CACHE_FOLDER
+    before, file = numba.config.CACHE_DIR, Path(function.__code__.co_filename)
+    numba.config.CACHE_DIR = _cache_folder(file) if file.is_relative_to(ROOT) else tempfile.mkdtemp(prefix="simulator-kernels-")
     try:
         return numba.njit(cache=True, error_model="numpy", **options)(function)
     finally:
@@ -60,7 +79,7 @@ def _compile(function: F, **options: Any) -> F:
 
 
 def kernel(function: F) -> F:
-    """Compile `function` to serial machine code, cached under a hash of our sources. `NUMBA_DISABLE_JIT=1` leaves it Python."""
+    """Compile `function` to serial machine code, cached under a hash of its sources. `NUMBA_DISABLE_JIT=1` leaves it Python."""
     return _compile(function)
 
 

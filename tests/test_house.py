@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -156,3 +158,42 @@ def test_elasticities_regimes_and_substeps_of_a_scenario_are_scenarios():
     assert regime.market.assets[0].process.volatility == 1.25 * scenario.market.assets[0].process.volatility
     assert len({scenario.hash, regime.hash, scenario.with_elasticity("low").hash, scenario.with_substeps(24).hash}) == 4
     assert scenario.lineage == scenario.with_substeps(24).lineage
+
+
+def test_machine_code_is_kept_under_every_source_behind_it():
+    """By Python's own reading of the imports: what a kernel's file reaches is what its cache is keyed by."""
+    from simulator.kernel import source_files
+
+    names = {".".join(("simulator", *module.relative_to(PACKAGE).with_suffix("").parts)): module for module in MODULES}
+    for module in MODULES:
+        seen, new = set[Path](), {module}
+        while new:
+            seen |= new
+            new = {names[name] for reached in new for name in imported(reached) if name in names} - seen
+        assert seen <= source_files(module), module
+
+
+def test_changed_source_behind_a_kernel_moves_its_cache(tmp_path):
+    """A helper changed in another file must not leave stale machine code behind."""
+    script = (
+        "import shutil, sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path\n"
+        "import simulator.kernel as k; file = Path(sys.argv[1]) / 'simulator/protocol/settle.py'\n"
+        "print(k._cache_folder(file))"
+    )
+    shutil.copytree(PACKAGE, tmp_path / "simulator", ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def folder() -> str:
+        return subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path)], env=environment, capture_output=True, text=True, check=True
+        ).stdout
+
+    before = folder()
+    _append(tmp_path / "simulator/cli/run.py", "# nothing a kernel reads")
+    assert folder() == before
+    _append(tmp_path / "simulator/protocol/health.py", "# a rule")
+    assert folder() != before
+
+
+def _append(file: Path, line: str) -> None:
+    file.write_text(f"{file.read_text(encoding='utf-8')}\n{line}\n", encoding="utf-8")
