@@ -194,4 +194,4 @@ def _check_unit(chain: Chain, reading: ChainReading) -> None:
             f"no premium out of the money is above {highest:g} usd at prices near {near:g}; in coin? say --premium coin"
         )
     if chain.premium == "coin" and np.median(premia[out]) > 1:
-        reading.report(f"half the premia out of the money are above {np.median(premia[out]):g} coin; in usd? say --premium usd")
+        reading.report(f"half the premia out of the money are above {np.median(premia[out]):g} coin; say --premium usd?")
