@@ -71,20 +71,30 @@ def _runs_p(above: np.ndarray) -> float:
 def covariance(jacobian: np.ndarray, residuals: np.ndarray) -> np.ndarray:
     """s^2 (J'J)^-1 of weighted residuals [quote] and their jacobian [quote, parameter], s^2 with n - parameters in it.
 
-    Errors of quotes are taken as independent with variances in the proportion of 1 / weight. NaN without a degree left.
+    Errors of quotes are taken as independent with variances in the proportion of 1 / weight. NaN without a degree left. A
+    coordinate at its bound moves nothing: it has variance zero, and the others' is what they have while it stays there.
     """
-    n, m = jacobian.shape
+    n, live = len(jacobian), moves(jacobian)
+    m = int(np.sum(live))
+    result = np.zeros((jacobian.shape[1],) * 2)
     if n <= m:
-        return np.full((m, m), np.nan)
-    scale = np.maximum(np.linalg.norm(jacobian, axis=0), 1e-300)
-    inverse = np.linalg.pinv((jacobian / scale).T @ (jacobian / scale), rcond=1e-15, hermitian=True)
-    return float(residuals @ residuals) / (n - m) * inverse / np.outer(scale, scale)
+        return np.full_like(result, np.nan)
+    scale = np.linalg.norm(jacobian[:, live], axis=0)
+    inverse = np.linalg.pinv((jacobian[:, live] / scale).T @ (jacobian[:, live] / scale), rcond=1e-15, hermitian=True)
+    result[np.ix_(live, live)] = float(residuals @ residuals) / (n - m) * inverse / np.outer(scale, scale)
+    return result
+
+
+def moves(jacobian: np.ndarray) -> np.ndarray:
+    """Which coordinates move any residual: bool [coordinate]. One that does not is at its bound."""
+    norms = np.linalg.norm(jacobian, axis=0)
+    return norms > 1e-7 * np.max(norms)
 
 
 def condition(jacobian: np.ndarray) -> float:
     """Condition number of the jacobian with columns of length one: above 1e3 or so, parameters trade against one another."""
-    scale = np.maximum(np.linalg.norm(jacobian, axis=0), 1e-300)
-    return float(np.linalg.cond(jacobian / scale))
+    live = moves(jacobian)
+    return float(np.linalg.cond(jacobian[:, live] / np.linalg.norm(jacobian[:, live], axis=0)))
 
 
 def _root_mean(squares: np.ndarray) -> float:
