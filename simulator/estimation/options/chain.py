@@ -90,7 +90,7 @@ class Chain:
 
 def iso(microseconds: int) -> str:
     """A moment as `2026-01-30T15:45:06Z`."""
-    moment = EPOCH + timedelta(microseconds=microseconds)
+    moment = EPOCH + timedelta(microseconds=int(microseconds))
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
