@@ -1,11 +1,85 @@
-"""How assets move together: one correlation matrix for a Gaussian copula, which leaves every asset its own marginal law."""
+"""How assets move together: a copula, a correlation matrix, and how that matrix moves. Every asset keeps its own marginal law."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from simulator.parameters import Fraction, Part
 
 Rows = Sequence[Sequence[float]]
+
+
+class GaussianCopula(Part):
+    """Joint extremes fade: no tail dependence at any correlation below 1."""
+
+    kind: Literal["gaussian"] = "gaussian"
+
+
+class StudentCopula(Part):
+    """Scores asymmetry V + sqrt(V) N, V = degrees / chi-square: a Student-t copula, skewed where `asymmetry` is not 0.
+
+    One V for all assets in a step, so that extremes come together (Demarta and McNeil 2005); below 0 joint falls are likelier
+    than joint rises. Marginal laws stay as stated: scores go through their own distribution function.
+    """
+
+    kind: Literal["student-t"] = "student-t"
+    degrees_of_freedom: Annotated[float, Field(gt=1, le=1_000)]  # [1]
+    asymmetry: Annotated[float, Field(ge=-5, le=5)] = 0.0  # [1]
+
+
+Copula = Annotated[GaussianCopula | StudentCopula, Field(discriminator="kind")]
+
+
+class ConstantCorrelation(Part):
+    """The matrix of the market, at every step."""
+
+    kind: Literal["constant"] = "constant"
+
+
+class Dcc(Part):
+    """Dynamic conditional correlation (Engle 2002) of normal scores w: Q[t+1] = (1 - alpha - beta) S + alpha w w' + beta Q[t].
+
+    S is the market's `correlation`; the correlation of a step is Q scaled to a unit diagonal, and starts at S.
+    """
+
+    kind: Literal["dcc"] = "dcc"
+    alpha: Fraction  # [1]
+    beta: Fraction  # [1]
+
+    @model_validator(mode="after")
+    def _stationary(self) -> Dcc:
+        if self.alpha + self.beta >= 1:
+            raise ValueError(
+                f"`alpha + beta < 1` must hold, but got {self.alpha:g} and {self.beta:g}: correlation would not come back"
+            )
+        return self
+
+
+class Converging(Part):
+    """Correlation that rises in crashes: R = (1 - c level) S + c level 11', S the market's `correlation`.
+
+    c relaxes with `half_life` toward (V - starts_at) / (full_at - starts_at), held in 0 .. 1; V is the mean over assets of
+    conditional over stationary variance. History has crashes in which it did not rise (2025-10-10): test without it too.
+    """
+
+    kind: Literal["converging"] = "converging"
+    starts_at: Annotated[float, Field(ge=0)]  # [1] V at which correlation begins to rise
+    full_at: Annotated[float, Field(gt=0)]  # [1] V at which it has risen fully
+    level: Annotated[float, Field(ge=0, lt=1)]  # [1] share of the way to one, fully risen
+    half_life: Annotated[float, Field(gt=0)]  # [s]
+
+    @model_validator(mode="after")
+    def _rises(self) -> Converging:
+        if self.full_at <= self.starts_at:
+            raise ValueError(f"`starts_at < full_at` must hold, but got {self.starts_at:g} and {self.full_at:g}")
+        return self
+
+
+Dynamics = Annotated[ConstantCorrelation | Dcc | Converging, Field(discriminator="kind")]
 
 
 def cholesky(matrix: Rows) -> list[list[float]]:

@@ -8,26 +8,61 @@ from functools import lru_cache
 import numpy as np
 
 from simulator.kernel import kernel, normal, stream, uniform
-from simulator.market.dependence import cholesky
-from simulator.market.draws import NORMAL_TABLE, TAIL_SIZE
+from simulator.market.copula_kernel import student_tables
+from simulator.market.dependence import ConstantCorrelation, Converging, Dcc, GaussianCopula, StudentCopula, cholesky
+from simulator.market.draws import DEGREE, NORMAL_TABLE, TAIL_SIZE
+from simulator.market.egarch import log_growth, nodes
 from simulator.market.grid import Grid
+from simulator.market.heston_kernel import heston_columns
+from simulator.market.innovations import Innovation, Normal, SkewedT, StudentT
 from simulator.market.jumps import Jumps, Kou, Merton
 from simulator.market.law import at, coordinates
-from simulator.market.model import Asset, ModelMarket
+from simulator.market.model import CONSTANT_VARIANCE, Asset, ModelMarket
 from simulator.market.path_kernel import fill, settle
 from simulator.market.paths import MarketPaths
-from simulator.market.processes import Garch, Process, StudentT
-from simulator.market.step_law import CHUNK, KOU, MERTON, NO_JUMPS, Copula, JumpLaw, Keys, Law
-from simulator.market.tables import CUMULANT_SIZE, HIGHEST_VARIANCE, INNOVATION_SIZE, cumulant_table, innovation_table, tail_table
+from simulator.market.processes import Egarch, Heston, OrnsteinUhlenbeck, Process
+from simulator.market.step_law import (
+    CHUNK,
+    CONSTANT,
+    CONVERGING,
+    DCC,
+    EXPONENTIAL,
+    KOU,
+    LINEAR,
+    MERTON,
+    NO_JUMPS,
+    PEG,
+    SQUARE_ROOT,
+    Copula,
+    JumpLaw,
+    Keys,
+    Law,
+)
+from simulator.market.tables import (
+    CUMULANT_SIZE,
+    HIGHEST_VARIANCE,
+    INNOVATION_SIZE,
+    REACH,
+    SEGMENTS,
+    WIDTH,
+    cumulant_table,
+    innovation_table,
+    skewed_cumulant_table,
+    skewed_table,
+    tail_table,
+)
 from simulator.parameters import YEAR
 
 CHAINS = 2_048  # of the ensemble that stands for the stationary law of variance
+FAMILIES = {"egarch": EXPONENTIAL, "heston": SQUARE_ROOT, "ornstein-uhlenbeck": PEG}
 FORGOTTEN = 0.03  # the ensemble runs until this share of its start is left
 
 Version = tuple[Process, Jumps | None]  # an asset's parameters in one draw
 
 
-def generate(market: ModelMarket, grid: Grid, seed: int, purpose: str, first: int, count: int) -> MarketPaths:
+def generate(
+    market: ModelMarket, grid: Grid, seed: int, purpose: str, first: int, count: int, convergence: np.ndarray | None = None
+) -> MarketPaths:
     """Paths `first` .. `first + count - 1` of `market`; see `ModelMarket.paths`."""
     if first < 0 or count < 1:
         raise ValueError(f"`first >= 0` and `count >= 1` must hold, but got {first} and {count}")
@@ -37,12 +72,29 @@ def generate(market: ModelMarket, grid: Grid, seed: int, purpose: str, first: in
     names = market.asset_names
     price = np.empty((grid.steps + 1, len(names), count))
     volatility = np.empty((grid.market_steps, len(names), count))
-    fill(price, volatility, _keys(seed, purpose), first, draw, start, law)
-    return MarketPaths(names, grid.dt, grid.substeps, price, volatility)
+    pulled = np.zeros(0) if convergence is None else _checked(convergence, grid.market_steps)
+    moves = law.copula.dynamics != CONSTANT or pulled.size > 0
+    correlation = np.empty((grid.market_steps if moves else 0, count))
+    fill(price, volatility, correlation, pulled, _keys(seed, purpose), first, draw, start, law)
+    if not moves:
+        correlation = np.broadcast_to(_mean_of_pairs(law.copula.matrix), (grid.market_steps, count))
+    return MarketPaths(names, grid.dt, grid.substeps, price, volatility, correlation if len(names) > 1 else None)
+
+
+def _checked(convergence: np.ndarray, steps: int) -> np.ndarray:
+    pulled = np.ascontiguousarray(convergence, dtype=np.float64)
+    if pulled.shape != (steps,) or not ((pulled >= 0) & (pulled <= 1)).all():
+        raise ValueError(f"`convergence` must be {steps} shares between 0 and 1, one a market step")
+    return pulled
+
+
+def _mean_of_pairs(matrix: np.ndarray) -> float:
+    n = len(matrix)
+    return math.fsum(matrix[a, b] for a in range(n) for b in range(a)) / max(1, n * (n - 1) // 2)
 
 
 def _keys(seed: int, purpose: str) -> Keys:
-    return Keys(*(stream(seed, purpose, "market", name) for name in ("steps", "jumps", "bridge")))
+    return Keys(*(stream(seed, purpose, "market", name) for name in ("steps", "jumps", "bridge", "variance", "mixing")))
 
 
 @kernel
@@ -63,23 +115,31 @@ def _law(market: ModelMarket, market_step: float, seed: int, purpose: str) -> La
     versions = [_versions(asset, a, market.parameter_law_off, key) for a, asset in enumerate(market.assets)]
     draws = max(len(row) for row in versions)
     versions = [row * (draws // len(row)) for row in versions]
-    factor = np.array(cholesky(market.correlation)) if market.correlation else np.eye(len(versions))
-    independent = bool((factor == np.eye(len(versions))).all())
+    matrix = np.array(market.correlation) if market.correlation else np.eye(len(versions))
+    factor = np.array(cholesky(matrix.tolist()))
+    independent = _is_independent(market, matrix)
     innovation, innovations, cumulant, cumulants = _tables(versions, independent)
-    variance = _each(versions, lambda process, _: process.volatility**2 * years)
-    alpha, gamma, beta = (
-        _each(versions, lambda process, _, k=key: getattr(process, k, 0.0)) for key in ("alpha", "gamma", "beta")
-    )
-    growth = np.array([[asset.drift * years] for asset in market.assets])
+    variance = _each(versions, lambda process, _: _step_variance(process, years))
+    omega, alpha, gamma, beta, mean_size, level = _recursion(versions, variance)
+    growth = np.array([[0.0 if isinstance(asset.process, OrnsteinUhlenbeck) else asset.drift * years] for asset in market.assets])
+    pegs = np.array([[1.0 if isinstance(asset.process, OrnsteinUhlenbeck) else 0.0] for asset in market.assets])
+    jump_growth = _each(versions, lambda _, jumps: jumps.intensity * years * jumps.mean_growth if jumps else 0.0)
     return Law(
-        omega=variance * (1 - _each(versions, lambda process, _: getattr(process, "persistence", 0.0))),
+        family=np.array([FAMILIES.get(asset.process.kind, LINEAR) for asset in market.assets]),
+        base=np.array([_base(market, asset) for asset in market.assets]),
+        own=np.array(
+            [[_own(market, asset, process, years) for process, _ in versions[a]] for a, asset in enumerate(market.assets)]
+        ),
+        level=level,
+        mean_size=mean_size,
+        omega=omega,
         alpha=alpha,
         gamma=gamma,
         beta=beta,
         ceiling=np.minimum(
             _each(versions, lambda process, _: getattr(process, "ceiling", 1.0)) ** 2 * variance, HIGHEST_VARIANCE
         ),
-        drift=growth - _each(versions, lambda _, jumps: jumps.intensity * years * jumps.mean_growth if jumps else 0.0),
+        drift=growth - (1.0 - pegs) * jump_growth,
         jump_variance=_each(versions, lambda _, jumps: jumps.intensity * years * jumps.second_moment if jumps else 0.0),
         jumps=JumpLaw(
             kind=np.array([_kind(asset.jumps) for asset in market.assets]),
@@ -87,13 +147,7 @@ def _law(market: ModelMarket, market_step: float, seed: int, purpose: str) -> La
             counts=_counts([[jumps.intensity * years if jumps else 0.0 for _, jumps in row] for row in versions], independent),
             factor=factor,
         ),
-        copula=Copula(
-            independent=independent,
-            factor=factor,
-            is_normal=np.array([_degrees(asset.process) is None for asset in market.assets]),
-            normal_table=NORMAL_TABLE,
-            no_offset=np.zeros(CHUNK, np.int64),
-        ),
+        copula=_copula(market, market_step, matrix, factor, independent),
         innovation=innovation,
         innovations=innovations,
         cumulant=cumulant,
@@ -103,18 +157,99 @@ def _law(market: ModelMarket, market_step: float, seed: int, purpose: str) -> La
     )
 
 
+def _step_variance(process: Process, years: float) -> float:
+    """Stationary variance of the diffusive part of a step; of a peg that of the exact transition."""
+    if isinstance(process, OrnsteinUhlenbeck):
+        rate = math.log(2) * YEAR / process.half_life
+        return process.volatility**2 * -math.expm1(-2 * rate * years) / (2 * rate)
+    return process.volatility**2 * years
+
+
+def _is_independent(market: ModelMarket, matrix: np.ndarray) -> bool:
+    """Whether nothing joins assets and every law is symmetric: then innovations come straight from uniforms."""
+    plain = isinstance(market.copula, GaussianCopula) and isinstance(market.correlation_dynamics, ConstantCorrelation)
+    skewed = any(isinstance(_innovation(asset.process), SkewedT) for asset in market.assets)
+    return plain and not skewed and bool((matrix == np.eye(len(matrix))).all())
+
+
+def _base(market: ModelMarket, asset: Asset) -> int:
+    base = asset.process.base if isinstance(asset.process, OrnsteinUhlenbeck) else None
+    return -1 if base is None else market.asset_names.index(base)
+
+
+def _own(market: ModelMarket, asset: Asset, process: Process, years: float) -> list[float]:
+    """What only the family of `process` has, in units of a step; see `step_law`."""
+    if isinstance(process, Heston):
+        theta = process.volatility**2 * years
+        return heston_columns(process.mean_reversion * years, theta, process.volatility_of_variance * years, process.leverage)
+    if isinstance(process, OrnsteinUhlenbeck):
+        base = _base(market, asset)
+        par = process.peg * (market.assets[base].price if base >= 0 else 1.0)
+        pull = math.expm1(-math.log(2) * years * YEAR / process.half_life)
+        return [pull, math.log(asset.price / par), *[0.0] * 7]
+    return [0.0] * 9
+
+
+def _copula(market: ModelMarket, market_step: float, matrix: np.ndarray, factor: np.ndarray, independent: bool) -> Copula:
+    plain = Copula(
+        independent=independent,
+        factor=factor,
+        is_normal=np.array([_innovation(asset.process) is None for asset in market.assets]),
+        normal_table=NORMAL_TABLE,
+        no_offset=np.zeros(CHUNK, np.int64),
+        matrix=matrix,
+    )
+    if isinstance(market.copula, StudentCopula):
+        root_mixing, scores = student_tables(market.copula.degrees_of_freedom, market.copula.asymmetry)
+        plain = plain._replace(is_student=True, asymmetry=market.copula.asymmetry, root_mixing=root_mixing, scores=scores)
+    dynamics = market.correlation_dynamics
+    if isinstance(dynamics, Dcc):
+        return plain._replace(dynamics=DCC, moving=np.array([dynamics.alpha, dynamics.beta, 0.0, 0.0]))
+    if isinstance(dynamics, Converging):
+        kept = 2.0 ** (-market_step / dynamics.half_life)
+        moves = np.array([not isinstance(asset.process, CONSTANT_VARIANCE) for asset in market.assets])
+        moving = np.array([dynamics.starts_at, dynamics.full_at, dynamics.level, kept])
+        return plain._replace(dynamics=CONVERGING, moving=moving, moves=moves)
+    return plain
+
+
+def _recursion(versions: list[list[Version]], variance: np.ndarray) -> tuple[np.ndarray, ...]:
+    """omega, alpha, gamma, beta, E|z| and the stationary variance, [asset, draw] each."""
+    alpha, gamma, beta = (
+        _each(versions, lambda process, _, k=key: getattr(process, k, 0.0)) for key in ("alpha", "gamma", "beta")
+    )
+    omega = variance * (1 - _each(versions, lambda process, _: getattr(process, "persistence", 0.0)))
+    level, mean_size = omega / (1 - alpha - gamma / 2 - beta), np.zeros(variance.shape)
+    for a, row in enumerate(versions):
+        for d, (process, _) in enumerate(row):
+            if isinstance(process, Egarch):
+                z, probability = _nodes(_innovation(process))
+                growth = log_growth(z, probability, process.alpha, process.gamma, process.beta)
+                omega[a, d] = (1 - process.beta) * (math.log(variance[a, d]) - growth)
+                level[a, d], mean_size[a, d] = variance[a, d], np.sum(probability * np.abs(z))
+            elif isinstance(process, Heston):
+                level[a, d] = variance[a, d]
+    return omega, alpha, gamma, beta, mean_size, level
+
+
+@lru_cache(maxsize=1_024)
+def _nodes(law: Innovation | None) -> tuple[np.ndarray, np.ndarray]:
+    return nodes(_table_over_normals(law))
+
+
 def _versions(asset: Asset, index: int, law_off: bool, key: np.uint64) -> list[Version]:
     """The asset's parameters, draw by draw; one version without a law."""
     law = asset.parameter_law
     if law is None or law_off:
-        return [(asset.process, asset.jumps)]
+        return [asset.real_world]
     factor = cholesky(law.covariance)
-    point = coordinates(asset.process, asset.jumps)
+    process, jumps = asset.real_world
+    point = coordinates(process, jumps)
     versions = []
     for d in range(law.draws):
         z = [normal(uniform(key, d, index, 0, i)) for i in range(len(law.names))]
         moved = {name: point[name] + sum(factor[i][j] * z[j] for j in range(i + 1)) for i, name in enumerate(law.names)}
-        versions.append(at(asset.process, asset.jumps, moved))
+        versions.append(at(process, jumps, moved))
     return versions
 
 
@@ -135,16 +270,15 @@ def _jump_law(jumps: Jumps | None) -> tuple[float, float, float]:
     return 0.0, 0.0, 0.0
 
 
-def _degrees(process: Process) -> tuple[float, float] | None:
-    """(degrees of freedom, max_move) of a Student-t innovation, None for a normal one."""
-    if isinstance(process, Garch) and isinstance(process.innovation, StudentT):
-        return process.innovation.degrees_of_freedom, process.innovation.max_move
-    return None
+def _innovation(process: Process) -> Innovation | None:
+    """The law of innovations that are not normal, None for normal ones."""
+    law = getattr(process, "innovation", None)
+    return None if isinstance(law, Normal) else law
 
 
 def _tables(versions: list[list[Version]], independent: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Offsets [asset, draw] and tables of innovations and of cumulants, one of each for every different law."""
-    laws = [[_degrees(process) for process, _ in row] for row in versions]
+    laws = [[_innovation(process) for process, _ in row] for row in versions]
     different = list(dict.fromkeys(law for row in laws for law in row))
     size = TAIL_SIZE if independent else INNOVATION_SIZE
     innovations, cumulants = np.zeros((len(different), size)), np.zeros((len(different), CUMULANT_SIZE))
@@ -155,17 +289,30 @@ def _tables(versions: list[list[Version]], independent: bool) -> tuple[np.ndarra
     return index * size, innovations.ravel(), index * CUMULANT_SIZE, cumulants.ravel()
 
 
-def _fill_tables(law: tuple[float, float] | None, independent: bool, innovations: np.ndarray, cumulants: np.ndarray) -> None:
-    if law is not None:
-        over_normals = np.empty(INNOVATION_SIZE)
-        innovation_table(*law, over_normals)
-        cumulant_table(over_normals, cumulants)
+def _table_over_normals(law: Innovation | None) -> np.ndarray:
+    """The innovation at a standard normal; for normal innovations that normal itself."""
+    table = np.zeros(INNOVATION_SIZE)
+    if isinstance(law, SkewedT):
+        skewed_table(law.degrees_of_freedom, law.skew, law.max_move, table)
+    elif isinstance(law, StudentT):
+        innovation_table(law.degrees_of_freedom, law.max_move, table)
+    else:
+        table[0 :: DEGREE + 1] = np.arange(SEGMENTS) * WIDTH - REACH
+        table[1 :: DEGREE + 1] = 1.0
+    return table
+
+
+def _fill_tables(law: Innovation | None, independent: bool, innovations: np.ndarray, cumulants: np.ndarray) -> None:
+    if law is None:
         if independent:
-            tail_table(*law, innovations)
-        else:
-            innovations[:] = over_normals
-    elif independent:
-        innovations[:] = NORMAL_TABLE
+            innovations[:] = NORMAL_TABLE
+        return
+    over_normals = _table_over_normals(law)
+    (skewed_cumulant_table if isinstance(law, SkewedT) else cumulant_table)(over_normals, cumulants)
+    if independent:
+        tail_table(law.degrees_of_freedom, law.max_move, innovations)
+    else:
+        innovations[:] = over_normals
 
 
 def _counts(means: list[list[float]], independent: bool) -> np.ndarray:
@@ -196,11 +343,11 @@ def _start(
     market: ModelMarket, market_step: float, seed: int, purpose: str, law: Law, draw: np.ndarray, first: int
 ) -> np.ndarray:
     """Variance of the first step [asset, path]."""
-    level = law.omega / (1 - law.alpha - law.gamma / 2 - law.beta)
+    level = law.level
     if market.start == "today":
         start = level[:, draw]
         for a, asset in enumerate(market.assets):
-            if isinstance(asset.process, Garch):
+            if not isinstance(asset.process, CONSTANT_VARIANCE):
                 start[a] = asset.process.volatility_today**2 * market_step / YEAR
         return np.ascontiguousarray(start)
     ratio = _stationary_ratio(market.with_point_parameters(), market_step, seed, purpose)
@@ -219,13 +366,24 @@ def _stationary_ratio(market: ModelMarket, market_step: float, seed: int, purpos
     parameters enters through the stationary level of each draw, not through this ratio.
     """
     law = _law(market, market_step, seed, purpose)
-    level = law.omega / (1 - law.alpha - law.gamma / 2 - law.beta)
-    persistence = float(np.max(law.alpha + law.gamma / 2 + law.beta))
+    level, persistence = law.level, _slowest(market, market_step)
     steps = math.ceil(math.log(FORGOTTEN) / math.log(persistence)) if persistence > 0 else 0
     variance = np.repeat(level[:, :1], CHAINS, axis=1)
-    key = stream(seed, purpose, "market", "stationary")
+    keys = _keys(seed, purpose)._replace(steps=stream(seed, purpose, "market", "stationary"))
     for chunk in range(0, CHAINS, 256):
         part = np.ascontiguousarray(variance[:, chunk : chunk + 256])
-        settle(part, key, chunk, min(steps, 200_000), law)
+        settle(part, keys, chunk, min(steps, 200_000), law)
         variance[:, chunk : chunk + 256] = part
     return variance / level[:, :1]
+
+
+def _slowest(market: ModelMarket, market_step: float) -> float:
+    """The largest share of a shock to variance that a step keeps."""
+    kept = [0.0]
+    for asset in market.assets:
+        process = asset.real_world[0]
+        if isinstance(process, Heston):
+            kept.append(math.exp(-process.mean_reversion * market_step / YEAR))
+        else:
+            kept.append(getattr(process, "persistence", 0.0))
+    return max(kept)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from simulator.market.dependence import cholesky
+from simulator.market.innovations import Innovation, Normal, SkewedT
 from simulator.market.jumps import Jumps, Kou, Merton
-from simulator.market.processes import Garch, Process, StudentT
+from simulator.market.processes import Egarch, Garch, Heston, OrnsteinUhlenbeck, Process
 from simulator.market.sequences import Matrix, Names
 from simulator.parameters import Part
 
@@ -19,6 +20,14 @@ COORDINATES = (
     "logit_persistence",  # alpha + gamma/2 + beta
     "logit_alpha_share",  # (alpha + gamma/2) / persistence
     "log_degrees_above_two",  # log(degrees_of_freedom - 2)
+    "atanh_skew",  # skewed-t
+    "egarch_alpha",
+    "egarch_gamma",
+    "atanh_beta",  # egarch
+    "log_mean_reversion",  # heston
+    "log_volatility_of_variance",  # heston
+    "atanh_leverage",  # heston
+    "log_half_life",  # ornstein-uhlenbeck
     "log_jump_intensity",
     "jump_mean",  # merton
     "log_jump_deviation",  # merton
@@ -57,11 +66,39 @@ class ParameterLaw(Part):
         return self
 
 
+Map = Callable[[float], float]
+
+
+def _held(low: float, high: float) -> Map:
+    return lambda x: min(max(x, low), high)
+
+
+def _tanh(x: float) -> float:
+    return min(max(math.tanh(x), -1 + 1e-9), 1 - 1e-9)
+
+
+# coordinate: the process that has it, its field, the way there and the way back inside what the part accepts
+ONE_FIELD: dict[str, tuple[type[Part], str, Map, Map]] = {
+    "egarch_alpha": (Egarch, "alpha", float, _held(-1, 1)),
+    "egarch_gamma": (Egarch, "gamma", float, _held(-1, 1)),
+    "atanh_beta": (Egarch, "beta", math.atanh, _tanh),
+    "log_mean_reversion": (Heston, "mean_reversion", math.log, lambda x: min(math.exp(x), 10_000.0)),
+    "log_volatility_of_variance": (Heston, "volatility_of_variance", math.log, lambda x: min(max(math.exp(x), 1e-4), 10_000.0)),
+    "atanh_leverage": (Heston, "leverage", math.atanh, _tanh),
+    "log_half_life": (OrnsteinUhlenbeck, "half_life", math.log, math.exp),
+}
+
+
 def coordinates(process: Process, jumps: Jumps | None) -> dict[str, float]:
     """The coordinates that an asset has, at its point estimate. A parameter at its bound (alpha = 0) has none."""
     point = {"log_volatility": math.log(process.volatility)}
     if isinstance(process, Garch):
         point |= _garch_coordinates(process)
+    if isinstance(process, (Garch, Egarch)):
+        point |= _innovation_coordinates(process.innovation)
+    for name, (part, field, there, _) in ONE_FIELD.items():
+        if isinstance(process, part):
+            point[name] = there(getattr(process, field))
     if jumps is not None and jumps.intensity > 0:
         point["log_jump_intensity"] = math.log(jumps.intensity)
         point |= _merton_coordinates(jumps) if isinstance(jumps, Merton) else _kou_coordinates(jumps)
@@ -75,9 +112,14 @@ def _garch_coordinates(process: Garch) -> dict[str, float]:
         point["logit_persistence"] = _logit(process.persistence)
         if 0 < share < 1:
             point["logit_alpha_share"] = _logit(share)
-    if isinstance(process.innovation, StudentT):
-        point["log_degrees_above_two"] = math.log(process.innovation.degrees_of_freedom - 2)
     return point
+
+
+def _innovation_coordinates(innovation: Innovation) -> dict[str, float]:
+    if isinstance(innovation, Normal):
+        return {}
+    point = {"log_degrees_above_two": math.log(innovation.degrees_of_freedom - 2)}
+    return point | ({"atanh_skew": math.atanh(innovation.skew)} if isinstance(innovation, SkewedT) else {})
 
 
 def _merton_coordinates(jumps: Merton) -> dict[str, float]:
@@ -106,6 +148,11 @@ def at(process: Process, jumps: Jumps | None, point: Mapping[str, float]) -> tup
         values["volatility"] = min(math.exp(point["log_volatility"]), 1_000.0)
     if isinstance(process, Garch):
         values |= _garch_values(process, point)
+    if isinstance(process, (Garch, Egarch)) and not isinstance(process.innovation, Normal):
+        values["innovation"] = process.innovation.model_copy(update=_innovation_values(point))
+    for name, (part, field, _, back) in ONE_FIELD.items():
+        if isinstance(process, part) and name in point:
+            values[field] = back(point[name])
     return process.model_copy(update=values), jumps
 
 
@@ -118,9 +165,15 @@ def _garch_values(process: Garch, point: Mapping[str, float]) -> dict[str, objec
         share = _logistic(own["logit_alpha_share"]) if "logit_alpha_share" in own else arch_part / process.persistence
         scale = persistence * share / arch_part if arch_part > 0 else 0.0
         values = {"alpha": process.alpha * scale, "gamma": process.gamma * scale, "beta": persistence * (1 - share)}
-    if "log_degrees_above_two" in point and isinstance(process.innovation, StudentT):
-        degrees = 2 + min(max(math.exp(point["log_degrees_above_two"]), 0.01), 998.0)
-        values["innovation"] = process.innovation.model_copy(update={"degrees_of_freedom": degrees})
+    return values
+
+
+def _innovation_values(point: Mapping[str, float]) -> dict[str, float]:
+    values = {}
+    if "log_degrees_above_two" in point:
+        values["degrees_of_freedom"] = 2 + min(max(math.exp(point["log_degrees_above_two"]), 0.01), 998.0)
+    if "atanh_skew" in point:
+        values["skew"] = _tanh(point["atanh_skew"])
     return values
 
 

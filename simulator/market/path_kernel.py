@@ -8,9 +8,31 @@ on a path touches that path alone.
 import numpy as np
 
 from simulator.kernel import kernel, rule
+from simulator.market.copula_kernel import student_scores
+from simulator.market.correlation_kernel import (
+    converge,
+    factorise,
+    learn_correlation,
+    mean_correlation,
+    mix_each,
+    start_correlation,
+    step_correlation,
+)
 from simulator.market.draws import DEGREE, ROUNDER, exponential, quantiles, uniforms
+from simulator.market.heston_kernel import annualise_heston, heston
 from simulator.market.jump_kernel import jump
-from simulator.market.step_law import CHUNK, NO_JUMPS
+from simulator.market.step_law import (
+    CHUNK,
+    CONVERGING,
+    DCC,
+    DISTANCE,
+    EXPONENTIAL,
+    LINEAR,
+    NO_JUMPS,
+    PEG,
+    PULL,
+    SQUARE_ROOT,
+)
 from simulator.market.tables import (
     CUMULANT_BASE,
     CUMULANT_LEFT,
@@ -106,6 +128,25 @@ def recur(h, e, omega, alpha, gamma, beta, ceiling):
 
 
 @rule
+def recur_logarithm(h, e, omega, alpha, gamma, beta, mean_size, ceiling, work, power, factor):
+    """EGARCH variance of the next step (Nelson 1991), from the diffusive shock alone."""
+    for i in range(h.shape[0]):
+        z = e[i] / np.sqrt(h[i])
+        work[i] = omega[i] + alpha[i] * (abs(z) - mean_size[i]) + gamma[i] * z + beta[i] * np.log(h[i])
+    exponential(work, 1.0, power, factor, h)
+    for i in range(h.shape[0]):
+        h[i] = min(h[i], ceiling[i])
+
+
+@rule
+def pull_back(level, own, draw, growth):
+    """Growth of the log price of a peg in a step: the way back of its distance, `level` + the distance at the start."""
+    for i in range(level.shape[0]):
+        c = own[draw[i]]
+        growth[i] = c[PULL] * (level[i] + c[DISTANCE])
+
+
+@rule
 def bridge(position, e, h, z, substep, substeps):
     """One substep of the Brownian bridge from 0 to the shock e with the step's own variance h, in place."""
     left = float(substeps - substep)
@@ -136,10 +177,13 @@ def gather(source, draw):
 
 
 @rule
-def draw_steps(key, step, first, copula, innovation, innovations, z, counts, work):
-    """Innovations of unit variance into `z[asset]`, and where the numbers of jumps stand into `counts[asset]`."""
+def draw_steps(keys, step, first, copula, moves, factor, innovation, innovations, z, counts, work):
+    """Innovations of unit variance into `z[asset]`, and where the numbers of jumps stand into `counts[asset]`.
+
+    Where correlation `moves`, `factor` [asset, asset, path] is that of the step.
+    """
     for a in range(z.shape[0]):
-        uniforms(key, step, a, first, 0, work[0], counts[a])
+        uniforms(keys.steps, step, a, first, 0, work[0], counts[a])
         if copula.independent:
             quantiles(work[0], z[a], work[1], work[2], innovation[a], innovations)
         else:
@@ -148,59 +192,164 @@ def draw_steps(key, step, first, copula, innovation, innovations, z, counts, wor
             copy(work[3], counts[a])
     if copula.independent:
         return
-    mix(z, copula.factor)
-    mix(counts, copula.factor)
+    tie(z, copula, moves, factor)
+    tie(counts, copula, moves, factor)
+    if copula.is_student:
+        uniforms(keys.mixing, step, 0, first, 0, work[0], work[3])
+        quantiles(work[0], work[1], work[2], work[4], copula.no_offset, copula.normal_table)
+        student_scores(z, work[1], copula.asymmetry, copula.root_mixing, copula.scores)
+        quantiles(work[3], work[1], work[2], work[4], copula.no_offset, copula.normal_table)
+        student_scores(counts, work[1], copula.asymmetry, copula.root_mixing, copula.scores)
+
+
+@rule
+def tie(z, copula, moves, factor):
+    """Correlate rows of independent normals in place, by the market's own matrix or by that of the step."""
+    if moves:
+        mix_each(z, factor)
+    else:
+        mix(z, copula.factor)
+
+
+@rule
+def to_innovations(z, copula, innovation, innovations, work):
+    """Normal scores to innovations, in place."""
+    if copula.independent:
+        return
     for a in range(z.shape[0]):
         if not copula.is_normal[a]:
             innovate(z[a], innovation[a], innovations, work[1], work[2], z[a])
 
 
 @rule
-def draw_bridge(key, step, first, n, copula, even, odd, work):
+def draw_variances(key, step, first, copula, moves, factor, w, work):
+    """Standard normals of Heston's variances into `w[asset]`, tied as the prices are."""
+    for a in range(w.shape[0]):
+        uniforms(key, step, a, first, 0, work[0], work[3])
+        quantiles(work[0], w[a], work[1], work[2], copula.no_offset, copula.normal_table)
+    if not copula.independent:
+        tie(w, copula, moves, factor)
+
+
+@rule
+def draw_bridge(key, step, first, n, copula, moves, factor, even, odd, work):
     """Correlated standard normals of two substeps into `even[asset]` and `odd[asset]`."""
     for a in range(even.shape[0]):
         uniforms(key, step, a, first, n, work[0], work[3])
         quantiles(work[0], even[a], work[1], work[2], copula.no_offset, copula.normal_table)
         quantiles(work[3], odd[a], work[1], work[2], copula.no_offset, copula.normal_table)
     if not copula.independent:
-        mix(even, copula.factor)
-        mix(odd, copula.factor)
+        tie(even, copula, moves, factor)
+        tie(odd, copula, moves, factor)
+
+
+@rule
+def annualise_peg(h, h_base, jump_variance, base_jumps, rho, per_year, out):
+    """Annualised standard deviation of a peg to an asset: its own variance and its base's, normal scores correlated by `rho`."""
+    for i in range(h.shape[0]):
+        both = h[i] + h_base[i] + 2.0 * rho * np.sqrt(h[i] * h_base[i])
+        out[i] = np.sqrt((both + jump_variance[i] + base_jumps[i]) * per_year)
 
 
 @kernel
-def fill_chunk(price, volatility, keys, first, at, draw, start, law):
-    """All steps of paths `at` .. `at + n - 1` of a block whose path 0 has the id `first`; n is the length of `draw`."""
+def fill_chunk(price, volatility, correlation, convergence, keys, first, at, draw, start, law):
+    """All steps of paths `at` .. `at + n - 1` of a block whose path 0 has the id `first`; n is the length of `draw`.
+
+    `correlation` [step, path] is filled where correlation moves: by its own dynamics, or where `convergence` [step] is not empty.
+    """
     assets, n = start.shape
     steps = volatility.shape[0]
     substeps = (price.shape[0] - 1) // steps
     omega, alpha, gamma, beta = gather(law.omega, draw), gather(law.alpha, draw), gather(law.gamma, draw), gather(law.beta, draw)
-    ceiling = gather(law.ceiling, draw)
+    ceiling, own_level, mean_size = gather(law.ceiling, draw), gather(law.level, draw), gather(law.mean_size, draw)
     drift, jump_variance = gather(law.drift, draw), gather(law.jump_variance, draw)
     innovation, cumulant = gather(law.innovation, draw), gather(law.cumulant, draw)
     h, e, level, growth = start.copy(), np.empty((assets, n)), np.zeros((assets, n)), np.empty((assets, n))
-    counts, jumped, work = np.empty((assets, n)), np.zeros((assets, n)), np.empty((4, n))
+    counts, jumped, work = np.empty((assets, n)), np.zeros((assets, n)), np.empty((5, n))
     moments = np.zeros((assets, substeps, n))
-    jumps, least = law.jumps, smallest(law.jumps.counts)
+    jumps, least, copula = law.jumps, smallest(law.jumps.counts), law.copula
+    has_roots, moves = any_is(law.family, SQUARE_ROOT), copula.dynamics != 0 or convergence.shape[0] > 0
+    w, spread = (np.empty((assets, n)), np.empty((assets, n))) if has_roots else (e, h)
+    matrices = n if moves else 0
+    q, factor, c = np.zeros((assets, assets, matrices)), np.zeros((assets, assets, matrices)), np.zeros(matrices)
+    start_correlation(copula.matrix, q)
     for a in range(assets):
         for i in range(at, at + n):
             price[0, a, i] = law.price[a]
     for step in range(steps):
-        draw_steps(keys.steps, step, first + at, law.copula, innovation, law.innovations, e, counts, work)
+        if copula.dynamics == CONVERGING:
+            converge(copula, h, own_level, c)
+        if moves:
+            step_correlation(copula, q, c, convergence[step] if convergence.shape[0] > 0 else 0.0, factor)
+            mean_correlation(factor, correlation[step, at : at + n])
+            factorise(factor)
+        draw_steps(keys, step, first + at, copula, moves, factor, innovation, law.innovations, e, counts, work)
+        if copula.dynamics == DCC:
+            learn_correlation(copula, e, q)
+        to_innovations(e, copula, innovation, law.innovations, work)
+        if has_roots:
+            draw_variances(keys.variance, step, first + at, copula, moves, factor, w, work)
         for a in range(assets):
-            annualise(h[a], jump_variance[a], law.per_year, volatility[step, a, at : at + n])
+            family, out = law.family[a], volatility[step, a, at : at + n]
+            if family == SQUARE_ROOT:
+                annualise_heston(h[a], law.own[a], draw, jump_variance[a], law.per_year, out)
+            elif law.base[a] >= 0:
+                b = law.base[a]
+                annualise_peg(h[a], h[b], jump_variance[a], jump_variance[b], copula.matrix[a, b], law.per_year, out)
+            else:
+                annualise(h[a], jump_variance[a], law.per_year, out)
+        for a in range(assets):
+            family = law.family[a]
             if jumps.kind[a] != NO_JUMPS:
                 jump(counts[a], least[a], jumps, a, draw, keys.jumps, step, first + at, jumped[a], moments[a])
-            if law.copula.is_normal[a]:
+            if has_roots:
+                copy(h[a], spread[a])
+            if family == SQUARE_ROOT:
+                heston(h[a], work[0], e[a], w[a], law.own[a], draw, drift[a], growth[a])
+                for i in range(n):
+                    spread[a, i] = 0.5 * (h[a, i] + work[0, i])
+                copy(work[0], h[a])
+                continue
+            if family == PEG:
+                pull_back(level[a], law.own[a], draw, growth[a])
+            elif copula.is_normal[a]:
                 compensate_normal(h[a], drift[a], growth[a])
             else:
                 compensate(h[a], drift[a], cumulant[a], law.cumulants, work[0], work[1], growth[a])
             scale_up(h[a], e[a])
         if substeps > 1:
-            between(price, keys.bridge, step, first, at, law.copula, law.price, h, e, level, growth, moments, work)
+            tied = (copula, moves, factor)
+            between(price, keys.bridge, step, first, at, tied, law.base, law.price, spread, e, level, growth, moments, work)
         for a in range(assets):
             move(level[a], growth[a], e[a], jumped[a])
-            exponential(level[a], law.price[a], work[0], work[1], price[(step + 1) * substeps, a, at : at + n])
-            recur(h[a], e[a], omega[a], alpha[a], gamma[a], beta[a], ceiling[a])
+        for a in range(assets):
+            place(level, a, law.base[a], work[2])
+            exponential(work[2], law.price[a], work[0], work[1], price[(step + 1) * substeps, a, at : at + n])
+            if law.family[a] == LINEAR:
+                recur(h[a], e[a], omega[a], alpha[a], gamma[a], beta[a], ceiling[a])
+            elif law.family[a] == EXPONENTIAL:
+                recur_logarithm(
+                    h[a], e[a], omega[a], alpha[a], gamma[a], beta[a], mean_size[a], ceiling[a], work[2], work[0], work[1]
+                )
+
+
+@rule
+def any_is(values, wanted):
+    """Whether one of `values` is `wanted`."""
+    found = False
+    for i in range(values.shape[0]):
+        found = found or values[i] == wanted
+    return found
+
+
+@rule
+def place(level, a, base, out):
+    """The log price of asset `a` since the start: its own, and that of its base if it is pegged to one."""
+    for i in range(out.shape[0]):
+        out[i] = level[a, i]
+    if base >= 0:
+        for i in range(out.shape[0]):
+            out[i] += level[base, i]
 
 
 @rule
@@ -211,44 +360,60 @@ def move(level, growth, e, jumped):
 
 
 @kernel
-def between(price, key, step, first, at, copula, initial, h, e, level, growth, moments, work):
+def between(price, key, step, first, at, tied, base, initial, h, e, level, growth, moments, work):
     """The substeps inside one market step: growth even in time, shocks by a bridge, jumps where they fall."""
     assets, n = h.shape
-    substeps = moments.shape[1]
+    substeps, (copula, moves, factor) = moments.shape[1], tied
     position, jumped = np.zeros((assets, n)), np.zeros((assets, n))
-    even, odd = np.empty((assets, n)), np.empty((assets, n))
+    even, odd, inside = np.empty((assets, n)), np.empty((assets, n)), np.empty((assets, n))
     for substep in range(substeps - 1):
         if substep % 2 == 0:
-            draw_bridge(key, step, first + at, substep // 2, copula, even, odd, work)
+            draw_bridge(key, step, first + at, substep // 2, copula, moves, factor, even, odd, work)
         z = even if substep % 2 == 0 else odd
         share = (substep + 1) / substeps
         for a in range(assets):
             bridge(position[a], e[a], h[a], z[a], substep, substeps)
             for i in range(n):
                 jumped[a, i] += moments[a, substep, i]
-                work[2, i] = level[a, i] + share * growth[a, i] + position[a, i] + jumped[a, i]
+                inside[a, i] = level[a, i] + share * growth[a, i] + position[a, i] + jumped[a, i]
+        for a in range(assets):
+            place(inside, a, base[a], work[2])
             exponential(work[2], initial[a], work[0], work[1], price[step * substeps + substep + 1, a, at : at + n])
 
 
 @kernel
-def fill(price, volatility, keys, first, draw, start, law):
+def fill(price, volatility, correlation, convergence, keys, first, draw, start, law):
     """Fill `price` [substep + 1, asset, path] and `volatility` [step, asset, path] from `start` [asset, path], `draw` [path]."""
     for at in range(0, draw.shape[0], CHUNK):
         stop = min(at + CHUNK, draw.shape[0])
-        fill_chunk(price, volatility, keys, first, at, draw[at:stop], start[:, at:stop].copy(), law)
+        own = start[:, at:stop].copy()
+        fill_chunk(price, volatility, correlation, convergence, keys, first, at, draw[at:stop], own, law)
 
 
 @kernel
-def settle(variance, key, first, steps, law):
-    """Run the variances [asset, chain] of the first draw for `steps` steps, as `fill` does, without prices."""
+def settle(variance, keys, first, steps, law):
+    """Run the variances [asset, chain] of the first draw for `steps` steps, as `fill` does, but at one correlation."""
     assets, n = variance.shape
     draw = np.zeros(n, np.int64)
     omega, alpha, gamma, beta = gather(law.omega, draw), gather(law.alpha, draw), gather(law.gamma, draw), gather(law.beta, draw)
-    ceiling = gather(law.ceiling, draw)
-    innovation = gather(law.innovation, draw)
-    e, unused, work = np.empty((assets, n)), np.empty((assets, n)), np.empty((4, n))
+    ceiling, mean_size, innovation = gather(law.ceiling, draw), gather(law.mean_size, draw), gather(law.innovation, draw)
+    e, unused, work = np.empty((assets, n)), np.empty((assets, n)), np.empty((5, n))
+    w, still, no_factor = np.empty((assets, n)), np.zeros(n), np.empty((0, 0, 0))
+    has_roots = any_is(law.family, SQUARE_ROOT)
     for step in range(steps):
-        draw_steps(key, step, first, law.copula, innovation, law.innovations, e, unused, work)
+        draw_steps(keys, step, first, law.copula, False, no_factor, innovation, law.innovations, e, unused, work)
+        to_innovations(e, law.copula, innovation, law.innovations, work)
+        if has_roots:
+            draw_variances(keys.variance, step, first, law.copula, False, no_factor, w, work)
         for a in range(assets):
+            if law.family[a] == SQUARE_ROOT:
+                heston(variance[a], work[0], e[a], w[a], law.own[a], draw, still, work[1])
+                copy(work[0], variance[a])
+                continue
             scale_up(variance[a], e[a])
-            recur(variance[a], e[a], omega[a], alpha[a], gamma[a], beta[a], ceiling[a])
+            if law.family[a] == LINEAR:
+                recur(variance[a], e[a], omega[a], alpha[a], gamma[a], beta[a], ceiling[a])
+            elif law.family[a] == EXPONENTIAL:
+                recur_logarithm(
+                    variance[a], e[a], omega[a], alpha[a], gamma[a], beta[a], mean_size[a], ceiling[a], work[2], work[0], work[1]
+                )

@@ -20,7 +20,8 @@ class MarketPaths:
 
     `price` [usd] is float64 [substep + 1, asset, path], C-contiguous, row 0 the initial price; `volatility` [1/sqrt(year)]
     is float64 [market step, asset, path], the conditional standard deviation (diffusion and jumps) known at the *start* of
-    that market step.
+    that market step. `correlation` [market step, path] is the mean over pairs of the correlation of normal scores known at the
+    start of that step; None where there is one asset or nothing is known.
     """
 
     assets: tuple[str, ...]
@@ -28,6 +29,7 @@ class MarketPaths:
     substeps: int  # substeps in one market step
     price: np.ndarray
     volatility: np.ndarray
+    correlation: np.ndarray | None = None
 
     @property
     def n_paths(self) -> int:

@@ -1,4 +1,4 @@
-"""Laws of innovations as tables: the quantile of a truncated Student-t, and its cumulant function for the compensator.
+"""Laws of innovations as tables: the quantile of a truncated Student-t, skewed or not, and its cumulant for the compensator.
 
 `innovation_table` maps a standard normal to an innovation of the law, so that a Gaussian copula can join assets; `tail_table`
 maps a uniform to it, one look-up fewer, for assets that nothing joins; `cumulant_table` holds log E[exp(sqrt(h) z)] / h over the
@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from simulator.kernel import kernel
+from simulator.kernel import kernel, normal
 from simulator.market.draws import DEGREE, LOWEST_TAIL, MANTISSA, TAIL_BITS, TAIL_OCTAVES, hermite
 
 REACH = 8.5  # [standard deviations] of the normal coordinate; a uniform of 53 bits ends at 8.2
@@ -56,6 +56,35 @@ def _beta_fraction(a, b, x):
         if abs(d * c - 1.0) < 2e-16:
             break
     return h
+
+
+@kernel
+def incomplete_gamma(a, x, upper):
+    """The regularised incomplete gamma function P(a, x), or Q = 1 - P if `upper`, by series or fraction (Gautschi 1979)."""
+    if x <= 0.0:
+        return 1.0 if upper else 0.0
+    front = math.exp(a * math.log(x) - x - math.lgamma(a))
+    if x < a + 1.0:
+        term = 1.0 / a
+        total = term
+        for n in range(1, 10_000):
+            term *= x / (a + n)
+            total += term
+            if term < 1e-17 * total:
+                break
+        return 1.0 - front * total if upper else front * total
+    b = x + 1.0 - a
+    c, d = 1e300, 1.0 / b
+    h = d
+    for n in range(1, 10_000):
+        an = -n * (n - a)
+        b += 2.0
+        d = 1.0 / (an * d + b)
+        c = b + an / c
+        h *= d * c
+        if abs(d * c - 1.0) < 2e-16:
+            break
+    return front * h if upper else 1.0 - front * h
 
 
 @kernel
@@ -139,6 +168,101 @@ def _tail_point(x, kept, nu, scale):
     """The quantile with its slope and curvature in the tail probability."""
     slope = -kept / _density(x, nu)
     return scale * x, scale * slope, scale * slope * slope * (nu + 1.0) * x / (nu + x * x)
+
+
+@kernel
+def skewed_table(nu, skew, cut, table):
+    """As `innovation_table`, for Hansen's skewed t (1994) cut at `cut` deviations, then centred and scaled again.
+
+    Its density bends at the mode, so the segment that holds the mode is right to 1e-5, all others to 1e-9.
+    """
+    c = math.exp(math.lgamma(0.5 * (nu + 1.0)) - math.lgamma(0.5 * nu)) / math.sqrt(math.pi * (nu - 2.0))
+    a = 4.0 * skew * c * (nu - 2.0) / (nu - 1.0)
+    b, s = math.sqrt(1.0 + 3.0 * skew * skew - a * a), math.sqrt((nu - 2.0) / nu)
+    low, high = _skewed_tail(-cut, nu, skew, a, b, s, False), _skewed_tail(cut, nu, skew, a, b, s, True)
+    kept = 1.0 - low - high
+    left = _skewed_point(-REACH, low, high, kept, nu, skew, a, b, s)
+    for i in range(SEGMENTS):
+        right = _skewed_point((i + 1) * WIDTH - REACH, low, high, kept, nu, skew, a, b, s)
+        hermite(table, i, WIDTH, left, right)
+        left = right
+    mean, square = 0.0, 0.0
+    for i in range(SEGMENTS):
+        w = i * WIDTH - REACH
+        weight = WIDTH * math.exp(-0.5 * w * w) / math.sqrt(2.0 * math.pi)
+        mean += weight * table[i * (DEGREE + 1)]
+        square += weight * table[i * (DEGREE + 1)] ** 2
+    scale = 1.0 / math.sqrt(square - mean * mean)
+    for i in range(SEGMENTS):
+        table[i * (DEGREE + 1)] -= mean
+        for j in range(DEGREE + 1):
+            table[i * (DEGREE + 1) + j] *= scale
+
+
+@kernel
+def _skewed_tail(z, nu, skew, a, b, s, upper):
+    """P(Z > z) if `upper`, else P(Z < z), of Hansen's law; for a z beyond the mode on that side."""
+    side = 1.0 + skew if upper else 1.0 - skew
+    return side * _tail(abs(b * z + a) / (s * side), nu)
+
+
+@kernel
+def _skewed_point(w, low, high, kept, nu, skew, a, b, s):
+    """The quantile of the cut law at a standard normal w, with its slope and curvature in w."""
+    below = low + kept * 0.5 * math.erfc(-w / math.sqrt(2.0))
+    above = high + kept * 0.5 * math.erfc(w / math.sqrt(2.0))
+    sign = -1.0 if below < 0.5 * (1.0 - skew) else 1.0
+    side = 1.0 + sign * skew
+    tail = (below if sign < 0.0 else above) / side
+    t = _solve_tail(tail, max(-normal(tail), 0.0) if tail < 0.5 else 0.0, nu)
+    slope = kept * math.exp(-0.5 * w * w) / math.sqrt(2.0 * math.pi) * s / (b * _density(t, nu))
+    turn = (nu + 1.0) * t / (nu + t * t) * sign * b / (side * s) * slope
+    return (sign * side * s * t - a) / b, slope, slope * (turn - w)
+
+
+@kernel
+def skewed_cumulant_table(innovations, table):
+    """As `cumulant_table`, for a law of mean 0 that need not be symmetric."""
+    z = np.empty(SEGMENTS)
+    weight = np.empty(SEGMENTS)
+    for i in range(SEGMENTS):
+        w = i * WIDTH - REACH
+        z[i] = innovations[i * (DEGREE + 1)]
+        weight[i] = WIDTH * math.exp(-0.5 * w * w) / math.sqrt(2.0 * math.pi)
+    per_octave = 1 << CUMULANT_BITS
+    left = _skewed_cumulant_point(LOWEST_VARIANCE, z, weight)
+    for octave in range(CUMULANT_OCTAVES):
+        width = LOWEST_VARIANCE * 2.0**octave / per_octave
+        for j in range(per_octave):
+            right = _skewed_cumulant_point((per_octave + j + 1) * width, z, weight)
+            hermite(table, octave * per_octave + j, width, left, right)
+            left = right
+
+
+@kernel
+def _beyond_linear(x):
+    """exp(x) - 1 - x without cancellation."""
+    if abs(x) > 0.1:
+        return math.expm1(x) - x
+    return x * x * (0.5 + x * (1 / 6 + x * (1 / 24 + x * (1 / 120 + x * (1 / 720 + x * (1 / 5040 + x / 40320))))))
+
+
+@kernel
+def _skewed_cumulant_point(h, z, weight):
+    """K(h) / h with its slope and curvature in h, where K(h) = log E[exp(sqrt(h) z)] and E[z] = 0."""
+    s = math.sqrt(h)
+    grown, first, second = 0.0, 0.0, 0.0
+    for i in range(z.shape[0]):
+        more = math.expm1(s * z[i])
+        grown += weight[i] * _beyond_linear(s * z[i])
+        first += weight[i] * z[i] * more
+        second += weight[i] * z[i] * z[i] * (1.0 + more)
+    k = math.log1p(grown)
+    k1 = first / (1.0 + grown)
+    k2 = second / (1.0 + grown) - k1 * k1
+    slope = k1 / (2.0 * s)
+    curvature = (k2 - k1 / s) / (4.0 * h)
+    return k / h, (slope - k / h) / h, (curvature - 2.0 * (slope - k / h) / h) / h
 
 
 @kernel

@@ -187,7 +187,8 @@ def _fill(market: History, window: Window, grid: Grid, seed: int, purpose: str, 
     if first < 0 or count < 1:
         raise ValueError(f"`first >= 0` and `count >= 1` must hold, but got {first} and {count}")
     independent = bool((window.correlation == np.eye(assets)).all())
-    copula = Copula(independent, window.correlation, np.ones(assets, np.bool_), NORMAL_TABLE, np.zeros(CHUNK, np.int64))
+    is_normal, no_offset = np.ones(assets, np.bool_), np.zeros(CHUNK, np.int64)
+    copula = Copula(independent, window.correlation, is_normal, NORMAL_TABLE, no_offset, np.eye(assets))
     price = np.empty((grid.steps + 1, assets, count))
     volatility = np.empty((grid.market_steps, assets, count))
     key = stream(seed, purpose, "market", "bridge")

@@ -29,7 +29,8 @@ def fill_from_rows(price, volatility, key, first, rows, returns, variance, decay
     for at in range(0, paths, CHUNK):
         n = min(CHUNK, paths - at)
         h, e, level, still = np.empty((assets, n)), np.empty((assets, n)), np.zeros((assets, n)), np.zeros((assets, n))
-        moments, work = np.zeros((assets, substeps, n)), np.empty((4, n))
+        moments, work = np.zeros((assets, substeps, n)), np.empty((5, n))
+        no_factor, no_base = np.empty((0, 0, 0)), np.full(assets, -1)
         for a in range(assets):
             for i in range(n):
                 h[a, i] = variance[a]
@@ -40,7 +41,9 @@ def fill_from_rows(price, volatility, key, first, rows, returns, variance, decay
                 for i in range(n):
                     e[a, i] = returns[rows[step, at + i], a]
             if substeps > 1:
-                between(price, key, step, first, at, copula, initial, h, e, level, still, moments, work)
+                between(
+                    price, key, step, first, at, (copula, False, no_factor), no_base, initial, h, e, level, still, moments, work
+                )
             for a in range(assets):
                 move(level[a], still[a], e[a], still[a])
                 exponential(level[a], initial[a], work[0], work[1], price[(step + 1) * substeps, a, at : at + n])

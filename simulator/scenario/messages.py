@@ -32,6 +32,12 @@ RELATION = {
     "less_than": ("<", "lt"),
     "less_than_equal": ("<=", "le"),
 }
+# what the literature has a name for and a scenario says with two parts
+KNOWN_AS = {
+    "bates": 'write process = { kind = "heston", ... } and jumps = { kind = "merton", ... }: together they are Bates',
+    "gjr": 'write process = { kind = "garch", gamma = ... }: GARCH with gamma is GJR',
+    "jump-diffusion": 'write process = { kind = "geometric-brownian", ... } and jumps = { kind = "merton" or "kou", ... }',
+}
 PATTERNS = {
     r"^[a-z0-9][a-z0-9-]{0,63}$": "1 to 64 lower-case letters, digits and hyphens, the first no hyphen",
     r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$": "1 to 32 letters, digits, dots, hyphens and underscores, the first a letter or digit",
@@ -121,7 +127,8 @@ def _problem(place: Place, error: dict[str, Any], model: type[BaseModel]) -> Pro
             return Problem(
                 (*place, "kind"), f"expected text in quotes, but got {described(given)}; there are {', '.join(allowed)}"
             )
-        return Problem((*place, "kind"), f"unknown kind {quoted(given)}; {did_you_mean(given, allowed)}")
+        hint = KNOWN_AS.get(given) or did_you_mean(given, allowed)
+        return Problem((*place, "kind"), f"unknown kind {quoted(given)}; {hint}")
     if kind == "union_tag_not_found":
         return Problem((*place, "kind"), f"is missing; there are {', '.join(_tags(model, error['loc']))}")
     if kind in ("too_short", "too_long"):

@@ -68,6 +68,17 @@ process = { kind = "geometric-brownian", volatility = 0.6 }
 """
 )
 
+CORRELATION = "correlation = [[1.0, 0.8], [0.8, 1.0]]\n"
+DYNAMICS = "correlation_dynamics = "
+BTC_PROCESS = 'process = { kind = "geometric-brownian", volatility = 0.6 }'
+HESTON = 'kind = "heston", volatility = 0.8, volatility_today = 0.7, mean_reversion = 1, volatility_of_variance = 2.0'
+PEG = 'kind = "ornstein-uhlenbeck", volatility = 0.1, half_life = 86400'
+
+
+def process(text: str) -> str:
+    return f"process = {{ {text} }}"
+
+
 # name of the case: (the sound file, what is replaced, by what, and so on); an empty "what is replaced" adds at the end
 CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     # syntax
@@ -86,7 +97,8 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     "names-not-built": (P, "[calibration]\n", "[[stress]]\nshock = 0.5\n\n[calibration]\n"),
     # kinds
     "kinds-misspelt": (P, 'kind = "kou"', 'kind = "ku"'),
-    "kinds-unknown": (P, 'kind = "garch"', 'kind = "heston"'),
+    "kinds-unknown": (P, 'kind = "garch"', 'kind = "stochastic"'),
+    "kinds-known-as": (P, 'kind = "garch"', 'kind = "bates"'),
     "kinds-missing": (P, 'backstop = { kind = "vault", capital = 1e6 }', "backstop = { capital = 1e6 }"),
     "kinds-number": (P, 'kind = "keepers"', "kind = 3"),
     "kinds-choice": (P, 'start = "today"', 'start = "tomorrow"'),
@@ -170,6 +182,46 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     "processes-gjr-negative": (P, ETH_PROCESS, garch(gamma=-0.1)),
     "processes-two-degrees": (P, "degrees_of_freedom = 3.6", "degrees_of_freedom = 2"),
     "processes-max-move": (P, "degrees_of_freedom = 3.6", "degrees_of_freedom = 3.6, max_move = 1"),
+    "processes-egarch-beta": (
+        P,
+        ETH_PROCESS,
+        process('kind = "egarch", volatility = 0.8, alpha = 0.1, beta = 1, volatility_today = 0.7'),
+    ),
+    "processes-skew": (
+        P,
+        'kind = "student-t", degrees_of_freedom = 3.6',
+        'kind = "skewed-t", degrees_of_freedom = 3.6, skew = -1',
+    ),
+    "processes-skewed-degrees": (
+        P,
+        'kind = "student-t", degrees_of_freedom = 3.6',
+        'kind = "skewed-t", degrees_of_freedom = 1.9, skew = -0.1',
+    ),
+    "processes-heston-leverage": (P, ETH_PROCESS, process(HESTON + ", leverage = -1.2")),
+    "warning-feller": (P, ETH_PROCESS, process(HESTON)),
+    "processes-no-premium": (P, ETH_PROCESS, process(HESTON) + '\nmeasure = "risk-neutral"'),
+    "processes-no-jump-premium": (P, ETH_PROCESS, process(HESTON) + '\nmeasure = "risk-neutral"\nvariance_premium = 1.2'),
+    "processes-premium-of-returns": (P, "price = 60000", "price = 60000\nvariance_premium = 1.2"),
+    "processes-garch-of-options": (P, "price = 2500", 'price = 2500\nmeasure = "risk-neutral"\nvariance_premium = 1.2'),
+    "processes-peg-to-nothing": (P, BTC_PROCESS, process(PEG + ', base = "SOL"')),
+    "processes-peg-to-itself": (P, BTC_PROCESS, process(PEG + ', base = "BTC"')),
+    "processes-peg-to-a-peg": (P, BTC_PROCESS, process(PEG + ', base = "ETH"'), ETH_PROCESS, process(PEG)),
+    "processes-peg-that-drifts": (P, BTC_PROCESS, process(PEG) + "\ndrift = 0.1"),
+    "processes-dcc": (P, CORRELATION, CORRELATION + DYNAMICS + '{ kind = "dcc", alpha = 0.1, beta = 0.9 }\n'),
+    "processes-dcc-without-correlation": (P, CORRELATION, DYNAMICS + '{ kind = "dcc", alpha = 0.1, beta = 0.8 }\n'),
+    "processes-converging-order": (
+        P,
+        CORRELATION,
+        CORRELATION + DYNAMICS + '{ kind = "converging", starts_at = 4, full_at = 2, level = 0.5, half_life = 7200 }\n',
+    ),
+    "processes-converging-without-variance": (
+        P,
+        CORRELATION,
+        CORRELATION + DYNAMICS + '{ kind = "converging", starts_at = 1, full_at = 2, level = 0.5, half_life = 7200 }\n',
+        ETH_PROCESS,
+        process('kind = "geometric-brownian", volatility = 0.8'),
+    ),
+    "processes-copula-degrees": (P, CORRELATION, CORRELATION + 'copula = { kind = "student-t", degrees_of_freedom = 0.5 }\n'),
     "processes-infinite-mean": (P, "eta_up = 25", "eta_up = 1"),
     "processes-too-many-jumps": (P, "intensity = 10", "intensity = 900000"),
     "processes-jumps-in-every-step": (

@@ -7,7 +7,8 @@ import pytest
 
 from simulator.estimation.comparison import Measures, compare, comparison_frame, duration, hill_index
 from simulator.market import Asset, ModelMarket
-from simulator.market.processes import Garch, StudentT
+from simulator.market.innovations import StudentT
+from simulator.market.processes import Garch
 
 HOUR = 3600.0
 

@@ -12,8 +12,9 @@ from simulator.estimation.errors import FitError
 from simulator.estimation.fit import MarketFit, fit_market
 from simulator.estimation.settings import FitSettings
 from simulator.market import ModelMarket
+from simulator.market.innovations import StudentT
 from simulator.market.price_file import PriceTable
-from simulator.market.processes import Garch, StudentT
+from simulator.market.processes import Garch
 
 START = datetime(2022, 1, 1, tzinfo=UTC)
 LATE = datetime(2030, 1, 1, tzinfo=UTC)

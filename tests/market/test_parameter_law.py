@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from simulator.market import Grid
+from simulator.market.innovations import StudentT
 from simulator.market.law import at, coordinates
-from simulator.market.processes import Garch, StudentT
+from simulator.market.processes import Garch
 
 GRID = Grid(market_step=3600.0, transition=1, horizon=1)
 

@@ -9,8 +9,9 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from simulator.market import Asset, Grid, Market, MarketPaths, ModelMarket
+from simulator.market.innovations import Innovation
 from simulator.market.jumps import Jumps
-from simulator.market.processes import Innovation, Process
+from simulator.market.processes import Process
 
 GARCH = {"kind": "garch", "volatility": 0.8, "alpha": 0.1, "beta": 0.85, "volatility_today": 0.7}
 KOU = {"kind": "kou", "intensity": 10.0, "up_probability": 0.4, "eta_up": 20.0, "eta_down": 15.0}
