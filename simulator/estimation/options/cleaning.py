@@ -14,8 +14,7 @@ from simulator.estimation.options.parity import forwards
 from simulator.estimation.options.quotes import ARRAYS, Quotes
 from simulator.market.price_rows import EPOCH, PriceFileError
 from simulator.parameters import YEAR
-from simulator.pricing.black_scholes import greeks
-from simulator.pricing.implied_volatility import implied_volatility
+from simulator.pricing.black_scholes import greeks, implied_volatility
 
 SOURCES = ("mid", "mark")
 
@@ -71,14 +70,16 @@ def clean(chain: Chain, rules: Rules, currency: str | None = None) -> Cleaned:
     if len(moments) != 1:
         raise PriceFileError([f"a snapshot has one moment, and these rows have {len(moments)}"])
     years = (chain.expiry - chain.moment) / 1e6 / YEAR
-    discount = np.exp(-rules.rate * years) if chain.premium == "usd" else np.ones(rows)
+    rate = rules.rate if chain.premium == "usd" else 0.0
+    discount = np.exp(-rate * years)
     forward, notes = forwards(chain, discount)
+    known = np.where(np.isnan(forward), chain.strike, forward)  # rows without a forward fall to a rule below
     unit = forward if chain.premium == "coin" else np.ones(rows)  # a coin premium x forward is the undiscounted usd premium
     bid, ask, mark = chain.bid * unit, chain.ask * unit, chain.mark * unit
     premium = (bid + ask) / 2 if rules.price == "mid" else mark
 
     def volatility(usd: np.ndarray) -> np.ndarray:
-        return np.asarray(implied_volatility(usd, forward, chain.strike, years, chain.is_call, discount))
+        return implied_volatility(usd, known, chain.strike, years, chain.is_call, discount)
 
     of_venue = rules.price == "mark" and not np.all(np.isnan(chain.mark_volatility))
     implied = (
@@ -106,7 +107,6 @@ def clean(chain: Chain, rules: Rules, currency: str | None = None) -> Cleaned:
     if not np.any(kept):
         most = ", ".join(f"{count} {rule}" for rule, count in dropped.items() if count)
         raise FitError([("quotes", f"none of {rows} rows is left ({most}); needs at least {rules.min_quotes} of one expiry")])
-    vega = np.asarray(greeks(forward, chain.strike, years, implied, chain.is_call, discount).vega)
     days = np.unique(chain.expiry[kept])
     columns = {
         "expiry_index": np.searchsorted(days, chain.expiry),
@@ -118,7 +118,7 @@ def clean(chain: Chain, rules: Rules, currency: str | None = None) -> Cleaned:
         "volatility": implied,
         "bid": volatility(bid),
         "ask": volatility(ask),
-        "vega": vega,
+        "vega": greeks(known, chain.strike, years, np.where(kept, implied, 1.0), chain.is_call, rate).vega,
         "weight": np.ones(rows),
     }
     order = np.flatnonzero(kept)

@@ -21,6 +21,7 @@ from simulator.pricing.svi import Worst
 
 STARTS = tuple((rho, nu) for nu in (0.5, 2.0, 6.0) for rho in (-0.4, 0.2))
 TINY = 1e-30  # the complex step
+FARTHEST = np.array([25.0, 12.0, 7.0])  # |log alpha|, |artanh rho|, |log nu|
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,19 @@ NAMES = ("alpha", "rho", "nu")
 
 
 def _natural(x: np.ndarray, beta: float) -> tuple[float, float, float, float]:
-    return float(np.exp(x[0])), beta, float(np.tanh(x[1])), float(np.exp(x[2]))
+    alpha, rho, nu = _parameters(x)
+    return float(alpha), beta, float(rho), float(nu)
+
+
+def _parameters(x: np.ndarray) -> tuple:
+    """alpha, rho, nu, real or complex; what lies beyond `FARTHEST` counts as lying there, so that nothing overflows."""
+    far = np.where(np.abs(x.real) > FARTHEST, np.copysign(FARTHEST, x.real), x)
+    return np.exp(far[0]), np.tanh(far[1]) * (1 - 1e-12), np.exp(far[2])
 
 
 def _variance(quotes: Quotes, beta: float, x: np.ndarray) -> np.ndarray:
     """Total variance [quote], real or complex."""
-    alpha, rho, nu = np.exp(x[0]), np.tanh(x[1]) * (1 - 1e-12), np.exp(x[2])
+    alpha, rho, nu = _parameters(x)
     return lognormal_volatility(alpha, beta, rho, nu, quotes.forward, quotes.strike, quotes.years) ** 2 * quotes.years
 
 
