@@ -113,9 +113,9 @@ def _compare(before: SurfaceFit, after: SurfaceFit) -> Iterator[Pair]:
         )
         errors.append(np.array([model - s.quotes.volatility for model in models]))
     if errors:
-        ahead, refitted, joined = np.sqrt(np.mean(np.concatenate(errors, axis=1) ** 2, axis=1))
+        carried_over, refitted, joined = np.sqrt(np.mean(np.concatenate(errors, axis=1) ** 2, axis=1))
         count = sum(error.shape[1] for error in errors)
-        yield Pair(start, end, count, before.goodness.rmse, float(ahead), float(refitted), float(joined))
+        yield Pair(start, end, count, before.goodness.rmse, float(carried_over), float(refitted), float(joined))
 
 
 def _joined(quotes: Quotes, k: np.ndarray) -> np.ndarray:
