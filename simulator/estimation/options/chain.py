@@ -190,8 +190,6 @@ def _check_unit(chain: Chain, reading: ChainReading) -> None:
         return
     highest, near = float(np.max(premia[out])), float(np.median(level))
     if chain.premium == "usd" and np.max(premia[out] / level[out]) < COIN_PREMIUM and near > 100:
-        reading.report(
-            f"no premium out of the money is above {highest:g} usd at prices near {near:g}; in coin? say --premium coin"
-        )
+        reading.report(f"no premium out of the money is above {highest:g} usd at prices near {near:g}; say --premium coin?")
     if chain.premium == "coin" and np.median(premia[out]) > 1:
         reading.report(f"half the premia out of the money are above {np.median(premia[out]):g} coin; say --premium usd?")
