@@ -67,7 +67,7 @@ def _bracket(h: np.ndarray, t: np.ndarray) -> np.ndarray:
 class Greeks:
     """Sensitivities of one option each, arrays of the broadcast shape; per unit, never per point or day.
 
-    With respect to the *forward*: `delta`, `gamma`, `vanna` (d delta / d volatility). `vega` and `volga` are per 1.00 of volatility.
+    With respect to the *forward*: `delta`, `gamma`, `vanna` (d delta / d volatility). `vega`, `volga` are per 1.00 of volatility.
     `theta` is the change per year of passing time at a fixed forward and rate. For an asset held at `spot`: `spot_delta`,
     `spot_gamma`, `spot_theta` (per year), `rho` (per 1.00 of rate), all at a fixed carry.
     """
@@ -125,8 +125,8 @@ def implied_volatility(
 ) -> np.ndarray:
     """The volatility at which `price` gives `premium`; NaN where none does.
 
-    None does at or below intrinsic value, and at or above the forward (calls) or the strike (puts), discounted. Newton's method on
-    the logarithm of the out-of-the-money price, kept in a bracket; a relative error of the time value e moves the result by
+    None does at or below intrinsic value, and at or above the forward (calls) or the strike (puts), discounted. Newton's method
+    on the logarithm of the out-of-the-money price, kept in a bracket; a relative error of the time value e moves the result by
     e price / vega, which is all the error there is.
     """
     p, f, k, t, call, d = np.broadcast_arrays(premium, forward, strike, years, is_call, discount)
