@@ -17,6 +17,7 @@ VERBS = {
     "schema": "Print the JSON Schema of scenario files.",
     "new": "Write a commented starter scenario.",
     "fit": "Market models from a price file: a [market] block.",
+    "fit-options": "Smiles and surfaces from an option chain.",
 }
 
 
@@ -29,6 +30,7 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in VERBS:
             return None
+        name = name.replace("-", "_")
         command = getattr(importlib.import_module(f"simulator.cli.{name}"), name)
         assert isinstance(command, click.Command)
         return command

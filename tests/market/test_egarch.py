@@ -24,7 +24,7 @@ INNOVATIONS = {"normal": {"kind": "normal"}, "student-t": STUDENT, "skewed-t": S
 def egarch(name: str, innovation: str, **fields) -> ModelMarket:
     process = {"kind": "egarch", "volatility": 0.8, "volatility_today": 0.6, "ceiling": 1e6, **EGARCHS[name]}
     if innovation != "normal":  # where alpha is large the level is made by moves that no sample sees
-        process |= {key: 0.15 * process[key] for key in ("alpha", "gamma")}
+        process |= {key: (0.3 if name == "hourly" else 0.15) * process[key] for key in ("alpha", "gamma")}
     process["innovation"] = INNOVATIONS[innovation]
     return ModelMarket.model_validate({"assets": [{"name": "A", "price": 1.0, "process": process}], **fields})
 

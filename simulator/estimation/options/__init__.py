@@ -1,0 +1,1 @@
+"""Models of options fitted to quotes: chains, smiles, surfaces and laws of the underlying."""
