@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property, lru_cache
+from itertools import pairwise
 
 import numpy as np
 from arch.univariate import SkewStudent
@@ -61,8 +62,8 @@ class Innovations:
         """(z, probability): Gauss's rule between the points where the law bends and where z changes sign."""
         x, weight = np.polynomial.legendre.leggauss(40)
         edges = sorted({-8.2, -6.0, -4.0, -2.5, -1.0, 0.0, 1.0, 2.5, 4.0, 6.0, 8.2, self.mode(), optimize.brentq(self.at, -2, 2)})
-        w = np.concatenate([a + (b - a) * (x + 1) / 2 for a, b in pairs(edges)])
-        probability = np.concatenate([(b - a) / 2 * weight for a, b in pairs(edges)]) * stats.norm.pdf(w)
+        w = np.concatenate([a + (b - a) * (x + 1) / 2 for a, b in pairwise(edges)])
+        probability = np.concatenate([(b - a) / 2 * weight for a, b in pairwise(edges)]) * stats.norm.pdf(w)
         return np.array([self.at(point) for point in w]), probability
 
     def mean(self, f) -> float:
@@ -81,10 +82,6 @@ class Innovations:
         if not isinstance(self.law, (StudentT, SkewedT)):
             return h / 2
         return math.log1p(self.mean(lambda z: np.expm1(math.sqrt(h) * z)))
-
-
-def pairs(points):
-    return zip(points, points[1:], strict=False)
 
 
 def hansen_quantile(w: float, nu: float, skew: float, low: float, high: float) -> float:
@@ -126,7 +123,7 @@ def _mixture_tail(x: float, asymmetry: float, nu: float) -> float:
 
     edges = [math.log(nu / stats.chi2.isf(p, nu)) for p in (1e-16, 1e-6, 0.01, 0.5)]
     edges += [math.log(nu / stats.chi2.ppf(p, nu)) for p in (0.01, 1e-6, 1e-16)]
-    return math.fsum(integrate.quad(part, a, b, epsabs=1e-17, epsrel=1e-11, limit=200)[0] for a, b in pairs(sorted(edges)))
+    return math.fsum(integrate.quad(part, a, b, epsabs=1e-17, epsrel=1e-11, limit=200)[0] for a, b in pairwise(sorted(edges)))
 
 
 class State:

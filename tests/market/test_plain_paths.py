@@ -1,10 +1,15 @@
 """The kernels against the plain loop of `plain_paths`, fed by the same uniforms: every process, copula and dynamics."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from simulator.market import Grid
-from tests.market.plain_paths import PlainMarket
+
+sys.path.insert(0, str(Path(__file__).parent))
+from plain_paths import PlainMarket
 
 DAYS = Grid(market_step=86_400.0, transition=1, horizon=12, substeps=3)
 TEN_DAYS = Grid(market_step=864_000.0, transition=10, horizon=40, substeps=2)
