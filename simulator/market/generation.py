@@ -310,6 +310,7 @@ def _fill_tables(law: Innovation | None, independent: bool, innovations: np.ndar
     over_normals = _table_over_normals(law)
     (skewed_cumulant_table if isinstance(law, SkewedT) else cumulant_table)(over_normals, cumulants)
     if independent:
+        assert isinstance(law, StudentT)
         tail_table(law.degrees_of_freedom, law.max_move, innovations)
     else:
         innovations[:] = over_normals
