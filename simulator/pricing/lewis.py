@@ -62,7 +62,9 @@ class Quadrature:
         k = np.log(strike / f)
         size = d * np.sqrt(f * strike) / math.pi
         self._waves = [
-            size[i, None] * np.hstack([np.cos(u[e] * k[i, None]), np.sin(u[e] * k[i, None])]) * np.tile(step[e] / (u[e] ** 2 + 0.25), 2)
+            size[i, None]
+            * np.hstack([np.cos(u[e] * k[i, None]), np.sin(u[e] * k[i, None])])
+            * np.tile(step[e] / (u[e] ** 2 + 0.25), 2)
             for e, i in enumerate(self._rows)
         ]
 
