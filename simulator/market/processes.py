@@ -67,6 +67,7 @@ class Egarch(Part):
 
     log h[t+1] = omega + alpha (|z[t]| - E|z|) + gamma z[t] + beta log h[t]; omega follows from `volatility`, with
     E[h] = volatility^2 step: E[h] = exp(omega / (1 - beta)) x product over i of E[exp(beta^i (alpha (|z| - E|z|) + gamma z))].
+    With heavy tails and an alpha above about 0.2 that level is made by moves near `max_move`, which most samples never see.
     """
 
     kind: Literal["egarch"] = "egarch"

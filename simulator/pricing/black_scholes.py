@@ -16,6 +16,7 @@ from scipy.special import erfcx, ndtr
 ROOT_TWO = math.sqrt(2.0)
 LOG_ROOT_TAU = 0.5 * math.log(2 * math.pi)
 MOST_ROUNDS = 64
+SETTLED = 1e-14  # [1] last relative step of a search that doubles its digits with each: 1e-15 would be waiting for rounding
 SMALLEST, LARGEST = 1e-10, 200.0  # [1] of volatility x sqrt(years), between which it is looked for
 
 
@@ -67,7 +68,7 @@ def _bracket(h: np.ndarray, t: np.ndarray) -> np.ndarray:
 class Greeks:
     """Sensitivities of one option each, arrays of the broadcast shape; per unit, never per point or day.
 
-    With respect to the *forward*: `delta`, `gamma`, `vanna` (d delta / d volatility). `vega` and `volga` are per 1.00 of volatility.
+    With respect to the *forward*: `delta`, `gamma`, `vanna` (d delta / d volatility). `vega`, `volga` are per 1.00 of volatility.
     `theta` is the change per year of passing time at a fixed forward and rate. For an asset held at `spot`: `spot_delta`,
     `spot_gamma`, `spot_theta` (per year), `rho` (per 1.00 of rate), all at a fixed carry.
     """
@@ -125,8 +126,8 @@ def implied_volatility(
 ) -> np.ndarray:
     """The volatility at which `price` gives `premium`; NaN where none does.
 
-    None does at or below intrinsic value, and at or above the forward (calls) or the strike (puts), discounted. Newton's method on
-    the logarithm of the out-of-the-money price, kept in a bracket; a relative error of the time value e moves the result by
+    None does at or below intrinsic value, and at or above the forward (calls) or the strike (puts), discounted. Newton's method
+    on the logarithm of the out-of-the-money price, kept in a bracket; a relative error of the time value e moves the result by
     e price / vega, which is all the error there is.
     """
     p, f, k, t, call, d = np.broadcast_arrays(premium, forward, strike, years, is_call, discount)
@@ -162,8 +163,8 @@ def _total_volatility(x: np.ndarray, target: np.ndarray) -> np.ndarray:
         following = np.where(gap == 0, y, y + step)
         inside = (following >= low) & (following <= high)
         following = np.where(inside, following, 0.5 * (low + high))
-        done = np.abs(following - y) <= 1e-15
+        moved = np.abs(following - y)
         y = following
-        if done.all():
+        if np.max(moved, initial=0.0) <= SETTLED:
             break
     return np.exp(y)

@@ -162,7 +162,7 @@ class Bates(Law):
 
 def _normal_jumps(u: np.ndarray, m: float, d: float) -> np.ndarray:
     """E[exp(i u J)] - 1 - i u (E[exp(J)] - 1), J ~ N(m, d^2)."""
-    return np.expm1(1j * u * m - 0.5 * u * u * d * d) - 1j * u * math.expm1(m + 0.5 * d * d)
+    return np.exp(1j * u * m - 0.5 * u * u * d * d) - 1 - 1j * u * math.expm1(m + 0.5 * d * d)
 
 
 def _normal_jump_gradient(u: np.ndarray, years: float, intensity: float, m: float, d: float) -> np.ndarray:
@@ -176,7 +176,7 @@ def _normal_jump_gradient(u: np.ndarray, years: float, intensity: float, m: floa
 def _heston(law: Heston, u: np.ndarray, years: float) -> tuple[np.ndarray, ...]:
     """(A, D, b, d, e, w, m): log characteristic = mean_reversion long_run_variance A + variance_now D.
 
-    The "little trap" form (Albrecher et al. 2007) with b - d = -xi^2 m / (b + d), m = u^2 + i u, so that nothing is divided by xi.
+    The "little trap" form (Albrecher et al. 2007) with b - d = -xi^2 m / (b + d), m = u^2 + i u: no xi divides.
     """
     kappa, xi, rho = law.mean_reversion, law.volatility_of_variance, law.correlation
     m = u * u + 1j * u
