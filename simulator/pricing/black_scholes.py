@@ -16,6 +16,7 @@ from scipy.special import erfcx, ndtr
 ROOT_TWO = math.sqrt(2.0)
 LOG_ROOT_TAU = 0.5 * math.log(2 * math.pi)
 MOST_ROUNDS = 64
+SETTLED = 1e-14  # [1] last relative step of a search that doubles its digits with each: 1e-15 would be waiting for rounding
 SMALLEST, LARGEST = 1e-10, 200.0  # [1] of volatility x sqrt(years), between which it is looked for
 
 
@@ -162,8 +163,8 @@ def _total_volatility(x: np.ndarray, target: np.ndarray) -> np.ndarray:
         following = np.where(gap == 0, y, y + step)
         inside = (following >= low) & (following <= high)
         following = np.where(inside, following, 0.5 * (low + high))
-        done = np.abs(following - y) <= 1e-15
+        moved = np.abs(following - y)
         y = following
-        if done.all():
+        if np.max(moved, initial=0.0) <= SETTLED:
             break
     return np.exp(y)

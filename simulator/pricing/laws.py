@@ -162,7 +162,7 @@ class Bates(Law):
 
 def _normal_jumps(u: np.ndarray, m: float, d: float) -> np.ndarray:
     """E[exp(i u J)] - 1 - i u (E[exp(J)] - 1), J ~ N(m, d^2)."""
-    return np.expm1(1j * u * m - 0.5 * u * u * d * d) - 1j * u * math.expm1(m + 0.5 * d * d)
+    return np.exp(1j * u * m - 0.5 * u * u * d * d) - 1 - 1j * u * math.expm1(m + 0.5 * d * d)
 
 
 def _normal_jump_gradient(u: np.ndarray, years: float, intensity: float, m: float, d: float) -> np.ndarray:
