@@ -2,7 +2,7 @@
 
 The put is priced and the call follows by parity, so that no payoff grows. The interval and the number of terms are found, not
 guessed: terms until the characteristic function is below `NEGLIGIBLE`, and a wider interval until no price moves. Where that
-takes more than `MOST_TERMS` terms (tails that decay too slowly) Lewis's integral with its own test of convergence answers instead.
+takes more than `MOST_TERMS` terms (tails that decay too slowly) Lewis's integral, with its own test of convergence, answers.
 """
 
 from __future__ import annotations

@@ -61,12 +61,10 @@ class Quadrature:
         self.base = black.price(f, strike, 1.0, np.asarray(deviation, float)[expiry], is_call, d)
         k = np.log(strike / f)
         size = d * np.sqrt(f * strike) / math.pi
-        self._waves = [
-            size[i, None]
-            * np.hstack([np.cos(u[e] * k[i, None]), np.sin(u[e] * k[i, None])])
-            * np.tile(step[e] / (u[e] ** 2 + 0.25), 2)
-            for e, i in enumerate(self._rows)
-        ]
+        self._waves = []
+        for e, rows in enumerate(self._rows):
+            angle, share = k[rows, None] * u[e], size[rows, None] * (step[e] / (u[e] ** 2 + 0.25))
+            self._waves.append(np.hstack([share * np.cos(angle), share * np.sin(angle)]))
 
     def prices(self, law: Law) -> np.ndarray:
         """Premium [quote]."""

@@ -110,7 +110,7 @@ def starts(law: type[Law], quotes: Quotes, count: int) -> list[Law]:
     if law is Heston:
         found: list[Law] = list(hestons)
     elif law is Bates:
-        found = [Bates(*h.values, *j) for h, j in zip(hestons, jumps, strict=True)]
+        found = [Bates(*[*h.values.tolist(), *j]) for h, j in zip(hestons, jumps, strict=True)]
     elif law is Merton:
         found = [Merton(0.8 * middle[0], scale * j[0], *j[1:]) for scale, j in zip((1, 1, 5, 5), jumps, strict=True)]
     else:

@@ -96,9 +96,9 @@ def fit_model(
     best, error = min(found, key=lambda solution: solution.cost), 0.0
     while True:
         error = problem.quadrature_error(best.x)
-        if error <= EXACT or 4 * problem.nodes > MOST_NODES:
+        if error <= EXACT or 2 * problem.nodes > MOST_NODES:
             break
-        problem = Problem(quotes, coordinates, loss, prior, fixed or {}, 4 * problem.nodes)
+        problem = Problem(quotes, coordinates, loss, prior, fixed or {}, 2 * problem.nodes)
         best = problem.solve(best.x, method)
     return _fit(problem, model, loss, best, error, found)
 

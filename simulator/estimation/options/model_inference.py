@@ -14,6 +14,7 @@ from simulator.estimation.standard_errors import Estimate
 
 WORST_CONDITION = 1e8  # of the scaled jacobian: beyond it no digit of some combination of parameters is from the quotes
 AT_BOUND = 2e-3  # [coordinate]
+DEAD = "moves no quote"
 WINGS = ((-math.inf, -1.0), (-1.0, -0.25), (-0.25, 0.25), (0.25, 1.0), (1.0, math.inf))  # [deviations]
 
 
@@ -53,17 +54,14 @@ def certainty(problem: Problem, x: np.ndarray) -> Certainty:
     own = meat * residuals[:, None]
     robust = slopes @ bread @ (own.T @ own) @ bread @ slopes.T * _ratio(float(len(residuals)), degrees)
     notes = [_note(*flags) for flags in zip(problem.free, at_bound, moving, strict=True)]
+    dead = tuple(name for name, note in zip(names, notes, strict=True) if note == DEAD)
     errors, others = _errors(plain, notes), _errors(robust, notes)
     return Certainty(
         {name: Estimate(float(v), e, note) for name, v, e, note in zip(names, law.values, errors, notes, strict=True)},
         dict(zip(names, others, strict=True)),
         plain,
         _condition(jacobian[:, problem.free & ~at_bound]),
-        tuple(
-            n
-            for n, free, bound, moved in zip(names, problem.free, at_bound, moving, strict=True)
-            if free and not (bound or moved)
-        ),
+        dead,
     )
 
 
@@ -82,7 +80,7 @@ def _note(free: bool, at_bound: bool, moving: bool) -> str:
         return "fixed"
     if at_bound:
         return "at its bound"
-    return "" if moving else "moves no quote"
+    return "" if moving else DEAD
 
 
 def _errors(covariance: np.ndarray, notes: list[str]) -> list[float | None]:
@@ -98,7 +96,7 @@ def _condition(jacobian: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Information:
-    """Of normal residuals with one variance, which counts as a parameter: smaller is better, only among fits of the same quotes."""
+    """Of normal residuals with one variance, which counts as a parameter: smaller is better, among fits of the same quotes."""
 
     parameters: int
     aic: float

@@ -109,7 +109,6 @@ def _quadrature(quotes: Quotes, nodes: int, reach: float = REACH) -> Quadrature:
     slices = list(quotes.slices())
     place = np.searchsorted([s.expiry for s in slices], quotes.expiry_index)
     middle = [float(s.quotes.volatility[np.argmin(np.abs(s.quotes.log_moneyness))]) for s in slices]
-    years, forward, discount = (
-        np.array([getattr(s.quotes, name)[0] for s in slices]) for name in ("years", "forward", "discount")
-    )
+    names = ("years", "forward", "discount")
+    years, forward, discount = (np.array([getattr(s.quotes, name)[0] for s in slices]) for name in names)
     return Quadrature(place, quotes.strike, quotes.is_call, years, forward, discount, middle * np.sqrt(years), nodes, reach)
