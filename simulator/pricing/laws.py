@@ -2,7 +2,7 @@
 
 With y = log(S_T / forward), `log_characteristic(u, years)` is log E[exp(i u y)], written so that no branch is crossed and
 nothing cancels as the volatility of variance goes to zero; `gradient` holds its derivatives by each of `names`, in that order.
-E[exp(y)] = 1 in each. All arrays are complex [u].
+E[exp(y)] = 1 in each. All arrays are complex [u]; `years` may be an array too, of a shape that broadcasts with that of `u`.
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+Years = float | np.ndarray
+
 
 class Law(ABC):
     """One law; its fields are its parameters, in the order of `names`."""
 
     @abstractmethod
-    def log_characteristic(self, u: np.ndarray, years: float) -> np.ndarray:
+    def log_characteristic(self, u: np.ndarray, years: Years) -> np.ndarray:
         """log E[exp(i u y)] at `u`, which may be complex."""
 
     @abstractmethod
-    def gradient(self, u: np.ndarray, years: float) -> np.ndarray:
+    def gradient(self, u: np.ndarray, years: Years) -> np.ndarray:
         """[parameter, u] derivatives of `log_characteristic`."""
 
     @abstractmethod
@@ -46,10 +48,10 @@ class Lognormal(Law):
 
     volatility: float
 
-    def log_characteristic(self, u: np.ndarray, years: float) -> np.ndarray:
+    def log_characteristic(self, u: np.ndarray, years: Years) -> np.ndarray:
         return -0.5 * self.volatility**2 * years * (u * u + 1j * u)
 
-    def gradient(self, u: np.ndarray, years: float) -> np.ndarray:
+    def gradient(self, u: np.ndarray, years: Years) -> np.ndarray:
         return np.array([-self.volatility * years * (u * u + 1j * u)])
 
     def variance(self, years: float) -> float:
@@ -65,11 +67,11 @@ class Merton(Law):
     jump_mean: float
     jump_deviation: float
 
-    def log_characteristic(self, u: np.ndarray, years: float) -> np.ndarray:
+    def log_characteristic(self, u: np.ndarray, years: Years) -> np.ndarray:
         jumps = _normal_jumps(u, self.jump_mean, self.jump_deviation)
         return Lognormal(self.volatility).log_characteristic(u, years) + self.intensity * years * jumps
 
-    def gradient(self, u: np.ndarray, years: float) -> np.ndarray:
+    def gradient(self, u: np.ndarray, years: Years) -> np.ndarray:
         own = Lognormal(self.volatility).gradient(u, years)
         return np.concatenate([own, _normal_jump_gradient(u, years, self.intensity, self.jump_mean, self.jump_deviation)])
 
@@ -87,14 +89,14 @@ class Kou(Law):
     eta_up: float
     eta_down: float
 
-    def log_characteristic(self, u: np.ndarray, years: float) -> np.ndarray:
+    def log_characteristic(self, u: np.ndarray, years: Years) -> np.ndarray:
         return Lognormal(self.volatility).log_characteristic(u, years) + self.intensity * years * self._jumps(u)
 
     def _jumps(self, u: np.ndarray) -> np.ndarray:
         p, up, down, iu = self.up_probability, self.eta_up, self.eta_down, 1j * u
         return p * iu / (up - iu) - (1 - p) * iu / (down + iu) - iu * (p / (up - 1) - (1 - p) / (down + 1))
 
-    def gradient(self, u: np.ndarray, years: float) -> np.ndarray:
+    def gradient(self, u: np.ndarray, years: Years) -> np.ndarray:
         p, up, down, iu = self.up_probability, self.eta_up, self.eta_down, 1j * u
         by_p = iu / (up - iu) + iu / (down + iu) - iu * (1 / (up - 1) + 1 / (down + 1))
         by_up = p * (-iu / (up - iu) ** 2 + iu / (up - 1) ** 2)
@@ -117,11 +119,11 @@ class Heston(Law):
     volatility_of_variance: float
     correlation: float
 
-    def log_characteristic(self, u: np.ndarray, years: float) -> np.ndarray:
+    def log_characteristic(self, u: np.ndarray, years: Years) -> np.ndarray:
         level, now = _heston(self, u, years)[:2]
         return self.mean_reversion * self.long_run_variance * level + self.variance_now * now
 
-    def gradient(self, u: np.ndarray, years: float) -> np.ndarray:
+    def gradient(self, u: np.ndarray, years: Years) -> np.ndarray:
         return _heston_gradient(self, u, years)
 
     def variance(self, years: float) -> float:
@@ -148,11 +150,11 @@ class Bates(Law):
         """The part without jumps."""
         return Heston(*(getattr(self, name) for name in Heston.names()))
 
-    def log_characteristic(self, u: np.ndarray, years: float) -> np.ndarray:
+    def log_characteristic(self, u: np.ndarray, years: Years) -> np.ndarray:
         jumps = _normal_jumps(u, self.jump_mean, self.jump_deviation)
         return self.heston.log_characteristic(u, years) + self.intensity * years * jumps
 
-    def gradient(self, u: np.ndarray, years: float) -> np.ndarray:
+    def gradient(self, u: np.ndarray, years: Years) -> np.ndarray:
         jumps = _normal_jump_gradient(u, years, self.intensity, self.jump_mean, self.jump_deviation)
         return np.concatenate([self.heston.gradient(u, years), jumps])
 
@@ -162,10 +164,10 @@ class Bates(Law):
 
 def _normal_jumps(u: np.ndarray, m: float, d: float) -> np.ndarray:
     """E[exp(i u J)] - 1 - i u (E[exp(J)] - 1), J ~ N(m, d^2)."""
-    return np.expm1(1j * u * m - 0.5 * u * u * d * d) - 1j * u * math.expm1(m + 0.5 * d * d)
+    return np.exp(1j * u * m - 0.5 * u * u * d * d) - 1 - 1j * u * math.expm1(m + 0.5 * d * d)
 
 
-def _normal_jump_gradient(u: np.ndarray, years: float, intensity: float, m: float, d: float) -> np.ndarray:
+def _normal_jump_gradient(u: np.ndarray, years: Years, intensity: float, m: float, d: float) -> np.ndarray:
     """By intensity, mean and deviation."""
     jump, mean = np.exp(1j * u * m - 0.5 * u * u * d * d), math.exp(m + 0.5 * d * d)
     by_mean = 1j * u * (jump - mean)
@@ -173,7 +175,7 @@ def _normal_jump_gradient(u: np.ndarray, years: float, intensity: float, m: floa
     return np.array([years * _normal_jumps(u, m, d), intensity * years * by_mean, intensity * years * by_deviation])
 
 
-def _heston(law: Heston, u: np.ndarray, years: float) -> tuple[np.ndarray, ...]:
+def _heston(law: Heston, u: np.ndarray, years: Years) -> tuple[np.ndarray, ...]:
     """(A, D, b, d, e, w, m): log characteristic = mean_reversion long_run_variance A + variance_now D.
 
     The "little trap" form (Albrecher et al. 2007) with b - d = -xi^2 m / (b + d), m = u^2 + i u: no xi divides.
@@ -196,7 +198,7 @@ def _log1p_over(z: np.ndarray, square: float) -> np.ndarray:
     return (0.5 * np.log1p(x * (2 + x) + y * y) + 1j * np.arctan2(y, 1 + x)) / square
 
 
-def _heston_gradient(law: Heston, u: np.ndarray, years: float) -> np.ndarray:
+def _heston_gradient(law: Heston, u: np.ndarray, years: Years) -> np.ndarray:
     """[parameter, u], in the order of `Heston` (Cui, del Baño Rollin, Germano 2017)."""
     v, kappa, theta, xi, rho = law.values
     level, now, b, d, e, w, m = _heston(law, u, years)

@@ -16,13 +16,11 @@ from simulator.market.generation import _stationary_ratio
 from simulator.parameters import YEAR
 
 # known defects of path generation: where one is mended, its mark goes
-OPEN = pytest.mark.xfail(strict=True, reason="a defect found by this test")
 DAYS = Grid(market_step=86_400.0, transition=1, horizon=30)
 HESTON = {"kind": "heston", "volatility": 0.7, "volatility_today": 0.7, "mean_reversion": 20.0, "volatility_of_variance": 2.0}
 PEG = {"kind": "ornstein-uhlenbeck", "volatility": 0.2, "half_life": 864_000.0, "base": "A1"}
 
 
-@OPEN
 def test_assets_that_nothing_joins_are_pulled_together_too(make_market):
     """Else the correlation known would say 0.9, and prices would not."""
     paths = make_market("brownian", "garch-t").paths(DAYS, 1, "run", 0, 4_000, np.full(30, 0.9))
@@ -46,7 +44,6 @@ def test_one_asset_has_nothing_to_be_pulled_to(make_market):
     assert pulled.correlation is None
 
 
-@OPEN
 @pytest.mark.parametrize("fields", [{}, {"copula": {"kind": "student-t", "degrees_of_freedom": 3.0}}])
 def test_starts_share_no_draw_with_the_run(fields, make_market):
     """A chain and a path that begin at the same variance and ran on the same draws would be one and the same."""
@@ -59,7 +56,6 @@ def test_starts_share_no_draw_with_the_run(fields, make_market):
         assert abs(stats.spearmanr(volatility[asset], ratio[asset]).statistic) < 4 / math.sqrt(2_048)
 
 
-@OPEN
 @pytest.mark.parametrize("order", [(PEG, HESTON), (HESTON | {"volatility_today": 1.2}, PEG | {"base": "A0"})])
 def test_the_volatility_of_a_peg_holds_what_is_expected_of_its_base(order, make_market, score):
     """Squared surprises of the peg's log price over a month-long step, in which Heston's variance moves a lot."""
@@ -73,7 +69,6 @@ def test_the_volatility_of_a_peg_holds_what_is_expected_of_its_base(order, make_
     assert abs(score((spread - spread.mean()) ** 2, known[place, 0] - known[1 - place, 0])) < 4
 
 
-@OPEN
 def test_the_reference_volatility_of_a_peg_is_what_paths_have(make_market):
     """At a step short against the half-life, correlation included: depth that scales with it is not off for good."""
     market = make_market("brownian", PEG | {"base": "A0"}, correlation=[[1.0, 0.5], [0.5, 1.0]])

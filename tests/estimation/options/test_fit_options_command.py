@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 
 from simulator.cli import main
+from simulator.estimation.options.law_surface import smile_of
 from simulator.estimation.options.walk_forward import median_interval
+from simulator.market.model import Asset
+from simulator.pricing.laws import Bates, Heston
 from simulator.pricing.svi import RawSVI
 
 TRUE = RawSVI(0.008, 0.12, -0.3, 0.0, 0.15)
@@ -52,6 +55,49 @@ def test_every_model_prints_tables_and_writes_a_surface(model, method, chain, tm
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.fixture
+def chain_of(chain_rows, write_chain):
+    """A chain at the prices of a law."""
+
+    def make(law):
+        rows, smile = [], smile_of(law)
+        for days in (10, 45, 120):
+            header, more = chain_rows(lambda k, t=days / 365: float(smile(np.array([k]), np.array([t]))[0]), days=(days,))
+            rows += more
+        return write_chain((header, rows))
+
+    return make
+
+
+def test_a_known_heston_law_comes_back_and_a_scenario_takes_it_with_a_premium_only(chain_of, tmp_path, capsys):
+    law = Heston(0.3, 4.0, 0.4, 1.5, -0.4)
+    file = chain_of(law)
+    out = tmp_path / "surface.toml"
+    assert fit_options(file, "--model", "heston", "--quote", "mark", "--out", out) == 0
+    surface = tomllib.loads(out.read_text())["surface"]
+    assert [surface[name] for name in Heston.names()] == pytest.approx(law.values.tolist(), rel=1e-4)
+    asset = {"name": "BTC", "price": 80_000.0, **surface["asset"]}
+    with pytest.raises(ValueError, match="variance_premium"):
+        Asset.model_validate(asset)
+    made = Asset.model_validate({**asset, "variance_premium": 1.2})
+    assert made.process.volatility == pytest.approx(law.long_run_variance**0.5, rel=1e-4)
+    assert made.process.volatility_today == pytest.approx(law.variance_now**0.5, rel=1e-4)
+    assert "before any may use these" in out.read_text()
+
+
+@pytest.mark.parametrize("model", ["bates", "merton", "kou"])
+def test_every_law_writes_a_surface(model, chain_of, tmp_path, capsys):
+    file = chain_of(Bates(0.2, 4.0, 0.3, 1.5, -0.4, 2.0, -0.06, 0.12))
+    out = tmp_path / "surface.toml"
+    assert fit_options(file, "--model", model, "--out", out) == 0
+    assert max(len(line.rstrip()) for line in capsys.readouterr().out.splitlines() if not line.startswith("written: ")) <= 80
+    surface = tomllib.loads(out.read_text())["surface"]
+    assert ("asset" in surface) == (model == "bates")
+    if model == "bates":
+        premia = {"variance_premium": 1.2, "jump_premium": 1.5}
+        Asset.model_validate({"name": "BTC", "price": 80_000.0, **surface["asset"], **premia})
+
+
 def test_the_smile_in_the_file_is_the_smile_of_the_quotes(chain, tmp_path, capsys):
     out = tmp_path / "surface.toml"
     assert fit_options(chain, "--quote", "mark", "--out", out) == 0
@@ -87,6 +133,10 @@ def test_json_holds_the_same_facts(chain, tmp_path, capsys):
         (["--at", "2020-01-01T00:00:00Z"], "the first snapshot is of 2026-01-30T16:00:00Z, after 2020-01-01T00:00:00+00:00"),
         (["--currency", "ETH"], "column currency: there is no ETH; there are BTC"),
         (["--beta", "2"], "--beta: 2 must be 0 to 1"),
+        (
+            ["--model", "kou", "--loss", "total-variance"],
+            "--loss: kou is fitted by volatility or price, but got total-variance",
+        ),
         (["--ridge", "nan"], "--ridge: nan must be 0 to 0.1"),
         (["--min-quotes", "2"], "--min-quotes: 2 must be 5 to 10,000"),
         (["--min-days", "300"], "quotes: none of 78 rows is left (78 expiry too near); needs at least 6 of one expiry"),

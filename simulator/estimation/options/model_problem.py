@@ -1,0 +1,114 @@
+"""Residuals of a law against quotes, and their derivatives, in the coordinates of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from simulator.estimation.options.least_squares import Solution
+from simulator.estimation.options.model_coordinates import Coordinates
+from simulator.estimation.options.model_loss import PremiumLoss
+from simulator.estimation.options.model_search import search
+from simulator.estimation.options.quotes import Quotes
+from simulator.pricing.laws import Law
+from simulator.pricing.lewis import REACH, Quadrature
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Where a fit is drawn to when quotes say little: `strength` [volatility] x (coordinate - the prior's) joins the residuals,
+    for the parameters in `names` (all, where empty). Coordinates are mostly logarithms: 0.001 costs a tenth of a volatility
+    point for each e-fold."""
+
+    law: Law
+    strength: float
+    name: str
+    names: tuple[str, ...] = field(default=())
+
+
+class Problem:
+    """One loss, one law, one set of quotes. `scale` makes residuals volatility points, of which a sum of squares is near one."""
+
+    scale = 100.0
+
+    def __init__(
+        self, quotes: Quotes, coordinates: Coordinates, loss: str, prior: Prior | None, fixed: Mapping[str, float], nodes: int
+    ) -> None:
+        self.quotes, self.coordinates, self.prior = quotes, coordinates, prior
+        self.loss = PremiumLoss(loss, quotes)
+        names = coordinates.law.names()
+        if unknown := sorted(set(fixed) - set(names)):
+            raise ValueError(f"fixed: there is no {', '.join(unknown)}; there are {', '.join(names)}")
+        if coordinates.feller and fixed:
+            raise ValueError("fixed and feller exclude one another: the condition ties three parameters")
+        self.fixed = dict(fixed)
+        self.free = np.array([name not in fixed for name in names])
+        self.pull = np.zeros(len(names))
+        if prior is not None:
+            self.pull[:] = [prior.strength * (not prior.names or name in prior.names) for name in names]
+            self.centre = coordinates.coordinates(prior.law)
+        self.nodes = nodes
+        self.quadrature = _quadrature(quotes, nodes)
+
+    def solve(self, start: np.ndarray, method: str) -> Solution:
+        """The least loss from `start` [coordinate]; what is fixed stays."""
+        start = self.placed(start)
+        low, high = self.coordinates.bounds
+
+        def whole(y: np.ndarray) -> np.ndarray:
+            x = start.copy()
+            x[self.free] = y
+            return x
+
+        found = search(
+            lambda y: self.residuals(whole(y)),
+            lambda y: self.jacobian(whole(y))[:, self.free],
+            start[self.free],
+            (low[self.free], high[self.free]),
+            method,
+        )
+        return found._replace(x=whole(found.x))
+
+    def placed(self, x: np.ndarray) -> np.ndarray:
+        """`x` with what is fixed where it is fixed."""
+        law, names = self.coordinates.natural(x), self.coordinates.law.names()
+        values = [self.fixed.get(name, value) for name, value in zip(names, law.values.tolist(), strict=True)]
+        return np.where(self.free, x, self.coordinates.coordinates(self.coordinates.law(*values)))
+
+    def residuals(self, x: np.ndarray) -> np.ndarray:
+        """[quote, and one a prior pulls at], in volatility points."""
+        premium = self.quadrature.prices(self.coordinates.natural(x))
+        return self._joined(self.loss.residuals(premium), lambda pull: pull * (x - self.centre)[pull > 0])
+
+    def jacobian(self, x: np.ndarray) -> np.ndarray:
+        """[residual, coordinate]"""
+        law = self.coordinates.natural(x)
+        premium, gradient = self.quadrature.prices_and_gradient(law)
+        rows = self.loss.slope(premium)[:, None] * gradient @ self.coordinates.slopes(law)
+        return self._joined(np.nan_to_num(rows), lambda pull: np.diag(self.pull)[self.pull > 0])
+
+    def _joined(self, rows, of_prior):
+        pull = self.pull[self.pull > 0]
+        return self.scale * (np.concatenate([rows, of_prior(pull)]) if len(pull) else rows)
+
+    def data(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Residuals [quote] and jacobian [quote, coordinate] without the prior, in units of volatility."""
+        n = len(self.quotes)
+        return self.residuals(x)[:n] / self.scale, self.jacobian(x)[:n] / self.scale
+
+    def quadrature_error(self, x: np.ndarray) -> float:
+        """What four times the nodes, reaching farther, move a residual by at most [volatility]."""
+        law = self.coordinates.natural(x)
+        fine = _quadrature(self.quotes, 4 * self.nodes, REACH + 1).prices(law)
+        return float(np.max(np.abs(self.loss.residuals(fine) - self.loss.residuals(self.quadrature.prices(law)))))
+
+
+def _quadrature(quotes: Quotes, nodes: int, reach: float = REACH) -> Quadrature:
+    slices = list(quotes.slices())
+    place = np.searchsorted([s.expiry for s in slices], quotes.expiry_index)
+    middle = [float(s.quotes.volatility[np.argmin(np.abs(s.quotes.log_moneyness))]) for s in slices]
+    names = ("years", "forward", "discount")
+    years, forward, discount = (np.array([getattr(s.quotes, name)[0] for s in slices]) for name in names)
+    return Quadrature(place, quotes.strike, quotes.is_call, years, forward, discount, middle * np.sqrt(years), nodes, reach)
