@@ -222,6 +222,19 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
         process('kind = "geometric-brownian", volatility = 0.8'),
     ),
     "processes-copula-degrees": (P, CORRELATION, CORRELATION + 'copula = { kind = "student-t", degrees_of_freedom = 0.5 }\n'),
+    "processes-copula-asymmetry": (
+        P,
+        CORRELATION,
+        CORRELATION + 'copula = { kind = "student-t", degrees_of_freedom = 4, asymmetry = -9 }\n',
+    ),
+    "processes-converging-fully": (
+        P,
+        CORRELATION,
+        CORRELATION + DYNAMICS + '{ kind = "converging", starts_at = 1, full_at = 4, level = 1, half_life = 3600 }\n',
+    ),
+    "processes-dcc-negative": (P, CORRELATION, CORRELATION + DYNAMICS + '{ kind = "dcc", alpha = -0.1, beta = 0.8 }\n'),
+    "processes-heston-negative": (P, ETH_PROCESS, process(HESTON.replace("mean_reversion = 1", "mean_reversion = -1"))),
+    "processes-peg-half-life": (P, BTC_PROCESS, process(PEG.replace("half_life = 86400", "half_life = 0"))),
     "processes-infinite-mean": (P, "eta_up = 25", "eta_up = 1"),
     "processes-too-many-jumps": (P, "intensity = 10", "intensity = 900000"),
     "processes-jumps-in-every-step": (

@@ -122,8 +122,6 @@ def _values(**environment):
     return np.array(json.loads(run.stdout))
 
 
-@pytest.mark.slow
 def test_without_the_compiler_the_new_paths_are_the_same():
-    """Two minutes, nearly all of them for the tables in plain Python."""
     plain, compiled = _values(NUMBA_DISABLE_JIT="1"), _values(NUMBA_DISABLE_JIT="0")
     assert np.abs(plain / compiled - 1).max() < 1e-9

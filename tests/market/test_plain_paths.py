@@ -65,7 +65,11 @@ def test_one_asset(process, jumps, grid, make_market):
     _compare(market, grid, TOLERANCE.get(process, 1e-9), paths=(0, 700))
 
 
-MIXES = {"plain": (EGARCH, HESTON, "garch-t"), "pegged": ("garch", PEG | {"base": "A0", "peg": 0.97}, WILD_HESTON)}
+MIXES = {
+    "plain": (EGARCH, HESTON, "garch-t"),
+    "pegged": ("garch", PEG | {"base": "A0", "peg": 0.97}, WILD_HESTON),
+    "pegged to heston": (PEG | {"base": "A2"}, "brownian", HESTON),
+}
 COPULAS = {
     "gaussian": {"kind": "gaussian"},
     "student": {"kind": "student-t", "degrees_of_freedom": 3.0},
