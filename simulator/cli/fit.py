@@ -20,6 +20,7 @@ from simulator.wording import shown
 
 if TYPE_CHECKING:
     from simulator.estimation.fit import MarketFit
+    from simulator.estimation.held_out import HeldOut
 
 
 class Refused(Exception):
@@ -49,6 +50,7 @@ class Refused(Exception):
 @click.option("--tail-index", type=float, default=3.0, show_default=True, help="Least tail index of the stationary law; 0: free.")
 @click.option("--max-move", type=float, help="Cut of the innovations in deviations. Default: 1.5 x the largest residual.")
 @click.option("--paths", type=click.IntRange(0, 10_000), default=100, show_default=True, help="Paths compared with the data.")
+@click.option("--held-out", is_flag=True, help="Back-test the fit on the file's rows after --until.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of paths and bootstrap.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("market.toml"), show_default=True, help="The block.")
 @json_option
@@ -60,7 +62,7 @@ def fit(prices: Path, out: Path, substeps: int, as_json: bool, **options: Any) -
     name = shown(str(prices))
     try:
         _check_target(out)
-        found = _fit(prices, options)
+        found, later = _fit(prices, options)
     except PriceFileError as error:
         raise Refused([f"{name}: {problem}" for problem in error.problems], BAD_INPUT) from None
     except FitError as error:
@@ -74,15 +76,16 @@ def fit(prices: Path, out: Path, substeps: int, as_json: bool, **options: Any) -
     for number, warning in enumerate(found.warnings, start=1):
         click.echo(f"W{number:02d} {name}: {shown(warning)}", err=True)
     if as_json:
-        _print_json(found)
+        _print_json(found, later)
     else:
-        from simulator.cli.fit_tables import print_fit
+        from simulator.cli.fit_tables import print_fit, print_held_out
 
         print_fit(found)
+        print_held_out(later)
         click.echo(f"written: {shown(str(out))}")
 
 
-def _fit(prices: Path, options: dict[str, Any]) -> MarketFit:
+def _fit(prices: Path, options: dict[str, Any]) -> tuple[MarketFit, tuple[HeldOut, ...]]:
     from simulator.estimation.errors import FitError
     from simulator.estimation.returns import read_each
     from simulator.estimation.settings import FitSettings
@@ -104,7 +107,7 @@ def _fit(prices: Path, options: dict[str, Any]) -> MarketFit:
         table = read_each(prices, assets)
         from simulator.estimation.fit import fit_market  # numba and the kernels, once the input is known to be good
 
-        return fit_market(
+        found = fit_market(
             table,
             until=until,
             since=since,
@@ -116,6 +119,12 @@ def _fit(prices: Path, options: dict[str, Any]) -> MarketFit:
             paths=options["paths"],
             progress=progress,
         )
+        if not options["held_out"]:
+            return found, ()
+        from simulator.estimation.held_out import held_out
+
+        progress("looking at later rows")
+        return found, held_out(table, found, options["seed"])
 
 
 def _moment(key: str, text: str, problems: list[tuple[str, str]]) -> datetime | None:
@@ -190,12 +199,15 @@ def _progress() -> Iterator[Callable[[str], None]]:
         yield lambda message: status.update(shown(message))
 
 
-def _print_json(found: MarketFit) -> None:
+def _print_json(found: MarketFit, later: tuple[HeldOut, ...]) -> None:
+    from simulator.estimation.held_out import facts
+
     data = {
         "provenance": found.source.facts(),
         "estimates": json.loads(found.frame().to_json(orient="records", double_precision=15)),
         "correlation": found.correlation,
         "comparison": json.loads(found.comparison_frame().to_json(orient="records", double_precision=15)),
         "notes": found.notes,
+        "held_out": [facts(one) for one in later],
     }
     click.echo(json.dumps(data, indent=1))

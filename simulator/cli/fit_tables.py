@@ -12,6 +12,7 @@ from simulator.wording import shown
 
 if TYPE_CHECKING:
     from simulator.estimation.fit import MarketFit
+    from simulator.estimation.held_out import HeldOut
     from simulator.estimation.standard_errors import Estimate
 
 ASSETS_A_TABLE = 3  # what 80 columns hold
@@ -71,3 +72,33 @@ def _print_comparison(found: MarketFit) -> None:
     ]
     title = f"Fitted / simulated / interval (of the data: 95 %, blocks of {found.block:,.0f} steps)"
     print_table(title, ["", "", "data", "simulated", "interval", ""], rows, numbers_from=2)
+
+
+def print_held_out(later: tuple[HeldOut, ...]) -> None:
+    """How the fit did on later rows: coverage with exact tests and their power, and what a stale or missing filter costs."""
+    if not later:
+        return
+    from simulator.estimation.held_out import notes
+
+    for one in later:
+        rows = [
+            [
+                side,
+                f"{100 * (1 - p):g} %",
+                f"{c.exceeded}",
+                f"{c.count * c.probability:.1f}",
+                f"{c.exact_p:.3f}",
+                f"{c.independence_p:.3f}",
+                f"{c.power:.2f}",
+            ]
+            for (side, p), c in one.coverage.items()
+        ]
+        title = f"{one.asset}: one-step VaR on {one.returns:,} later returns"
+        print_table(title, ["", "VaR", "beyond", "expected", "exact p", "clusters p", "power"], rows, numbers_from=2)
+        scores = [
+            [s.strategy, f"{s.log_score:.4f}", f"{s.behind:.4f} ({s.behind_low:.4f} .. {s.behind_high:.4f})"] for s in one.scores
+        ]
+        print_table("Log score of a return; lead of the filter", ["variance", "score", "behind (95 %)"], scores)
+    click.echo("power: of the exact test at 5 %, were the VaR exceeded twice as often as stated")
+    for note in notes(later):
+        click.echo(textwrap.fill(f"- {shown(note)}", WIDTH, subsequent_indent="  "))
