@@ -51,6 +51,7 @@ class Problem:
             self.centre = coordinates.coordinates(prior.law)
         self.nodes = nodes
         self.quadrature = _quadrature(quotes, nodes)
+        self._last: tuple[bytes, np.ndarray, np.ndarray] = (b"", np.zeros(0), np.zeros(0))
 
     def solve(self, start: np.ndarray, method: str) -> Solution:
         """The least loss from `start` [coordinate]; what is fixed stays."""
@@ -79,15 +80,21 @@ class Problem:
 
     def residuals(self, x: np.ndarray) -> np.ndarray:
         """[quote, and one a prior pulls at], in volatility points."""
-        premium = self.quadrature.prices(self.coordinates.natural(x))
+        premium, _ = self._priced(x)
         return self._joined(self.loss.residuals(premium), lambda pull: pull * (x - self.centre)[pull > 0])
 
     def jacobian(self, x: np.ndarray) -> np.ndarray:
         """[residual, coordinate]"""
-        law = self.coordinates.natural(x)
-        premium, gradient = self.quadrature.prices_and_gradient(law)
-        rows = self.loss.slope(premium)[:, None] * gradient @ self.coordinates.slopes(law)
+        premium, gradient = self._priced(x)
+        rows = self.loss.slope(premium)[:, None] * gradient @ self.coordinates.slopes(self.coordinates.natural(x))
         return self._joined(np.nan_to_num(rows), lambda pull: np.diag(self.pull)[self.pull > 0])
+
+    def _priced(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Premium and gradient, once for residuals and jacobian: most of a search's trials are accepted."""
+        key = x.tobytes()
+        if key != self._last[0]:
+            self._last = key, *self.quadrature.prices_and_gradient(self.coordinates.natural(x))
+        return self._last[1:]
 
     def _joined(self, rows, of_prior):
         pull = self.pull[self.pull > 0]
@@ -109,6 +116,6 @@ def _quadrature(quotes: Quotes, nodes: int, reach: float = REACH) -> Quadrature:
     slices = list(quotes.slices())
     place = np.searchsorted([s.expiry for s in slices], quotes.expiry_index)
     middle = [float(s.quotes.volatility[np.argmin(np.abs(s.quotes.log_moneyness))]) for s in slices]
-    names = ("years", "forward", "discount")
-    years, forward, discount = (np.array([getattr(s.quotes, name)[0] for s in slices]) for name in names)
-    return Quadrature(place, quotes.strike, quotes.is_call, years, forward, discount, middle * np.sqrt(years), nodes, reach)
+    years = np.array([s.years for s in slices])
+    q, deviation = quotes, middle * np.sqrt(years)
+    return Quadrature(place, q.strike, q.is_call, q.forward, q.discount, years, deviation, nodes, reach)
