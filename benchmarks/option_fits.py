@@ -148,8 +148,8 @@ def best_of(action: Callable[[], object], rounds: int) -> tuple[float, object]:
 
 
 STARTS: dict[str, Law] = {
-    "heston": Heston(0.1, 1.0, 0.1, 0.5, -0.5),
-    "bates": Bates(0.1, 1.0, 0.1, 0.5, -0.5, 1.1098, -0.1285, 0.1702),  # the start of QuantLib's own test
+    "heston": Heston(0.0433, 1.0, 0.0433, 1.0, 0.0),
+    "bates": Bates(0.0433, 1.0, 0.0433, 1.0, 0.0, 1.1098, -0.1285, 0.1702),
 }
 
 

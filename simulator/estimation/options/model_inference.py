@@ -45,7 +45,7 @@ def certainty(problem: Problem, x: np.ndarray) -> Certainty:
     names, law = problem.coordinates.law.names(), problem.coordinates.natural(x)
     low, high = problem.coordinates.bounds
     at_bound = problem.free & ((x - low < AT_BOUND) | (high - x < AT_BOUND))
-    moving = moves(jacobian) | (problem.pull > 0)
+    moving = moves(jacobian) | problem.pulled
     live = problem.free & ~at_bound & moving
     bread, meat = _bread(jacobian[:, live], problem.pull[live]), jacobian[:, live]
     degrees = len(residuals) - int(live.sum())

@@ -45,10 +45,11 @@ class Problem:
             raise ValueError("fixed and feller exclude one another: the condition ties three parameters")
         self.fixed = dict(fixed)
         self.free = np.array([name not in fixed for name in names])
-        self.pull = np.zeros(len(names))
+        self.pull, self.centre = np.zeros(len(names)), np.zeros(len(names))
         if prior is not None:
             self.pull[:] = [prior.strength * (not prior.names or name in prior.names) for name in names]
             self.centre = coordinates.coordinates(prior.law)
+        self.pulled = self.pull > 0
         self.nodes = nodes
         self.quadrature = _quadrature(quotes, nodes)
         self._last: tuple[bytes, np.ndarray, np.ndarray] = (b"", np.zeros(0), np.zeros(0))
@@ -81,13 +82,14 @@ class Problem:
     def residuals(self, x: np.ndarray) -> np.ndarray:
         """[quote, and one a prior pulls at], in volatility points."""
         premium, _ = self._priced(x)
-        return self._joined(self.loss.residuals(premium), lambda pull: pull * (x - self.centre)[pull > 0])
+        rows = self.loss.residuals(premium)
+        return self.scale * np.concatenate([rows, self.pull[self.pulled] * (x - self.centre)[self.pulled]])
 
     def jacobian(self, x: np.ndarray) -> np.ndarray:
         """[residual, coordinate]"""
         premium, gradient = self._priced(x)
         rows = self.loss.slope(premium)[:, None] * gradient @ self.coordinates.slopes(self.coordinates.natural(x))
-        return self._joined(np.nan_to_num(rows), lambda pull: np.diag(self.pull)[self.pull > 0])
+        return self.scale * np.concatenate([np.nan_to_num(rows), np.diag(self.pull)[self.pulled]])
 
     def _priced(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Premium and gradient, once for residuals and jacobian: most of a search's trials are accepted."""
@@ -95,10 +97,6 @@ class Problem:
         if key != self._last[0]:
             self._last = key, *self.quadrature.prices_and_gradient(self.coordinates.natural(x))
         return self._last[1:]
-
-    def _joined(self, rows, of_prior):
-        pull = self.pull[self.pull > 0]
-        return self.scale * (np.concatenate([rows, of_prior(pull)]) if len(pull) else rows)
 
     def data(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Residuals [quote] and jacobian [quote, coordinate] without the prior, in units of volatility."""
