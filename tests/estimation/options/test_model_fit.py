@@ -158,7 +158,7 @@ def test_intervals_hold_the_truth_in_93_to_97_percent(model, quotes_of):
     """2,000 surfaces a law; about a minute each."""
     plain, robust = coverage(model, quotes_of, 2_000, 0.002)
     assert ((plain >= 0.93) & (plain <= 0.97)).all(), plain
-    assert ((robust >= 0.92) & (robust <= 0.97)).all(), robust  # a sandwich is a little too sure of 84 quotes
+    assert ((robust >= 0.92) & (robust <= 0.97)).all(), robust  # of 84 quotes a sandwich has few residuals for each parameter
 
 
 def test_robust_errors_see_noise_that_grows_in_the_wings(quotes_of):
