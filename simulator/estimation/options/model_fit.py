@@ -92,7 +92,7 @@ def fit_model(
     laws = starts(LAWS[model], quotes, starts_at) if isinstance(starts_at, int) else list(starts_at)
     if not laws:
         raise ValueError(f"starts_at: needs at least one start, but got {starts_at!r}")
-    found = [problem.solve(coordinates.coordinates(law), method) for law in laws]
+    found = [problem.solve(coordinates.coordinates(law, "starts_at"), method) for law in laws]
     best, error = min(found, key=lambda solution: solution.cost), 0.0
     while True:
         error = problem.quadrature_error(best.x)

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from simulator.estimation.options.least_squares import Solution
-from simulator.estimation.options.model_coordinates import Coordinates
+from simulator.estimation.options.model_coordinates import BOUNDS, Coordinates, check
 from simulator.estimation.options.model_loss import PremiumLoss
 from simulator.estimation.options.model_search import search
 from simulator.estimation.options.quotes import Quotes
 from simulator.pricing.laws import Law
 from simulator.pricing.lewis import REACH, Quadrature
+
+INSIDE = 1e-3  # [coordinate] from a bound, at least, where a search begins
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Problem:
         names = coordinates.law.names()
         if unknown := sorted(set(fixed) - set(names)):
             raise ValueError(f"fixed: there is no {', '.join(unknown)}; there are {', '.join(names)}")
+        for name, value in fixed.items():
+            check("fixed", name, value)
         if coordinates.feller and fixed:
             raise ValueError("fixed and feller exclude one another: the condition ties three parameters")
         self.fixed = dict(fixed)
@@ -48,7 +52,7 @@ class Problem:
         self.pull, self.centre = np.zeros(len(names)), np.zeros(len(names))
         if prior is not None:
             self.pull[:] = [prior.strength * (not prior.names or name in prior.names) for name in names]
-            self.centre = coordinates.coordinates(prior.law)
+            self.centre = coordinates.coordinates(prior.law, f"prior {prior.name!r}")
         self.pulled = self.pull > 0
         self.nodes = nodes
         self.quadrature = _quadrature(quotes, nodes)
@@ -56,8 +60,8 @@ class Problem:
 
     def solve(self, start: np.ndarray, method: str) -> Solution:
         """The least loss from `start` [coordinate]; what is fixed stays."""
-        start = self.placed(start)
         low, high = self.coordinates.bounds
+        start = self.placed(np.clip(start, low + INSIDE, high - INSIDE))
 
         def whole(y: np.ndarray) -> np.ndarray:
             x = start.copy()
@@ -77,7 +81,8 @@ class Problem:
         """`x` with what is fixed where it is fixed."""
         law, names = self.coordinates.natural(x), self.coordinates.law.names()
         values = [self.fixed.get(name, value) for name, value in zip(names, law.values.tolist(), strict=True)]
-        return np.where(self.free, x, self.coordinates.coordinates(self.coordinates.law(*values)))
+        held = [BOUNDS[name][0].coordinate(value) for name, value in zip(names, values, strict=True)]
+        return np.where(self.free, x, held)
 
     def residuals(self, x: np.ndarray) -> np.ndarray:
         """[quote, and one a prior pulls at], in volatility points."""
@@ -89,13 +94,15 @@ class Problem:
         """[residual, coordinate]"""
         premium, gradient = self._priced(x)
         rows = self.loss.slope(premium)[:, None] * gradient @ self.coordinates.slopes(self.coordinates.natural(x))
-        return self.scale * np.concatenate([np.nan_to_num(rows), np.diag(self.pull)[self.pulled]])
+        return self.scale * np.concatenate([rows, np.diag(self.pull)[self.pulled]])
 
     def _priced(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Premium and gradient, once for residuals and jacobian: most of a search's trials are accepted."""
         key = x.tobytes()
         if key != self._last[0]:
-            self._last = key, *self.quadrature.prices_and_gradient(self.coordinates.natural(x))
+            with np.errstate(all="ignore"):  # at the bounds a characteristic function may leave double precision: no premium then
+                found = self.quadrature.prices_and_gradient(self.coordinates.natural(x))
+            self._last = key, *map(np.nan_to_num, found)
         return self._last[1:]
 
     def data(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -277,6 +277,13 @@ def test_the_report_is_short_and_names_what_it_rests_on(quotes_of):
         ({"model": "merton", "feller": True}, "feller is a condition on a square-root variance, and Merton has none"),
         ({"feller": True, "fixed": {"correlation": 0.0}}, "fixed and feller exclude one another"),
         ({"starts_at": []}, "starts_at: needs at least one start"),
+        ({"starts_at": [TRUTH["merton"]]}, "starts_at must be Heston, but got Merton("),
+        ({"starts_at": [Heston(0.3, 4.0, -0.4, 1.8, -0.35)]}, "starts_at: long_run_variance = -0.4; must be 1e-05 to 25"),
+        ({"fixed": {"correlation": -1.0}}, "fixed: correlation = -1; must be -0.9999 to 0.9999"),
+        (
+            {"prior": Prior(Heston(0.3, 500.0, 0.4, 1.8, -0.35), 1.0, "old")},
+            "prior 'old': mean_reversion = 500; must be 0.001 to",
+        ),
     ],
 )
 def test_settings_without_sense_are_refused(settings, message, quotes_of):
