@@ -2,6 +2,8 @@
 
     python -m benchmarks.paths [--json]
 
+Every process alone, then three GARCH-t assets under every dependence.
+
 A path-step is one market step of one asset on one path, price and volatility both kept. Compile time stands apart; each
 speed is the best of several rounds in which all contestants take turns. arch simulates no jumps.
 """
@@ -18,56 +20,80 @@ from collections.abc import Callable
 import numpy as np
 from arch import arch_model
 
+from benchmarks import numpy_paths
 from simulator.market import Grid, ModelMarket
 from simulator.parameters import YEAR
 
 STEP = 3_600.0  # [s]
 STEPS = 720
 OMEGA_SHARE, ALPHA, BETA, DEGREES = 0.01, 0.06, 0.93, 3.5
-VOLATILITY, INTENSITY, MEAN, DEVIATION = 0.7, 25.0, -0.03, 0.05
+VOLATILITY, RHO = 0.7, 0.7
 GARCH = {"kind": "garch", "volatility": VOLATILITY, "alpha": ALPHA, "beta": BETA, "volatility_today": VOLATILITY}
 STUDENT = {"kind": "student-t", "degrees_of_freedom": DEGREES}
-JUMPS = {"kind": "merton", "intensity": INTENSITY, "mean": MEAN, "deviation": DEVIATION}
+SKEWED = {"kind": "skewed-t", "degrees_of_freedom": DEGREES, "skew": -0.05}
+JUMPS = {"kind": "merton", "intensity": 25.0, "mean": -0.03, "deviation": 0.05}
 BROWNIAN = {"kind": "geometric-brownian", "volatility": VOLATILITY}
+EGARCH = {**GARCH, "kind": "egarch", "alpha": 0.1, "gamma": -0.03, "beta": 0.98}
+HESTON = {
+    "kind": "heston",
+    "volatility": VOLATILITY,
+    "volatility_today": VOLATILITY,
+    "mean_reversion": 6.0,
+    "volatility_of_variance": 2.0,
+    "leverage": -0.3,
+}
+PEG = {"kind": "ornstein-uhlenbeck", "volatility": 0.05, "half_life": 21_600.0}
 MODELS = {
     "garch-t with jumps": {"process": {**GARCH, "innovation": STUDENT}, "jumps": JUMPS},
     "garch-t": {"process": {**GARCH, "innovation": STUDENT}},
+    "garch-skewed-t": {"process": {**GARCH, "innovation": SKEWED}},
+    "egarch-t": {"process": {**EGARCH, "innovation": STUDENT}},
     "geometric-brownian": {"process": BROWNIAN},
+    "heston": {"process": HESTON},
+    "bates": {"process": HESTON, "jumps": JUMPS},
+    "peg": {"process": PEG},
 }
+COPULA = {"kind": "student-t", "degrees_of_freedom": 4.0}
+DEPENDENCE: dict[str, dict] = {
+    "3 garch-t, correlated": {},
+    "3 garch-t, student-t copula": {"copula": COPULA},
+    "3 garch-t, skewed copula": {"copula": {**COPULA, "asymmetry": -0.5}},
+    "3 garch-t, dcc": {"correlation_dynamics": {"kind": "dcc", "alpha": 0.05, "beta": 0.9}},
+    "3 garch-t, converging": {
+        "correlation_dynamics": {"kind": "converging", "starts_at": 1.0, "full_at": 4.0, "level": 0.8, "half_life": 86_400.0}
+    },
+}
+NUMPY_NAMES = {"3 garch-t, correlated": "gaussian", "3 garch-t, student-t copula": "student-t", "3 garch-t, dcc": "dcc"}
+
+
+def market(model: str) -> ModelMarket:
+    """The market of a row of the table."""
+    if model in MODELS:
+        return ModelMarket.model_validate({"assets": [{"name": "ETH", "price": 2_000.0, **MODELS[model]}]})
+    assets = [{"name": name, "price": 2_000.0, **MODELS["garch-t"]} for name in ("BTC", "ETH", "SOL")]
+    rows = [[1.0 if i == j else RHO for j in range(3)] for i in range(3)]
+    return ModelMarket.model_validate({"assets": assets, "correlation": rows, **DEPENDENCE[model]})
 
 
 def ours(model: str, paths: int) -> Callable[[], object]:
     """Our kernel, through the public method."""
-    market = ModelMarket.model_validate({"assets": [{"name": "ETH", "price": 2_000.0, **MODELS[model]}]})
     grid = Grid(market_step=STEP, transition=1, horizon=STEPS * STEP / 86_400)
-    return lambda: market.paths(grid, 1, "benchmark", 0, paths)
+    return lambda: market(model).paths(grid, 1, "benchmark", 0, paths)
 
 
-def numpy_loop(model: str, paths: int) -> Callable[[], object]:
-    """What a careful NumPy user writes: one loop over steps, all paths at once, no compensation of fat tails."""
-    years = STEP / YEAR
-    level = VOLATILITY**2 * years
-    scale = math.sqrt((DEGREES - 2) / DEGREES)
-
-    def simulate() -> tuple[np.ndarray, np.ndarray]:
-        rng = np.random.default_rng(1)
-        price, volatility = np.empty((STEPS + 1, paths)), np.empty((STEPS, paths))
-        h, x = np.full(paths, level), np.zeros(paths)
-        price[0] = 2_000.0
-        for t in range(STEPS):
-            volatility[t] = np.sqrt(h / years)
-            z = rng.standard_normal(paths) if model == "geometric-brownian" else rng.standard_t(DEGREES, paths) * scale
-            e = np.sqrt(h) * z
-            x += e - h / 2
-            if model == "garch-t with jumps":
-                n = rng.poisson(INTENSITY * years, paths)
-                x += n * MEAN + np.sqrt(n) * DEVIATION * rng.standard_normal(paths)
-            price[t + 1] = 2_000.0 * np.exp(x)
-            if model != "geometric-brownian":
-                h = OMEGA_SHARE * level + ALPHA * e * e + BETA * h
-        return price, volatility
-
-    return simulate
+def numpy_loop(model: str, paths: int) -> Callable[[], object] | None:
+    """The same law in NumPy; None where nobody would write it so."""
+    if model in DEPENDENCE:
+        if model not in NUMPY_NAMES:
+            return None
+        draw = numpy_paths.joined(NUMPY_NAMES[model], RHO, DEGREES, 3)
+        return lambda: numpy_paths.garch(GARCH, None, 3, STEP, STEPS, paths, draw)
+    process, jumps = MODELS[model]["process"], MODELS[model].get("jumps")
+    if process["kind"] == "heston":
+        return lambda: numpy_paths.heston(process, jumps, STEP, STEPS, paths)
+    if process["kind"] == "ornstein-uhlenbeck":
+        return lambda: numpy_paths.peg(process, STEP, STEPS, paths)
+    return lambda: numpy_paths.garch(process, jumps, 1, STEP, STEPS, paths)
 
 
 def arch_forecast(paths: int) -> Callable[[], object]:
@@ -87,23 +113,30 @@ def arch_forecast(paths: int) -> Callable[[], object]:
     return simulate
 
 
-def arch_simulate(paths: int) -> Callable[[], object]:
+def arch_simulate(paths: int, volatility: str = "GARCH") -> Callable[[], object]:
     """arch's simulator of one path, `volatility.simulate`, path after path."""
     level = 1e4 * VOLATILITY**2 * STEP / YEAR
-    model = arch_model(None, mean="Zero", vol="GARCH", p=1, q=1, dist="t", rescale=False)
+    o = 1 if volatility == "EGARCH" else 0
+    model = arch_model(None, mean="Zero", vol=volatility, p=1, o=o, q=1, dist="t", rescale=False)
     draw = model.distribution.simulate(np.array([DEGREES]))
-    parameters = np.array([OMEGA_SHARE * level, ALPHA, BETA])
+    garch = [OMEGA_SHARE * level, ALPHA, BETA]
+    egarch = [(1 - EGARCH["beta"]) * math.log(level), EGARCH["alpha"], EGARCH["gamma"], EGARCH["beta"]]
+    parameters = np.array(egarch if o else garch)
     return lambda: [model.volatility.simulate(parameters, STEPS, draw, burn=0) for _ in range(paths)]
 
 
 def measure(paths: int, rounds: int) -> dict[str, dict[str, float]]:
     """Best seconds and path-steps/s of every contestant, and the seconds its first call took."""
     contestants: dict[str, tuple[Callable[[], object], int]] = {}
-    for model in MODELS:
-        contestants[f"simulator: {model}"] = (ours(model, paths), paths)
-        contestants[f"numpy: {model}"] = (numpy_loop(model, paths), paths)
+    for model in (*MODELS, *DEPENDENCE):
+        assets = 3 if model in DEPENDENCE else 1
+        contestants[f"simulator: {model}"] = (ours(model, paths), paths * assets)
+        other = numpy_loop(model, paths)
+        if other is not None:
+            contestants[f"numpy: {model}"] = (other, paths * assets)
     contestants["arch forecast: garch-t"] = (arch_forecast(paths), paths)
     contestants["arch simulate: garch-t"] = (arch_simulate(20), 20)
+    contestants["arch simulate: egarch-t"] = (arch_simulate(20, "EGARCH"), 20)
     first = {name: _seconds(run) for name, (run, _) in contestants.items()}
     best = dict.fromkeys(contestants, math.inf)
     for _ in range(rounds):
@@ -129,10 +162,15 @@ def _seconds(run: Callable[[], object]) -> float:
 def ratios(results: dict[str, dict[str, float]]) -> dict[str, float]:
     """How many times faster our kernel is than the fastest way of each other that does the same model."""
     speed = {name: row["path_steps_per_second"] for name, row in results.items()}
-    arch = max(value for name, value in speed.items() if name.startswith("arch"))
-    found = {f"{model} to numpy": speed[f"simulator: {model}"] / speed[f"numpy: {model}"] for model in MODELS}
+    arch = max(value for name, value in speed.items() if name.startswith("arch") and name.endswith(": garch-t"))
+    found = {
+        f"{model} to numpy": speed[f"simulator: {model}"] / speed[f"numpy: {model}"]
+        for model in (*MODELS, *DEPENDENCE)
+        if f"numpy: {model}" in speed
+    }
     return found | {
         "garch-t to arch": speed["simulator: garch-t"] / arch,
+        "egarch-t to arch": speed["simulator: egarch-t"] / speed["arch simulate: egarch-t"],
         "garch-t with jumps to arch without": speed["simulator: garch-t with jumps"] / arch,
     }
 
@@ -149,10 +187,10 @@ def main() -> None:
     if options.json:
         print(json.dumps({"steps": STEPS, "results": results, "ratios": ratios(results)}, indent=2))
         return
-    print(f"{'':34}{'paths':>8}{'first call s':>14}{'best s':>10}{'M path-steps/s':>17}")
+    print(f"{'':40}{'paths':>8}{'first call s':>14}{'best s':>10}{'M path-steps/s':>17}")
     for name, row in results.items():
         speed = row["path_steps_per_second"] / 1e6
-        print(f"{name:34}{row['paths']:8,}{row['first_call_seconds']:14.2f}{row['seconds']:10.3f}{speed:17.2f}")
+        print(f"{name:40}{row['paths']:8,}{row['first_call_seconds']:14.2f}{row['seconds']:10.3f}{speed:17.2f}")
     for name, ratio in ratios(results).items():
         print(f"{name}: {ratio:.1f} x")
 

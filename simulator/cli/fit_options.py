@@ -17,7 +17,7 @@ from simulator.wording import shown
 if TYPE_CHECKING:
     from simulator.estimation.options.surface_fit import SurfaceFit
 
-MODELS = ["svi", "ssvi", "sabr"]
+MODELS = ["svi", "ssvi", "sabr", "heston", "bates", "merton", "kou"]
 METHODS = ["levenberg-marquardt", "quasi-newton", "both"]
 WITH_RULES = ("min_days", "max_spread", "deviations", "min_quotes", "rate")
 WITH_FIT = ("model", "method", "loss", "weights", "ridge", "beta", "law")
@@ -165,6 +165,7 @@ def _json(found: SurfaceFit) -> dict[str, Any]:
         "agreement": found.agreement,
         "calendars": [gap._asdict() for gap in found.calendars],
         "raw_violations": found.raw_violations,
+        "asset": found.asset,
         "notes": list(found.notes),
     }
 

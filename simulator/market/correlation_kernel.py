@@ -38,7 +38,7 @@ def step_correlation(copula, q, c, pulled, r):
 def mean_correlation(r, out):
     """Mean over pairs of `r` [asset, asset, path] into `out` [path]."""
     assets, n = r.shape[0], r.shape[2]
-    pairs = 0.5 * assets * (assets - 1)
+    pairs = max(0.5 * assets * (assets - 1), 1.0)
     for i in range(n):
         total = 0.0
         for a in range(1, assets):

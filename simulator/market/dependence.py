@@ -30,6 +30,15 @@ class StudentCopula(Part):
     degrees_of_freedom: Annotated[float, Field(gt=1, le=1_000)]  # [1]
     asymmetry: Annotated[float, Field(ge=-5, le=5)] = 0.0  # [1]
 
+    @model_validator(mode="after")
+    def _scores_can_be_told_apart(self) -> StudentCopula:
+        if self.asymmetry != 0 and self.degrees_of_freedom <= 2:
+            raise ValueError(
+                f"`degrees_of_freedom > 2` must hold with an `asymmetry`, but got {self.degrees_of_freedom:g}: "
+                "asymmetry V would have no mean, and its scores no table"
+            )
+        return self
+
 
 Copula = Annotated[GaussianCopula | StudentCopula, Field(discriminator="kind")]
 

@@ -66,13 +66,15 @@ def generate(
     """Paths `first` .. `first + count - 1` of `market`; see `ModelMarket.paths`."""
     if first < 0 or count < 1:
         raise ValueError(f"`first >= 0` and `count >= 1` must hold, but got {first} and {count}")
-    law = _law(market, grid.market_step, seed, purpose)
+    pulled = np.zeros(0) if convergence is None else _checked(convergence, grid.market_steps)
+    if len(market.assets) == 1:
+        pulled = pulled[:0]  # nothing to pull it to
+    law = _law(market, grid.market_step, seed, purpose, pulled.size > 0)
     draw = _draws(stream(seed, purpose, "market", "parameter draw"), first, count, law.omega.shape[1])
     start = _start(market, grid.market_step, seed, purpose, law, draw, first)
     names = market.asset_names
     price = np.empty((grid.steps + 1, len(names), count))
     volatility = np.empty((grid.market_steps, len(names), count))
-    pulled = np.zeros(0) if convergence is None else _checked(convergence, grid.market_steps)
     moves = law.copula.dynamics != CONSTANT or pulled.size > 0
     correlation = np.empty((grid.market_steps if moves else 0, count))
     fill(price, volatility, correlation, pulled, _keys(seed, purpose), first, draw, start, law)
@@ -108,8 +110,11 @@ def _draws(key, first, count, draws):
 
 
 @lru_cache(maxsize=8)
-def _law(market: ModelMarket, market_step: float, seed: int, purpose: str) -> Law:
-    """The law of one market step, all parameter draws; cached, for every block of a run asks for it."""
+def _law(market: ModelMarket, market_step: float, seed: int, purpose: str, pulled: bool = False) -> Law:
+    """The law of one market step, all parameter draws; cached, for every block of a run asks for it.
+
+    Where correlations are `pulled` to one, assets that nothing joins otherwise are joined too.
+    """
     years = market_step / YEAR
     key = stream(seed, purpose, "market", "parameters")
     versions = [_versions(asset, a, market.parameter_law_off, key) for a, asset in enumerate(market.assets)]
@@ -117,7 +122,7 @@ def _law(market: ModelMarket, market_step: float, seed: int, purpose: str) -> La
     versions = [row * (draws // len(row)) for row in versions]
     matrix = np.array(market.correlation) if market.correlation else np.eye(len(versions))
     factor = np.array(cholesky(matrix.tolist()))
-    independent = _is_independent(market, matrix)
+    independent = not pulled and _is_independent(market, matrix)
     innovation, innovations, cumulant, cumulants = _tables(versions, independent)
     variance = _each(versions, lambda process, _: _step_variance(process, years))
     omega, alpha, gamma, beta, mean_size, level = _recursion(versions, variance)
@@ -310,6 +315,7 @@ def _fill_tables(law: Innovation | None, independent: bool, innovations: np.ndar
     over_normals = _table_over_normals(law)
     (skewed_cumulant_table if isinstance(law, SkewedT) else cumulant_table)(over_normals, cumulants)
     if independent:
+        assert isinstance(law, StudentT)
         tail_table(law.degrees_of_freedom, law.max_move, innovations)
     else:
         innovations[:] = over_normals
@@ -369,7 +375,11 @@ def _stationary_ratio(market: ModelMarket, market_step: float, seed: int, purpos
     level, persistence = law.level, _slowest(market, market_step)
     steps = math.ceil(math.log(FORGOTTEN) / math.log(persistence)) if persistence > 0 else 0
     variance = np.repeat(level[:, :1], CHAINS, axis=1)
-    keys = _keys(seed, purpose)._replace(steps=stream(seed, purpose, "market", "stationary"))
+    keys = _keys(seed, purpose)._replace(
+        steps=stream(seed, purpose, "market", "stationary"),
+        variance=stream(seed, purpose, "market", "stationary variance"),
+        mixing=stream(seed, purpose, "market", "stationary mixing"),
+    )
     for chunk in range(0, CHAINS, 256):
         part = np.ascontiguousarray(variance[:, chunk : chunk + 256])
         settle(part, keys, chunk, min(steps, 200_000), law)

@@ -182,10 +182,15 @@ class ModelMarket(Part):
 
     def reference_volatility(self, name: str) -> float:
         """Stationary annualised volatility of `name` [1/sqrt(year)], of a peg with its base. Raises KeyError for no asset."""
-        own = {asset.name: asset.volatility for asset in self.assets}
-        process = {asset.name: asset.process for asset in self.assets}[name]
-        base = process.base if isinstance(process, OrnsteinUhlenbeck) else None
-        return own[name] if base is None else math.hypot(own[name], own[base])
+        assets = {asset.name: asset for asset in self.assets}
+        asset, process = assets[name], assets[name].process
+        if not isinstance(process, OrnsteinUhlenbeck) or process.base is None:
+            return asset.volatility
+        i, j = (self.asset_names.index(other) for other in (name, process.base))
+        rho = self.correlation[i][j] if self.correlation is not None else 0.0
+        base = assets[process.base]
+        together = 2 * rho * process.volatility * base.real_world[0].volatility
+        return math.sqrt(asset.volatility**2 + base.volatility**2 + together)
 
     def problems(self, grid: Grid) -> list[str]:
         """Why no paths can be made on `grid`, one line each; empty if they can."""

@@ -244,10 +244,11 @@ def draw_bridge(key, step, first, n, copula, moves, factor, even, odd, work):
 
 
 @rule
-def annualise_peg(h, h_base, jump_variance, base_jumps, rho, per_year, out):
-    """Annualised standard deviation of a peg to an asset: its own variance and its base's, normal scores correlated by `rho`."""
+def annualise_peg(h, base, jump_variance, base_jumps, rho, per_year, out):
+    """Annualised standard deviation of a peg to an asset of volatility `base`: both variances, scores correlated by `rho`."""
     for i in range(h.shape[0]):
-        both = h[i] + h_base[i] + 2.0 * rho * np.sqrt(h[i] * h_base[i])
+        h_base = max(base[i] * base[i] / per_year - base_jumps[i], 0.0)
+        both = h[i] + h_base + 2.0 * rho * np.sqrt(h[i] * h_base)
         out[i] = np.sqrt((both + jump_variance[i] + base_jumps[i]) * per_year)
 
 
@@ -293,11 +294,13 @@ def fill_chunk(price, volatility, correlation, convergence, keys, first, at, dra
             family, out = law.family[a], volatility[step, a, at : at + n]
             if family == SQUARE_ROOT:
                 annualise_heston(h[a], law.own[a], draw, jump_variance[a], law.per_year, out)
-            elif law.base[a] >= 0:
-                b = law.base[a]
-                annualise_peg(h[a], h[b], jump_variance[a], jump_variance[b], copula.matrix[a, b], law.per_year, out)
             else:
                 annualise(h[a], jump_variance[a], law.per_year, out)
+        for a in range(assets):
+            b = law.base[a]
+            if b >= 0:
+                base, out = volatility[step, b, at : at + n], volatility[step, a, at : at + n]
+                annualise_peg(h[a], base, jump_variance[a], jump_variance[b], copula.matrix[a, b], law.per_year, out)
         for a in range(assets):
             family = law.family[a]
             if jumps.kind[a] != NO_JUMPS:

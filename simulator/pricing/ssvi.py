@@ -89,7 +89,7 @@ class SSVI:
 
     def slice(self, theta: float) -> RawSVI:
         """The raw SVI smile at total variance `theta` at the money."""
-        phi, across = float(self.law.phi(np.float64(theta))), 1 - self.rho**2
+        phi, across = float(self.law.phi(np.asarray(theta))), 1 - self.rho**2
         return RawSVI(theta * across / 2, theta * phi / 2, self.rho, -self.rho / phi, math.sqrt(across) / phi)
 
     def total_variance(self, k: np.ndarray, theta: np.ndarray) -> np.ndarray:

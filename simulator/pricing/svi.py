@@ -76,7 +76,7 @@ class RawSVI:
         y = np.asarray(k, dtype=float) - self.m
         return self.b * self.sigma**2 / np.hypot(y, self.sigma) ** 3
 
-    def volatility(self, k: np.ndarray, years: float) -> np.ndarray:
+    def volatility(self, k: np.ndarray, years: float | np.ndarray) -> np.ndarray:
         """Black 1976 volatility [1/sqrt(year)]."""
         return np.sqrt(self.total_variance(k) / years)
 

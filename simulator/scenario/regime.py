@@ -48,7 +48,7 @@ class Regime(Part):
 
     def _asset(self, asset: dict[str, Any]) -> dict[str, Any]:
         process = dict(asset["process"])
-        for key in ("volatility", "volatility_today"):
+        for key in ("volatility", "volatility_today", "volatility_of_variance"):  # all scale with the root of the variance
             if key in process:
                 process[key] *= self.volatility_multiplier
         jumps = asset["jumps"]

@@ -29,9 +29,26 @@ def surface_block(fit: SurfaceFit) -> str:
     lines += [f"{key} = {_value(facts[key])}" for key in ("chain", "sha256", "as_of", "currency", "measure", "method")]
     for key in ("cleaning", "versions"):
         lines += [f"{key} = {_value(facts[key])}"]
+    lines += _asset(fit)
     for one in fit.slices:
         lines += ["", *_slice(one)]
     return "\n".join(lines) + "\n"
+
+
+def _asset(fit: SurfaceFit) -> Iterator[str]:
+    """The law in the words of a scenario's [[market.assets]], for Heston and Bates."""
+    if not fit.asset:
+        return
+    yield ""
+    yield "# As fields of a scenario's [[market.assets]]. Paths live in the real world: before any may use these,"
+    premia = "variance_premium and jump_premium" if "jumps" in fit.asset else "variance_premium"
+    yield f"# the asset must state {premia} (risk-neutral over real-world)."
+    yield "# No option quote can tell a premium; none is stated here on purpose."
+    yield "[surface.asset]"
+    yield 'measure = "risk-neutral"'
+    for part, values in fit.asset.items():
+        yield from ("", f"[surface.asset.{part}]")
+        yield from (f"{key} = {_rounded(v) if isinstance(v, float) else _value(v)}" for key, v in values.items())
 
 
 def _header(fit: SurfaceFit) -> Iterator[str]:

@@ -15,6 +15,7 @@ from simulator.estimation.errors import FitError
 from simulator.estimation.options.chain import Chain
 from simulator.estimation.options.cleaning import Cleaned, Rules, clean
 from simulator.estimation.options.goodness import Goodness, goodness
+from simulator.estimation.options.law_surface import LAW_LOSSES, LAW_MODELS, asset_lines, fit_law, smile_of
 from simulator.estimation.options.least_squares import METHODS
 from simulator.estimation.options.loss import LOSSES, WEIGHTS, weigh
 from simulator.estimation.options.parity import forwards, violations
@@ -27,7 +28,7 @@ from simulator.parameters import YEAR
 from simulator.pricing.ssvi import Calendar, worst_calendars
 from simulator.pricing.svi import Worst
 
-MODELS = ("svi", "ssvi", "sabr")
+MODELS = ("svi", "ssvi", "sabr", *LAW_MODELS)
 LIBRARIES = ("simulator", "numpy", "scipy")
 CALENDAR_DEVIATIONS = 3.0  # of the later slice, at the money: where calendar arbitrage is looked for
 
@@ -54,6 +55,8 @@ class FitOptions:
             for key, names in choices.items()
             if getattr(self, key) not in names
         ]
+        if self.model in LAW_MODELS and self.loss not in LAW_LOSSES:
+            found.append(("loss", f"{self.model} is fitted by {' or '.join(LAW_LOSSES)}, but got {self.loss}"))
         found += [("beta", f"{self.beta:g} must be 0 to 1")] if not 0 <= self.beta <= 1 else []
         found += [("ridge", f"{self.ridge:g} must be 0 to 0.1")] if not 0 <= self.ridge <= 0.1 else []
         return found
@@ -65,7 +68,8 @@ class FitOptions:
             "ssvi": f"SSVI with the {self.law} phi, all expiries at once, free of static arbitrage by its coordinates",
             "sabr": f"SABR by expiry, Hagan 2002 lognormal formula, beta {self.beta:g}, arbitrage reported and not prevented",
         }
-        return f"{kinds[self.model]}; {self.method}; loss: {self.loss}; weights: {self.weights}"
+        kind = kinds.get(self.model, f"{self.model.capitalize()}, all expiries at once, prices by Lewis's integral, three starts")
+        return f"{kind}; {self.method}; loss: {self.loss}; weights: {self.weights}"
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,7 @@ class SurfaceFit:
     agreement: float  # largest relative difference of the two methods' sums of squares; NaN where one was run
     calendars: tuple[Calendar, ...]
     raw_violations: dict[str, int]
+    asset: dict[str, dict[str, object]]  # fields of the market's process and jumps, {} where it has none for the model
     notes: tuple[str, ...]
     versions: dict[str, str] = field(default_factory=lambda: versions())
 
@@ -129,7 +134,8 @@ def fit_surface(
         quotes = weigh(cleaned.quotes, options.weights)
     except ValueError as problem:
         raise FitError([("--weights", str(problem))]) from None
-    slices, shared, condition, converged, agreement, calendars, notes = _FITS[options.model](quotes, cleaned, options, progress)
+    fit = _FITS.get(options.model, _law)
+    slices, shared, condition, converged, agreement, calendars, notes, asset = fit(quotes, cleaned, options, progress)
     every = np.concatenate(
         [s.volatility(q.quotes.log_moneyness, q.quotes.years) for s, q in zip(slices, quotes.slices(), strict=True)]
     )
@@ -146,11 +152,13 @@ def fit_surface(
         agreement,
         tuple(calendars),
         _raw_violations(chain, rules),
+        asset,
         (*cleaned.notes, *notes),
     )
 
 
-Fitted = tuple[list[SliceResult], dict[str, Estimate], float, bool, float, list[Calendar], list[str]]
+Asset = dict[str, dict[str, object]]
+Fitted = tuple[list[SliceResult], dict[str, Estimate], float, bool, float, list[Calendar], list[str], Asset]
 
 
 def _svi(quotes: Quotes, cleaned: Cleaned, options: FitOptions, progress: Callable[[str], None]) -> Fitted:
@@ -178,7 +186,7 @@ def _svi(quotes: Quotes, cleaned: Cleaned, options: FitOptions, progress: Callab
             f"below the one before by {-worst.gap:.2g} of total variance at k = {worst.log_moneyness:.2g}; ssvi has none"
         )
     agreement = max((fit.agreement for fit in fits), default=np.nan)
-    return rows, {}, max(f.condition for f in fits), all(f.converged for f in fits), agreement, calendars, notes
+    return rows, {}, max(f.condition for f in fits), all(f.converged for f in fits), agreement, calendars, notes, {}
 
 
 def _calendars(quotes: Quotes, smiles: list) -> list[Calendar]:
@@ -200,7 +208,7 @@ def _ssvi(quotes: Quotes, cleaned: Cleaned, options: FitOptions, progress: Calla
         estimates = {"theta": Estimate(float(theta), float(error))}
         expiry = cleaned.expiries[one.expiry]
         rows.append(SliceResult(expiry, one.years, one.forward, estimates, good, worst, "", smile.volatility))
-    return rows, fit.estimates, fit.condition, fit.converged, fit.agreement, fit.calendars, []
+    return rows, fit.estimates, fit.condition, fit.converged, fit.agreement, fit.calendars, [], {}
 
 
 def _sabr(quotes: Quotes, cleaned: Cleaned, options: FitOptions, progress: Callable[[str], None]) -> Fitted:
@@ -218,11 +226,26 @@ def _sabr(quotes: Quotes, cleaned: Cleaned, options: FitOptions, progress: Calla
     if broken:
         notes.append(f"Hagan's formula has a negative density in {broken} of {len(fits)} slices; do not price there with it")
     agreement = max((fit.agreement for fit in fits), default=np.nan)
-    return rows, {}, max(f.condition for f in fits), all(f.converged for f in fits), agreement, [], notes
+    return rows, {}, max(f.condition for f in fits), all(f.converged for f in fits), agreement, [], notes, {}
 
 
 def _hagan(smile, one: Slice) -> Smile:
     return lambda k, years: np.asarray(smile.volatility(one.forward, one.forward * np.exp(k), years))
+
+
+def _law(quotes: Quotes, cleaned: Cleaned, options: FitOptions, progress: Callable[[str], None]) -> Fitted:
+    progress(f"fitting {options.model}")
+    try:
+        fit = fit_law(quotes, options.model, options.method, options.loss)
+    except ValueError as problem:
+        raise FitError([("quotes", str(problem))]) from None
+    smile = smile_of(fit.law)
+    rows = []
+    for one in quotes.slices():
+        good = goodness(one.quotes, smile(one.quotes.log_moneyness, one.quotes.years))
+        rows.append(SliceResult(cleaned.expiries[one.expiry], one.years, one.forward, {}, good, None, "", smile))
+    certainty = fit.certainty
+    return rows, certainty.estimates, certainty.condition, fit.converged, fit.agreement, [], list(fit.notes), asset_lines(fit.law)
 
 
 _FITS = {"svi": _svi, "ssvi": _ssvi, "sabr": _sabr}

@@ -107,7 +107,7 @@ class _Problem:
 
     def _residuals(self, x: np.ndarray, penalty: float, nodes: np.ndarray) -> np.ndarray:
         data = self.loss.residuals(natural(x).total_variance(self.k))
-        rows = [100 * data, [100 * self.ridge * (x[4] - self.centre)]]
+        rows = [100 * data, np.array([100 * self.ridge * (x[4] - self.centre)])]
         if penalty:
             g, _ = durrleman_gradient(x, nodes)
             rows.append(100 * penalty * np.maximum(MARGIN - g, 0))

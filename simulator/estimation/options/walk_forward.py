@@ -132,7 +132,8 @@ def _rows(pairs: list[Pair]) -> Iterator[HorizonRow]:
             continue
         columns = np.array([[p.fitted, p.next, p.refitted, p.interpolated] for p in chosen])
         middle = np.median(columns, axis=0)
-        yield HorizonRow(name, len(chosen), *(float(m) for m in middle), *median_interval(columns[:, 1]))
+        fitted, ahead, refitted, joined = (float(value) for value in middle)
+        yield HorizonRow(name, len(chosen), fitted, ahead, refitted, joined, *median_interval(columns[:, 1]))
 
 
 def median_interval(values: np.ndarray) -> tuple[float, float]:

@@ -1,6 +1,8 @@
 """Chains: what is read, the one line that every kind of wrong file gets, and what cleaning keeps."""
 
 import gzip
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -263,3 +265,10 @@ def test_a_real_chain(shared_data):
         for day in stated:
             rows = snapshot.expiry == day
             assert np.nanmedian(parity[rows]) == pytest.approx(np.median(snapshot.forward[rows]), rel=5e-3)
+
+
+def test_the_corpus_is_what_its_maker_writes(tmp_path):
+    (tmp_path / "make.py").write_bytes((CORPUS / "make.py").read_bytes())
+    subprocess.run([sys.executable, str(tmp_path / "make.py")], check=True, timeout=60)
+    made = {file.name: file.read_bytes() for file in tmp_path.glob("*.csv")}
+    assert made == {file.name: file.read_bytes() for file in CORPUS.glob("*.csv")}
