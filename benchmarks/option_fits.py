@@ -4,7 +4,8 @@
 
 Both get the same quotes, the same start, the same weights (one each) and the same loss, errors of implied volatility. The
 surfaces are Sepp's of the DAX (2002) and chains of BTC options with two-sided quotes out of the money, cleaned by the rules of
-`simulator fit-options`; expiries are rounded to whole days for both, because QuantLib's dates are. QuantLib takes its
+`simulator fit-options`; expiries are rounded to whole days and have one forward each for both, because QuantLib
+has whole dates and one curve. QuantLib takes its
 derivatives by differences and its integrals by 64 Gauss-Laguerre nodes (its default); an ending it calls failed counts with the
 error that it has reached. Errors of both are recomputed by `pricing.fourier`, which neither fit uses.
 
@@ -68,7 +69,8 @@ def bitcoin(count: int) -> Iterator[tuple[str, Quotes]]:
     moments = chain.moments()
     for moment in [moments[i] for i in np.linspace(0, len(moments) - 1, count).astype(int)]:
         quotes = clean(chain.at(moment), Rules()).quotes
-        quotes = replace(quotes, years=np.maximum(np.round(quotes.years * 365), 1) / 365)
+        one = np.array([np.flatnonzero(quotes.expiry_index == e)[0] for e in quotes.expiry_index])
+        quotes = replace(quotes, years=np.maximum(np.round(quotes.years * 365), 1) / 365, forward=quotes.forward[one])
         vega = greeks(quotes.forward, quotes.strike, quotes.years, quotes.volatility, quotes.is_call).vega
         yield f"BTC {moment:%Y-%m-%d %H:%M}", replace(quotes, vega=vega)
 
@@ -146,8 +148,8 @@ def best_of(action: Callable[[], object], rounds: int) -> tuple[float, object]:
 
 
 STARTS: dict[str, Law] = {
-    "heston": Heston(0.1, 1.0, 0.1, 0.5, -0.5),
-    "bates": Bates(0.1, 1.0, 0.1, 0.5, -0.5, 1.1098, -0.1285, 0.1702),  # the start of QuantLib's own test
+    "heston": Heston(0.0433, 1.0, 0.0433, 1.0, 0.0),
+    "bates": Bates(0.0433, 1.0, 0.0433, 1.0, 0.0, 1.1098, -0.1285, 0.1702),
 }
 
 

@@ -123,13 +123,19 @@ def greeks(
 
 
 def implied_volatility(
-    premium: ArrayLike, forward: ArrayLike, strike: ArrayLike, years: ArrayLike, is_call: ArrayLike, discount: ArrayLike = 1.0
+    premium: ArrayLike,
+    forward: ArrayLike,
+    strike: ArrayLike,
+    years: ArrayLike,
+    is_call: ArrayLike,
+    discount: ArrayLike = 1.0,
+    near: ArrayLike | None = None,
 ) -> np.ndarray:
     """The volatility at which `price` gives `premium`; NaN where none does.
 
     None does at or below intrinsic value, and at or above the forward (calls) or the strike (puts), discounted. Halley's method
     on the logarithm of the out-of-the-money price, kept in a bracket; a relative error of the time value e moves the result by
-    e price / vega, which is all the error there is.
+    e price / vega, which is all the error there is. `near`: volatilities to begin at, where there are some.
     """
     p, f, k, t, call, d = np.broadcast_arrays(premium, forward, strike, years, is_call, discount)
     p, f, k, t, d = (np.asarray(x, float) for x in (p, f, k, t, d))
@@ -139,11 +145,12 @@ def implied_volatility(
         x = -np.abs(np.log(f / k))
         target = np.log(value) - 0.5 * np.log(f * k)
         possible = (f > 0) & (k > 0) & (t > 0) & (value > 0) & (value < np.minimum(f, k)) & np.isfinite(target)
-        s = _total_volatility(np.where(possible, x, 0.0), np.where(possible, target, -2.0))
+        start = None if near is None else np.broadcast_to(near, p.shape) * np.sqrt(t)
+        s = _total_volatility(np.where(possible, x, 0.0), np.where(possible, target, -2.0), start)
         return np.where(possible, s / np.sqrt(t), np.nan)
 
 
-def _total_volatility(x: np.ndarray, target: np.ndarray) -> np.ndarray:
+def _total_volatility(x: np.ndarray, target: np.ndarray, start: np.ndarray | None) -> np.ndarray:
     """s at which `_log_normalised(x, s)` is `target`, by Halley in log s.
 
     Of the logarithm above the inflection of the price, of one over it below (Jäckel 2017, section 4): each is nearly straight.
@@ -152,7 +159,8 @@ def _total_volatility(x: np.ndarray, target: np.ndarray) -> np.ndarray:
     low, high = np.full(x.shape, math.log(SMALLEST)), np.full(x.shape, math.log(LARGEST))
     inflection = np.sqrt(np.maximum(2 * np.abs(x), 1e-4))
     is_below = target < _log_normalised(x, inflection)
-    y = np.log(np.where(is_below, np.minimum(inflection, np.abs(x) / np.sqrt(-2 * target)), inflection))
+    guess = np.where(is_below, np.minimum(inflection, np.abs(x) / np.sqrt(-2 * target)), inflection)
+    y = np.log(guess if start is None else np.where(start > 0, start, guess))
     y, moved = np.clip(y, low, high), np.full(x.shape, np.inf)
     for _ in range(MOST_ROUNDS):
         s = np.exp(y)

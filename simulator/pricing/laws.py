@@ -1,7 +1,7 @@
 """Laws of the log price under the forward measure: Black-Scholes, Merton, Kou, Heston, Bates, by their characteristic functions.
 
 With y = log(S_T / forward), `log_characteristic(u, years)` is log E[exp(i u y)], written so that no branch is crossed and
-nothing cancels as the volatility of variance goes to zero; `gradient` holds its derivatives by each of `names`, in that order.
+nothing cancels as the volatility of variance goes to zero; `with_gradient` adds its derivatives by each of `names`, in order.
 E[exp(y)] = 1 in each. All arrays are complex [u]; `years` may be an array too, of a shape that broadcasts with that of `u`.
 """
 
@@ -24,8 +24,8 @@ class Law(ABC):
         """log E[exp(i u y)] at `u`, which may be complex."""
 
     @abstractmethod
-    def gradient(self, u: np.ndarray, years: Years) -> np.ndarray:
-        """[parameter, u] derivatives of `log_characteristic`."""
+    def with_gradient(self, u: np.ndarray, years: Years) -> tuple[np.ndarray, np.ndarray]:
+        """`log_characteristic` and its derivatives [parameter, u]."""
 
     @abstractmethod
     def variance(self, years: float) -> float:
@@ -51,8 +51,9 @@ class Lognormal(Law):
     def log_characteristic(self, u: np.ndarray, years: Years) -> np.ndarray:
         return -0.5 * self.volatility**2 * years * (u * u + 1j * u)
 
-    def gradient(self, u: np.ndarray, years: Years) -> np.ndarray:
-        return np.array([-self.volatility * years * (u * u + 1j * u)])
+    def with_gradient(self, u: np.ndarray, years: Years) -> tuple[np.ndarray, np.ndarray]:
+        slope = -self.volatility * years * (u * u + 1j * u)
+        return 0.5 * self.volatility * slope, slope[None]
 
     def variance(self, years: float) -> float:
         return self.volatility**2 * years
@@ -71,9 +72,10 @@ class Merton(Law):
         jumps = _normal_jumps(u, self.jump_mean, self.jump_deviation)
         return Lognormal(self.volatility).log_characteristic(u, years) + self.intensity * years * jumps
 
-    def gradient(self, u: np.ndarray, years: Years) -> np.ndarray:
-        own = Lognormal(self.volatility).gradient(u, years)
-        return np.concatenate([own, _normal_jump_gradient(u, years, self.intensity, self.jump_mean, self.jump_deviation)])
+    def with_gradient(self, u: np.ndarray, years: Years) -> tuple[np.ndarray, np.ndarray]:
+        own, by_own = Lognormal(self.volatility).with_gradient(u, years)
+        by_jumps = _normal_jump_gradient(u, years, self.intensity, self.jump_mean, self.jump_deviation)
+        return own + self.intensity * by_jumps[0], np.concatenate([by_own, by_jumps])
 
     def variance(self, years: float) -> float:
         return (self.volatility**2 + self.intensity * (self.jump_mean**2 + self.jump_deviation**2)) * years
@@ -96,13 +98,15 @@ class Kou(Law):
         p, up, down, iu = self.up_probability, self.eta_up, self.eta_down, 1j * u
         return p * iu / (up - iu) - (1 - p) * iu / (down + iu) - iu * (p / (up - 1) - (1 - p) / (down + 1))
 
-    def gradient(self, u: np.ndarray, years: Years) -> np.ndarray:
+    def with_gradient(self, u: np.ndarray, years: Years) -> tuple[np.ndarray, np.ndarray]:
         p, up, down, iu = self.up_probability, self.eta_up, self.eta_down, 1j * u
         by_p = iu / (up - iu) + iu / (down + iu) - iu * (1 / (up - 1) + 1 / (down + 1))
         by_up = p * (-iu / (up - iu) ** 2 + iu / (up - 1) ** 2)
         by_down = (1 - p) * (iu / (down + iu) ** 2 - iu / (down + 1) ** 2)
-        rows = [self._jumps(u) * years, *(self.intensity * years * row for row in (by_p, by_up, by_down))]
-        return np.concatenate([Lognormal(self.volatility).gradient(u, years), np.array(rows)])
+        own, by_own = Lognormal(self.volatility).with_gradient(u, years)
+        jumps, weight = self._jumps(u) * years, self.intensity * years
+        rows = np.array([jumps, weight * by_p, weight * by_up, weight * by_down])
+        return own + self.intensity * jumps, np.concatenate([by_own, rows])
 
     def variance(self, years: float) -> float:
         square = 2 * (self.up_probability / self.eta_up**2 + (1 - self.up_probability) / self.eta_down**2)
@@ -123,8 +127,8 @@ class Heston(Law):
         level, now = _heston(self, u, years)[:2]
         return self.mean_reversion * self.long_run_variance * level + self.variance_now * now
 
-    def gradient(self, u: np.ndarray, years: Years) -> np.ndarray:
-        return _heston_gradient(self, u, years)
+    def with_gradient(self, u: np.ndarray, years: Years) -> tuple[np.ndarray, np.ndarray]:
+        return _heston_with_gradient(self, u, years)
 
     def variance(self, years: float) -> float:
         v, k, th, xi, rho = self.values
@@ -154,9 +158,10 @@ class Bates(Law):
         jumps = _normal_jumps(u, self.jump_mean, self.jump_deviation)
         return self.heston.log_characteristic(u, years) + self.intensity * years * jumps
 
-    def gradient(self, u: np.ndarray, years: Years) -> np.ndarray:
-        jumps = _normal_jump_gradient(u, years, self.intensity, self.jump_mean, self.jump_deviation)
-        return np.concatenate([self.heston.gradient(u, years), jumps])
+    def with_gradient(self, u: np.ndarray, years: Years) -> tuple[np.ndarray, np.ndarray]:
+        own, by_own = self.heston.with_gradient(u, years)
+        by_jumps = _normal_jump_gradient(u, years, self.intensity, self.jump_mean, self.jump_deviation)
+        return own + self.intensity * by_jumps[0], np.concatenate([by_own, by_jumps])
 
     def variance(self, years: float) -> float:
         return self.heston.variance(years) + self.intensity * years * (self.jump_mean**2 + self.jump_deviation**2)
@@ -169,10 +174,10 @@ def _normal_jumps(u: np.ndarray, m: float, d: float) -> np.ndarray:
 
 def _normal_jump_gradient(u: np.ndarray, years: Years, intensity: float, m: float, d: float) -> np.ndarray:
     """By intensity, mean and deviation."""
-    jump, mean = np.exp(1j * u * m - 0.5 * u * u * d * d), math.exp(m + 0.5 * d * d)
-    by_mean = 1j * u * (jump - mean)
-    by_deviation = d * (-u * u * jump - 1j * u * mean)
-    return np.array([years * _normal_jumps(u, m, d), intensity * years * by_mean, intensity * years * by_deviation])
+    iu = 1j * u
+    jump, mean, weight = np.exp(iu * m - 0.5 * u * u * d * d), math.exp(m + 0.5 * d * d), intensity * years
+    by_intensity = years * (jump - 1 - iu * math.expm1(m + 0.5 * d * d))
+    return np.array([by_intensity, weight * iu * (jump - mean), -weight * d * (u * u * jump + iu * mean)])
 
 
 def _heston(law: Heston, u: np.ndarray, years: Years) -> tuple[np.ndarray, ...]:
@@ -198,8 +203,8 @@ def _log1p_over(z: np.ndarray, square: float) -> np.ndarray:
     return (0.5 * np.log1p(x * (2 + x) + y * y) + 1j * np.arctan2(y, 1 + x)) / square
 
 
-def _heston_gradient(law: Heston, u: np.ndarray, years: Years) -> np.ndarray:
-    """[parameter, u], in the order of `Heston` (Cui, del Baño Rollin, Germano 2017)."""
+def _heston_with_gradient(law: Heston, u: np.ndarray, years: Years) -> tuple[np.ndarray, np.ndarray]:
+    """The logarithm and its derivatives [parameter, u], in the order of `Heston` (Cui, del Baño Rollin, Germano 2017)."""
     v, kappa, theta, xi, rho = law.values
     level, now, b, d, e, w, m = _heston(law, u, years)
     iu = 1j * u
@@ -217,4 +222,5 @@ def _heston_gradient(law: Heston, u: np.ndarray, years: Years) -> np.ndarray:
     level_rho, now_rho = by(-xi * iu, -xi * iu * b / d, 0.0)
     scale = kappa * theta
     by_kappa = theta * level + scale * level_k + v * now_k
-    return np.array([now, by_kappa, kappa * level, scale * level_xi + v * now_xi, scale * level_rho + v * now_rho])
+    rows = [now, by_kappa, kappa * level, scale * level_xi + v * now_xi, scale * level_rho + v * now_rho]
+    return scale * level + v * now, np.array(rows)

@@ -34,8 +34,8 @@ class NotConvergedError(ArithmeticError):
 class Quadrature:
     """Quotes of several expiries, ready to be priced under law after law.
 
-    `expiry` [quote] says which of `years`, `forward`, `discount` and `deviation` (total standard deviation s of the Black price
-    taken out), all [expiry], a quote belongs to. `count` nodes an expiry, the last at u = NEAR sinh(reach) / s.
+    `expiry` [quote] says which of `years` and `deviation` (total standard deviation s of the Black price taken out), both
+    [expiry], a quote belongs to; the rest is [quote]. `count` nodes an expiry, the last at u = NEAR sinh(reach) / s.
     """
 
     def __init__(
@@ -43,9 +43,9 @@ class Quadrature:
         expiry: np.ndarray,
         strike: np.ndarray,
         is_call: np.ndarray,
-        years: np.ndarray,
         forward: np.ndarray,
         discount: np.ndarray,
+        years: np.ndarray,
         deviation: np.ndarray,
         count: int,
         reach: float = REACH,
@@ -57,10 +57,9 @@ class Quadrature:
         self.z = u - 0.5j
         self._black = np.exp(-0.5 * np.asarray(deviation)[:, None] ** 2 * (u * u + 0.25))
         self._rows = [np.flatnonzero(expiry == e) for e in range(len(self.years))]
-        f, d = forward[expiry], discount[expiry]
-        self.base = black.price(f, strike, 1.0, np.asarray(deviation, float)[expiry], is_call, d)
-        k = np.log(strike / f)
-        size = d * np.sqrt(f * strike) / math.pi
+        self.base = black.price(forward, strike, 1.0, np.asarray(deviation, float)[expiry], is_call, discount)
+        k = np.log(strike / forward)
+        size = discount * np.sqrt(forward * strike) / math.pi
         self._waves = []
         for e, rows in enumerate(self._rows):
             angle, share = k[rows, None] * u[e], size[rows, None] * (step[e] / (u[e] ** 2 + 0.25))
@@ -72,8 +71,9 @@ class Quadrature:
 
     def prices_and_gradient(self, law: Law) -> tuple[np.ndarray, np.ndarray]:
         """Premium [quote] and its derivatives [quote, parameter] by the law's parameters, in the order of its `names`."""
-        phi = np.exp(law.log_characteristic(self.z, self.years))
-        sums = self._sums(np.concatenate([(phi - self._black)[None], phi * law.gradient(self.z, self.years)]))
+        logarithm, by_parameter = law.with_gradient(self.z, self.years)
+        phi = np.exp(logarithm)
+        sums = self._sums(np.concatenate([(phi - self._black)[None], phi * by_parameter]))
         return self.base - sums[:, 0], -sums[:, 1:]
 
     def _sums(self, values: np.ndarray) -> np.ndarray:
@@ -93,10 +93,9 @@ def price(law: Law, forward: float, strike: ArrayLike, years: float, is_call: Ar
     s = 1 / half_life(law, years)
 
     def value(count: int, reach: float) -> np.ndarray:
-        one = np.ones(1)
-        place = np.zeros(k.size, dtype=np.int64)
-        sums = Quadrature(place, k.ravel() / forward, call.ravel(), one * years, one, one, one * s, count, reach)
-        return sums.prices(law)
+        place, one = np.zeros(k.size, dtype=np.int64), np.ones(k.size)
+        expiry = np.array([years]), np.array([s])
+        return Quadrature(place, k.ravel() / forward, call.ravel(), one, one, *expiry, count, reach).prices(law)
 
     count, before = FIRST_NODES, value(FIRST_NODES, REACH)
     scale = np.maximum(1.0, k.ravel() / forward)

@@ -45,7 +45,15 @@ BOUNDS: dict[str, tuple[Map, float, float]] = {
     "eta_down": (LOG, 0.1, 1_000.0),
 }
 LAWS: dict[str, type[Law]] = {"heston": Heston, "bates": Bates, "merton": Merton, "kou": Kou}
+NAMES = Heston.names()
 FELLER = 3  # the place of the volatility of variance, after mean reversion and long-run variance
+
+
+def check(what: str, name: str, value: float) -> None:
+    """Raises ValueError where a parameter lies beyond what a search may reach."""
+    _, low, high = BOUNDS[name]
+    if not low <= value <= high:
+        raise ValueError(f"{what}: {name} = {value:g}; must be {low:g} to {high:g}")
 
 
 @dataclass(frozen=True)
@@ -76,16 +84,19 @@ class Coordinates:
             values[FELLER] *= math.sqrt(2 * values[1] * values[2])
         return self.law(*values)
 
-    def coordinates(self, law: Law) -> np.ndarray:
-        """The coordinates of a law, moved inside the bounds by a hair where it lies at or beyond one."""
-        values = law.values
+    def coordinates(self, law: Law, what: str = "law") -> np.ndarray:
+        """The coordinates of a law. Raises ValueError, naming `what`, for another law or a parameter beyond its bounds.
+
+        Where Feller's condition is asked for and the law breaks it, its volatility of variance is the greatest allowed.
+        """
+        if type(law) is not self.law:
+            raise ValueError(f"{what} must be {self.law.__name__}, but got {law}")
+        values = law.values.tolist()
+        for name, value in zip(self.law.names(), values, strict=True):
+            check(what, name, value)
         if self.feller:
-            values[FELLER] /= math.sqrt(2 * values[1] * values[2])
-        limits = [BOUNDS[name] for name in self.law.names()]
-        inside = [min(max(float(v), low), high) for v, (_, low, high) in zip(values, limits, strict=True)]
-        x = np.array([m.coordinate(v) for v, (m, _, _) in zip(inside, limits, strict=True)])
-        low, high = self.bounds
-        return np.clip(x, low + 1e-3, high - 1e-3)
+            values[FELLER] = max(min(values[FELLER] / math.sqrt(2 * values[1] * values[2]), 1.0), BOUNDS[NAMES[FELLER]][1])
+        return np.array([BOUNDS[name][0].coordinate(value) for name, value in zip(self.law.names(), values, strict=True)])
 
     def slopes(self, law: Law) -> np.ndarray:
         """[parameter, coordinate] derivatives of the law's values."""

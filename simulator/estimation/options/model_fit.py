@@ -92,7 +92,7 @@ def fit_model(
     laws = starts(LAWS[model], quotes, starts_at) if isinstance(starts_at, int) else list(starts_at)
     if not laws:
         raise ValueError(f"starts_at: needs at least one start, but got {starts_at!r}")
-    found = [problem.solve(coordinates.coordinates(law), method) for law in laws]
+    found = [problem.solve(coordinates.coordinates(law, "starts_at"), method) for law in laws]
     best, error = min(found, key=lambda solution: solution.cost), 0.0
     while True:
         error = problem.quadrature_error(best.x)
@@ -108,7 +108,6 @@ def _fit(problem: Problem, model: str, loss: str, best: Solution, error: float, 
     residuals, _ = problem.data(best.x)
     fitted = problem.loss.volatility(problem.quadrature.prices(law))
     sure = certainty(problem, best.x)
-    count = sum(not estimate.note for estimate in sure.estimates.values())
     return ModelFit(
         model,
         law,
@@ -117,7 +116,7 @@ def _fit(problem: Problem, model: str, loss: str, best: Solution, error: float, 
         float(residuals @ residuals),
         sure,
         goodness(quotes, fitted),
-        information(residuals, count),
+        information(residuals, int(problem.free.sum())),
         biases(quotes, fitted - quotes.volatility),
         runs_by_expiry(quotes, fitted - quotes.volatility),
         tuple(2 * s.cost / problem.scale**2 for s in found),

@@ -14,6 +14,7 @@ from simulator.estimation.standard_errors import Estimate
 
 WORST_CONDITION = 1e8  # of the scaled jacobian: beyond it no digit of some combination of parameters is from the quotes
 AT_BOUND = 2e-3  # [coordinate]
+LEAST_FREE = 1e-3  # [1] of 1 - leverage: a quote that a parameter has to itself tells nothing of its noise
 DEAD = "moves no quote"
 WINGS = ((-math.inf, -1.0), (-1.0, -0.25), (-0.25, 0.25), (0.25, 1.0), (1.0, math.inf))  # [deviations]
 
@@ -21,7 +22,7 @@ WINGS = ((-math.inf, -1.0), (-1.0, -0.25), (-0.25, 0.25), (0.25, 1.0), (1.0, mat
 @dataclass(frozen=True)
 class Certainty:
     """`estimates` carry Gauss-Newton errors (equal variances of residuals, independent), `robust` those of a sandwich
-    (White 1980, scaled by n / (n - parameters)), which lets every quote have its own variance.
+    that lets every quote have its own variance (HC3, MacKinnon and White 1985: each residual over 1 - its leverage).
 
     Both say how far noise of the quotes moves the fit, not how far a wrong law is from the truth, and both are of the
     estimator with its prior: a prior makes them smaller and the estimate biased.
@@ -45,14 +46,15 @@ def certainty(problem: Problem, x: np.ndarray) -> Certainty:
     names, law = problem.coordinates.law.names(), problem.coordinates.natural(x)
     low, high = problem.coordinates.bounds
     at_bound = problem.free & ((x - low < AT_BOUND) | (high - x < AT_BOUND))
-    moving = moves(jacobian) | (problem.pull > 0)
+    moving = moves(jacobian) | problem.pulled
     live = problem.free & ~at_bound & moving
     bread, meat = _bread(jacobian[:, live], problem.pull[live]), jacobian[:, live]
     degrees = len(residuals) - int(live.sum())
     slopes = problem.coordinates.slopes(law)[:, live]
     plain = slopes @ bread @ (meat.T @ meat) @ bread @ slopes.T * _ratio(float(residuals @ residuals), degrees)
-    own = meat * residuals[:, None]
-    robust = slopes @ bread @ (own.T @ own) @ bread @ slopes.T * _ratio(float(len(residuals)), degrees)
+    leverage = np.einsum("qi,ij,qj->q", meat, bread, meat)
+    own = meat * (residuals / np.maximum(1 - leverage, LEAST_FREE))[:, None]
+    robust = slopes @ bread @ (own.T @ own) @ bread @ slopes.T
     notes = [_note(*flags) for flags in zip(problem.free, at_bound, moving, strict=True)]
     dead = tuple(name for name, note in zip(names, notes, strict=True) if note == DEAD)
     errors, others = _errors(plain, notes), _errors(robust, notes)

@@ -40,7 +40,8 @@ class PremiumLoss:
             most = np.minimum(q.forward, q.strike) * (1 - 1e-9)
             value = np.clip(np.nan_to_num(premium / q.discount - inner), FLOOR * q.forward, most)
             out = q.strike >= q.forward
-            self._last = key, implied_volatility(value, q.forward, q.strike, q.years, out)
+            near = self._last[1] if len(self._last[1]) else q.volatility
+            self._last = key, implied_volatility(value, q.forward, q.strike, q.years, out, near=near)
         return self._last[1]
 
     def residuals(self, premium: np.ndarray) -> np.ndarray:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from simulator.estimation.options.least_squares import Solution
-from simulator.estimation.options.model_coordinates import Coordinates
+from simulator.estimation.options.model_coordinates import BOUNDS, Coordinates, check
 from simulator.estimation.options.model_loss import PremiumLoss
 from simulator.estimation.options.model_search import search
 from simulator.estimation.options.quotes import Quotes
 from simulator.pricing.laws import Law
 from simulator.pricing.lewis import REACH, Quadrature
+
+INSIDE = 1e-3  # [coordinate] from a bound, at least, where a search begins
 
 
 @dataclass(frozen=True)
@@ -41,21 +43,25 @@ class Problem:
         names = coordinates.law.names()
         if unknown := sorted(set(fixed) - set(names)):
             raise ValueError(f"fixed: there is no {', '.join(unknown)}; there are {', '.join(names)}")
+        for name, value in fixed.items():
+            check("fixed", name, value)
         if coordinates.feller and fixed:
             raise ValueError("fixed and feller exclude one another: the condition ties three parameters")
         self.fixed = dict(fixed)
         self.free = np.array([name not in fixed for name in names])
-        self.pull = np.zeros(len(names))
+        self.pull, self.centre = np.zeros(len(names)), np.zeros(len(names))
         if prior is not None:
             self.pull[:] = [prior.strength * (not prior.names or name in prior.names) for name in names]
-            self.centre = coordinates.coordinates(prior.law)
+            self.centre = coordinates.coordinates(prior.law, f"prior {prior.name!r}")
+        self.pulled = self.pull > 0
         self.nodes = nodes
         self.quadrature = _quadrature(quotes, nodes)
+        self._last: tuple[bytes, np.ndarray, np.ndarray] = (b"", np.zeros(0), np.zeros(0))
 
     def solve(self, start: np.ndarray, method: str) -> Solution:
         """The least loss from `start` [coordinate]; what is fixed stays."""
-        start = self.placed(start)
         low, high = self.coordinates.bounds
+        start = self.placed(np.clip(start, low + INSIDE, high - INSIDE))
 
         def whole(y: np.ndarray) -> np.ndarray:
             x = start.copy()
@@ -75,23 +81,29 @@ class Problem:
         """`x` with what is fixed where it is fixed."""
         law, names = self.coordinates.natural(x), self.coordinates.law.names()
         values = [self.fixed.get(name, value) for name, value in zip(names, law.values.tolist(), strict=True)]
-        return np.where(self.free, x, self.coordinates.coordinates(self.coordinates.law(*values)))
+        held = [BOUNDS[name][0].coordinate(value) for name, value in zip(names, values, strict=True)]
+        return np.where(self.free, x, held)
 
     def residuals(self, x: np.ndarray) -> np.ndarray:
         """[quote, and one a prior pulls at], in volatility points."""
-        premium = self.quadrature.prices(self.coordinates.natural(x))
-        return self._joined(self.loss.residuals(premium), lambda pull: pull * (x - self.centre)[pull > 0])
+        premium, _ = self._priced(x)
+        rows = self.loss.residuals(premium)
+        return self.scale * np.concatenate([rows, self.pull[self.pulled] * (x - self.centre)[self.pulled]])
 
     def jacobian(self, x: np.ndarray) -> np.ndarray:
         """[residual, coordinate]"""
-        law = self.coordinates.natural(x)
-        premium, gradient = self.quadrature.prices_and_gradient(law)
-        rows = self.loss.slope(premium)[:, None] * gradient @ self.coordinates.slopes(law)
-        return self._joined(np.nan_to_num(rows), lambda pull: np.diag(self.pull)[self.pull > 0])
+        premium, gradient = self._priced(x)
+        rows = self.loss.slope(premium)[:, None] * gradient @ self.coordinates.slopes(self.coordinates.natural(x))
+        return self.scale * np.concatenate([rows, np.diag(self.pull)[self.pulled]])
 
-    def _joined(self, rows, of_prior):
-        pull = self.pull[self.pull > 0]
-        return self.scale * (np.concatenate([rows, of_prior(pull)]) if len(pull) else rows)
+    def _priced(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Premium and gradient, once for residuals and jacobian: most of a search's trials are accepted."""
+        key = x.tobytes()
+        if key != self._last[0]:
+            with np.errstate(all="ignore"):  # at the bounds a characteristic function may leave double precision: no premium then
+                found = self.quadrature.prices_and_gradient(self.coordinates.natural(x))
+            self._last = key, *map(np.nan_to_num, found)
+        return self._last[1:]
 
     def data(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Residuals [quote] and jacobian [quote, coordinate] without the prior, in units of volatility."""
@@ -109,6 +121,6 @@ def _quadrature(quotes: Quotes, nodes: int, reach: float = REACH) -> Quadrature:
     slices = list(quotes.slices())
     place = np.searchsorted([s.expiry for s in slices], quotes.expiry_index)
     middle = [float(s.quotes.volatility[np.argmin(np.abs(s.quotes.log_moneyness))]) for s in slices]
-    names = ("years", "forward", "discount")
-    years, forward, discount = (np.array([getattr(s.quotes, name)[0] for s in slices]) for name in names)
-    return Quadrature(place, quotes.strike, quotes.is_call, years, forward, discount, middle * np.sqrt(years), nodes, reach)
+    years = np.array([s.years for s in slices])
+    q, deviation = quotes, middle * np.sqrt(years)
+    return Quadrature(place, q.strike, q.is_call, q.forward, q.discount, years, deviation, nodes, reach)
