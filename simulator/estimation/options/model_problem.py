@@ -101,8 +101,8 @@ class Problem:
         key = x.tobytes()
         if key != self._last[0]:
             with np.errstate(all="ignore"):  # at the bounds a characteristic function may leave double precision: no premium then
-                found = self.quadrature.prices_and_gradient(self.coordinates.natural(x))
-            self._last = key, *map(np.nan_to_num, found)
+                premium, gradient = self.quadrature.prices_and_gradient(self.coordinates.natural(x))
+            self._last = key, np.nan_to_num(premium), np.nan_to_num(gradient)
         return self._last[1:]
 
     def data(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
