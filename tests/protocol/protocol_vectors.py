@@ -7,8 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 FOLDER = Path(os.environ.get("SIMULATOR_DATA", Path(__file__).resolve().parent.parent.parent.parent / "shared"))
+
+LAW = settings(deadline=None, derandomize=True)  # a first call compiles
 
 
 def cases(file: str, *place: str, names: tuple[str, ...] = ("name",)) -> list:

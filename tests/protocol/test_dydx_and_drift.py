@@ -15,7 +15,7 @@ from simulator.protocol.integers import drift, dydx
 from simulator.protocol.margin_ratio import requirement as ratios
 
 sys.path.insert(0, str(Path(__file__).parent))
-from protocol_vectors import cases
+from protocol_vectors import LAW, cases
 
 RULES = (
     ("open-interest-scaled margin, bankruptcy and fillable price, insurance, funding clamp", "dYdX v4",
@@ -180,6 +180,7 @@ def test_drift_share_to_liquidate(case):
 PPM = st.integers(1, 1_000_000)
 
 
+@LAW
 @given(base=PPM, fraction=PPM, lower=st.integers(0, 10**12), width=st.integers(1, 10**12), interest=st.integers(0, 3 * 10**12))
 def test_dydx_float_and_integer_rules_agree_up_to_the_rounding_unit(base, fraction, lower, width, interest):
     exact = dydx.scaled_initial_ppm(base, lower, lower + width, interest)
@@ -191,6 +192,7 @@ def test_dydx_float_and_integer_rules_agree_up_to_the_rounding_unit(base, fracti
     assert margin <= dydx.initial_margin(interest, exact)
 
 
+@LAW
 @given(weight=st.integers(0, 20_000), factor=st.integers(0, 10**6), size=st.integers(0, 10**18))
 def test_drift_float_and_integer_rules_agree_up_to_the_rounding_unit(weight, factor, size):
     premium = ratios.size_premium(weight / 1e4, factor / 1e6, size / 1e9)

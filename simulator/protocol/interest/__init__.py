@@ -80,7 +80,11 @@ class AdaptiveCurve(Part):
 
 
 class CashPool(Part):
-    """Derive's cash asset: least + slope x u to the optimum, beyond it a steeper line; a share goes to the security module."""
+    """Derive's cash asset: least + slope x u to the optimum, beyond it a steeper line; a share goes to the security module.
+
+    The module's share is credited first and so has a part in what suppliers share. Cash that settlements destroyed on balance
+    still counts as supplied in u; cash that they printed counts where it lies.
+    """
 
     kind: Literal["cash-pool"]
     least_rate: Rate = 0.02  # [1/year]
