@@ -98,7 +98,11 @@ def test_synthetix_velocity_funding_at_every_step(shared_data):
 def test_trading_there_and_back_never_earns_impact(before, after):
     for exponents in ((2.0, 2.0), (1.5, 1.5)):
         part = PowerImpact(
-            kind="power", positive_factor=5e-9, negative_factor=1e-8, positive_exponent=exponents[0], negative_exponent=exponents[1]
+            kind="power",
+            positive_factor=5e-9,
+            negative_factor=1e-8,
+            positive_exponent=exponents[0],
+            negative_exponent=exponents[1],
         )
         there, back = power_impacts(part, [before, after], [after, before])
         assert there + back <= 1e-9 * (abs(there) + abs(back)) + 1e-6
@@ -107,9 +111,7 @@ def test_trading_there_and_back_never_earns_impact(before, after):
 @LAW
 @given(before=SKEW, after=SKEW)
 def test_an_impact_is_a_gain_only_where_the_market_ends_more_balanced(before, after):
-    part = PowerImpact(
-        kind="power", positive_factor=5e-9, negative_factor=1e-8, positive_exponent=2.0, negative_exponent=2.0
-    )
+    part = PowerImpact(kind="power", positive_factor=5e-9, negative_factor=1e-8, positive_exponent=2.0, negative_exponent=2.0)
     found = float(power_impacts(part, before, after))
     assert found <= 0 or abs(after) < abs(before)
 
@@ -201,7 +203,10 @@ def test_a_rate_that_fell_to_nothing_does_not_rise_within_the_quiet_band():
     ("make", "said"),
     [
         (lambda: PowerImpact(kind="power", positive_factor=2e-8, negative_factor=1e-8, positive_exponent=2.0), "2e-08 and 1e-08"),
-        (lambda: AdaptiveFunding(kind="adaptive", increase=0.1, decrease=0.1, threshold_decrease=0.2, greatest=1.0), "0.2 and 0.05"),
+        (
+            lambda: AdaptiveFunding(kind="adaptive", increase=0.1, decrease=0.1, threshold_decrease=0.2, greatest=1.0),
+            "0.2 and 0.05",
+        ),
         (lambda: AdaptiveFunding(kind="adaptive", increase=0.1, decrease=0.1, least=0.2, greatest=0.1), "0.2 and 0.1"),
     ],
 )
