@@ -97,3 +97,30 @@ def liquidation_price(rule: dict, size: float, price: float, equity: float) -> f
         middle = math.sqrt(low * high)
         low, high = (middle, high) if above(middle) < 0 else (low, middle)
     return high
+
+
+def by_queue(amount: float, sizes, scores) -> list[float]:
+    """What each account gives up, greatest score first; of equal scores the first."""
+    taken, left = [0.0] * len(sizes), amount
+    for n in sorted(range(len(sizes)), key=lambda n: (-scores[n], n)):
+        taken[n] = min(sizes[n], left)
+        left -= taken[n]
+    return taken
+
+
+def in_proportion(amount: float, sizes, weights) -> list[float]:
+    """What each account gives up: min(size, size x weight x lambda) with lambda found by halving."""
+
+    def given_up(scale):
+        return [size * min(1.0, weight * scale) for size, weight in zip(sizes, weights, strict=True)]
+
+    able = [size for size, weight in zip(sizes, weights, strict=True) if weight > 0]
+    if amount >= math.fsum(able):
+        return [size if weight > 0 else 0.0 for size, weight in zip(sizes, weights, strict=True)]
+    low, high = 0.0, 1.0
+    while math.fsum(given_up(high)) < amount:
+        high *= 2
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (middle, high) if math.fsum(given_up(middle)) < amount else (low, middle)
+    return given_up(high)
