@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.protocol.funding_rate import AdaptiveFunding
+from simulator.protocol.funding_rate import AdaptiveFunding, PremiumFunding
 from simulator.protocol.funding_rate.rates import (
     adaptive_rate,
     capped_by_fees,
+    funding_clamp,
     impact_premium,
     paid_between_sides,
     premium_rate,
@@ -91,6 +92,33 @@ def test_synthetix_velocity_funding_at_every_step(shared_data):
         assert speed == pytest.approx(row["velocity"], rel=1e-12)
         assert rate == pytest.approx(row["funding_rate"], rel=1e-12, abs=1e-15)
         assert accrued == pytest.approx(row["accrued_long20"], abs=told["tolerance_abs"])
+
+
+@pytest.mark.shared_data
+def test_real_tables_load_into_the_parts(shared_data):
+    tables = json.loads((shared_data / "vectors/parameter_tables.json").read_text())
+    gmx, derive, dydx = tables["gmx_v2"], tables["derive"]["perp_funding"], tables["dydx_v4"]
+    PowerImpact(
+        kind="power", positive_factor=gmx["pos_impact_factor"], negative_factor=gmx["neg_impact_factor"],
+        positive_exponent=float(gmx["pos_exponent"]), negative_exponent=float(gmx["neg_exponent"]),
+        greatest_gain=gmx["pos_max_impact"], greatest_cost=gmx["neg_max_impact"],
+    )  # fmt: skip
+    for level in ("low", "default"):
+        told = gmx["funding"][level]
+        most = told["max_per_year"] / 31_536_000
+        hours = told.get("increase_to_max_hours_at_100pct_skew") or told["increase_hours"]
+        AdaptiveFunding(
+            kind="adaptive", increase=most / (3_600 * hours), decrease=most / (3_600 * told["decrease_hours"]),
+            threshold_stable=told["threshold_stable"], greatest=most,
+        )  # fmt: skip
+    PremiumFunding(
+        kind="premium", convergence_hours=float(derive["convergence_hours"]), hourly_interest=derive["static_hourly"],
+        hourly_cap=derive["cap_hourly"],
+    )  # fmt: skip
+    large = dydx["liquidity_tiers"][0]
+    clamp = funding_clamp(dydx["funding"]["rate_clamp_factor"], large["imf"], large["imf"] * large["mm_fraction"])
+    assert clamp == pytest.approx(0.048)
+    PremiumFunding(kind="premium", convergence_hours=float(dydx["funding"]["period_hours"]), hourly_cap=clamp / 8)
 
 
 @LAW

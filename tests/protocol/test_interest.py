@@ -157,6 +157,22 @@ def test_aave_rates_worked_by_hand():
     assert found.supply == pytest.approx([0.0, 0.0108, 0.036, 0.2835, 0.585], rel=1e-12)
 
 
+@pytest.mark.shared_data
+def test_real_tables_load_into_the_parts(shared_data):
+    tables = json.loads((shared_data / "vectors/parameter_tables.json").read_text())
+    told = tables["derive"]["cash_irm"]
+    CashPool(
+        kind="cash-pool", least_rate=told["min"], slope=told["mult"], high_slope=told["high"],
+        optimal_utilisation=told["optimal"], security_share=told["sm_fee"],
+    )  # fmt: skip
+    told = tables["gmx_v2"]["borrowing"]
+    for base, above in zip(told["base_per_year"], told["above_optimal_per_year"], strict=True):
+        part = JumpRate(kind="jump-rate", slope=base, jump=base + (above - base) / (1 - told["optimal"]), kink=told["optimal"])
+        found = curve(part, [0.5, 1.0]).borrow
+        assert found[0] == pytest.approx(0.5 * base)
+        assert found[1] == pytest.approx(above)
+
+
 def test_a_flat_rate_is_flat():
     assert curve(FlatRate(kind="flat", rate=0.03), np.linspace(0, 1, 5)).borrow == pytest.approx([0.03] * 5)
 

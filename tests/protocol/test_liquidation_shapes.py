@@ -328,6 +328,11 @@ def test_synthetix_keeper_reward_is_clipped():
     assert perpetuals.keeper_reward(100.0, 2.0, *rule, 50.0) == 50.0
 
 
+def test_gmx_counts_a_price_impact_as_a_capped_cost():
+    assert perpetuals.remaining_collateral(100.0, -40.0, -30.0, 1_000.0, 0.01, 5.0) == 45.0
+    assert perpetuals.remaining_collateral(100.0, -40.0, 30.0, 1_000.0, 0.01, 5.0) == 55.0
+
+
 def test_derive_auction_by_hand():
     """95 % falling to 70 % in 15 minutes, to nothing in 12 hours more; then from the hole to the whole shortfall in an hour."""
     clock = 0.95, 0.7, 900.0, 43_200.0

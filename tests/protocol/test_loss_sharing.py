@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from simulator.protocol.integers import drift
 from simulator.protocol.loss_sharing.allocation import (
+    capped_gain,
     deleverage,
     deposit_index_cut,
     funding_index_loss,
+    gains_to_close,
     queue_score,
     take_by_queue,
     take_in_proportion,
@@ -27,6 +29,7 @@ from protocol_vectors import LAW
 RULES = (
     ("deleveraging by queue", "Hyperliquid", "documentation", "by a slow reference"),
     ("deleveraging pro rata and by leverage", "Chitra 2025", "paper", "by a slow reference"),
+    ("gains capped by the pool, deleveraging until a target", "GMX v2", "gmx-io/gmx-synthetics @a5c0c88", "by hand"),
     ("loss by funding index and by deposit index", "Drift v2", "drift-labs/protocol-v2 @0ae3e3b", "drift.json"),
 )
 
@@ -68,6 +71,14 @@ def test_the_three_rules_by_hand():
     assert taken == pytest.approx([5.0, 10.0, 10.0])
     assert left == 0.0
     assert deleverage("pro-rata", 40.0, *book)[1] == pytest.approx(10.0)
+
+
+def test_gains_against_a_pool_by_hand():
+    """A pool of 1,000 pays at most 90 %; above 85 % profitable positions are closed until gains are 77 %."""
+    assert capped_gain(100.0, 1_200.0, 1_000.0, 0.9) == pytest.approx(75.0)
+    assert capped_gain(100.0, 800.0, 1_000.0, 0.9) == 100.0
+    assert gains_to_close(900.0, 1_000.0, 0.85, 0.77) == pytest.approx(130.0)
+    assert gains_to_close(850.0, 1_000.0, 0.85, 0.77) == 0.0
 
 
 def test_an_account_at_a_loss_stands_last():

@@ -1,7 +1,8 @@
 """Liquidating perpetual positions: how much, at what price, to whose account. Amounts in dollars, sizes in the asset.
 
 Sources: dYdX v4-chain @84d4664 (clob liquidations), Hyperliquid's documentation, drift-labs/protocol-v2 @0ae3e3b (liquidation),
-Synthetix v3 @23585f7 (perps market liquidation). The integer forms of dYdX and Drift are in `simulator.protocol.integers`.
+Synthetix v3 @23585f7 (perps market liquidation), gmx-synthetics @a5c0c88 (position validation). The integer forms of dYdX and
+Drift are in `simulator.protocol.integers`.
 """
 
 from __future__ import annotations
@@ -89,6 +90,12 @@ def freeable_share(shortage, freed, waited, duration, first_share, small_shortag
         return 1.0
     allowed = min(first_share + waited / duration, 1.0) * (shortage + freed) - freed
     return max(allowed, 0.0) / shortage
+
+
+@small_rule
+def remaining_collateral(collateral, gain, impact, size, most_impact, fees):
+    """GMX v2: what a position is measured by: a price impact counts as a cost only, of at most a share of its size."""
+    return collateral + gain + min(max(impact, -most_impact * size), 0.0) - fees
 
 
 @small_rule

@@ -1,7 +1,7 @@
 """How a quantity that must be closed, or a loss that must be borne, is spread over accounts.
 
-Sources: Hyperliquid's documentation (queue), drift-labs/protocol-v2 @0ae3e3b (indices), morpho-blue (bad debt), Chitra 2025
-(allocation rules).
+Sources: Hyperliquid's documentation (queue), drift-labs/protocol-v2 @0ae3e3b (indices), morpho-blue (bad debt), gmx-synthetics
+@a5c0c88 (gains against the pool), Chitra 2025 (allocation rules).
 """
 
 from __future__ import annotations
@@ -84,6 +84,18 @@ def funding_index_loss(loss, longs, shorts):
 def deposit_index_cut(loss, deposits):
     """The share by which the deposit index falls: loss over deposits, at most all."""
     return min(loss / deposits, 1.0) if deposits > 0.0 else 0.0
+
+
+@small_rule
+def capped_gain(gain, gains, pool, most_share):
+    """GMX v2: what one of all `gains` is paid where the pool pays at most `most_share` of itself: all alike."""
+    return gain * min(most_share * pool / gains, 1.0) if gains > 0.0 else gain
+
+
+@small_rule
+def gains_to_close(gains, pool, starts_above, stops_at):
+    """GMX v2: deleveraging closes profitable positions once gains exceed a share of the pool, until they are at a lower one."""
+    return max(gains - stops_at * pool, 0.0) if gains > starts_above * pool else 0.0
 
 
 def deleverage(kind: str, amount: float, sizes, gains, costs, notionals, equities) -> tuple[np.ndarray, float]:

@@ -166,6 +166,6 @@ def requirements(part: MarginRatio, size, price, open_interest=0.0) -> tuple[np.
     """(initial, maintenance) [usd] of many positions: `requirement` over arrays that broadcast together."""
     size, price, open_interest = np.broadcast_arrays(np.asarray(size, float), price, open_interest)
     initial, maintenance = np.empty(size.shape), np.empty(size.shape)
-    columns = [np.ascontiguousarray(x, dtype=float).ravel() for x in (size, price, open_interest)]
-    _each(row_of(part), *columns, initial.reshape(-1), maintenance.reshape(-1))
+    size, price, open_interest = (np.ascontiguousarray(x, dtype=float).ravel() for x in (size, price, open_interest))
+    _each(row_of(part), size, price, open_interest, initial.reshape(-1), maintenance.reshape(-1))
     return initial, maintenance
