@@ -41,7 +41,7 @@ def account(case):
         for position in case["positions"]
     ]
     closed = [position["perpId"] for position in case["positions"]].index(case["perpetualId"])
-    return case["usdc"] * 1_000_000, holdings, closed
+    return round(case["usdc"] * 1_000_000), holdings, closed
 
 
 @pytest.mark.parametrize("case", cases(DYDX, "cases", "bankruptcy_price"))

@@ -347,14 +347,13 @@ def test_derive_auction_by_hand():
 @LAW
 @given(marked=st.floats(1, 1e6), below=st.floats(0.01, 1e6), discount=st.floats(0, 0.95), reserved=st.floats(0, 0.5))
 def test_derive_greatest_share_brings_the_buffer_to_zero(marked, below, discount, reserved):
-    """Selling f of the portfolio for f x M x d in cash scales the margins by 1 - f and adds the cash."""
+    """Selling f of all but the reserved cash R for f (M - R) d leaves (1 - f)(B - R) + R + f (M - R) d = 0 of buffer B."""
     buffered = auction.buffer_margin(-below, marked, 0.15)
     cash = reserved * marked
     share = auction.greatest_share(buffered, marked, discount, cash)
     assert 0 < share <= 1
-    if cash == 0.0 and share < 1:
-        paid = share * marked * discount
-        assert (1 - share) * buffered + paid == pytest.approx(0.0, abs=1e-9 * (abs(buffered) + marked))
+    left = (1 - share) * (buffered - cash) + cash + share * (marked - cash) * discount
+    assert left == pytest.approx(0.0, abs=1e-9 * (abs(buffered) + marked))
 
 
 @pytest.mark.parametrize(
