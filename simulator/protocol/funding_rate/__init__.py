@@ -1,0 +1,61 @@
+"""What one side of a perpetual market pays the other: the funding rules that a scenario may name.
+
+Premium funding follows the price (dYdX v4, Hyperliquid, Derive, Drift); velocity funding lets the skew move the *rate*
+(Synthetix v3); adaptive funding moves it only while the skew stays out of a band (GMX v2).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from simulator.parameters import Fraction, Part
+
+
+class PremiumFunding(Part):
+    """Rate per hour = premium / `convergence_hours` + interest, clipped at +- `hourly_cap`.
+
+    With a `band` (Hyperliquid) the interest only pulls: clip(interest - premium / convergence, +- band) is added instead.
+    """
+
+    kind: Literal["premium"]
+    convergence_hours: Annotated[float, Field(gt=0, le=1000)] = 8.0  # [h]
+    hourly_interest: Annotated[float, Field(ge=-0.01, le=0.01)] = 0.0  # [1/h]
+    hourly_cap: Annotated[float, Field(ge=0, le=1)] = 0.04  # [1/h]
+    hourly_band: Annotated[float, Field(ge=0, le=1)] | None = None  # [1/h]
+
+
+class VelocityFunding(Part):
+    """Synthetix v3: the daily rate moves at clip(skew / scale, +-1) x `greatest_velocity` per day."""
+
+    kind: Literal["velocity"]
+    skew_scale: Annotated[float, Field(gt=0)]  # [asset]
+    greatest_velocity: Annotated[float, Field(ge=0, le=1000)]  # [1/day^2]
+
+
+class AdaptiveFunding(Part):
+    """GMX v2: grows while the skew is above `threshold_stable`, holds in between, falls below `threshold_decrease`."""
+
+    kind: Literal["adaptive"]
+    increase: Annotated[float, Field(ge=0, le=1)]  # [1/s^2] at full skew
+    decrease: Annotated[float, Field(ge=0, le=1)]  # [1/s^2]
+    threshold_stable: Fraction = 0.05  # [1] of open interest
+    threshold_decrease: Fraction = 0.0  # [1] of open interest
+    exponent: Annotated[float, Field(gt=0, le=4)] = 1.0  # [1] of the skew in dollars
+    least: Annotated[float, Field(ge=0, le=1)] = 0.0  # [1/s]
+    greatest: Annotated[float, Field(ge=0, le=1)]  # [1/s]
+
+    @model_validator(mode="after")
+    def _relations(self) -> AdaptiveFunding:
+        if self.threshold_decrease > self.threshold_stable:
+            raise ValueError(
+                f"`threshold_decrease <= threshold_stable` must hold, but got {self.threshold_decrease:g} and "
+                f"{self.threshold_stable:g}"
+            )
+        if self.least > self.greatest:
+            raise ValueError(f"`least <= greatest` must hold, but got {self.least:g} and {self.greatest:g}")
+        return self
+
+
+FundingRule = Annotated[PremiumFunding | VelocityFunding | AdaptiveFunding, Field(discriminator="kind")]
