@@ -19,6 +19,7 @@ from simulator.protocol.book import (
     FUND,
     FUND_DRAW,
     GAS,
+    GAS_COST,
     HEAD,
     INDEX,
     KEEPER,
@@ -28,6 +29,7 @@ from simulator.protocol.book import (
     OUTSIDE_CASH,
     PENALTIES,
     REALISED,
+    ROOM,
     SOCIALISED,
     SPOT,
     SPOT_DEPTH,
@@ -36,7 +38,7 @@ from simulator.protocol.book import (
     USER_COST,
     less,
 )
-from simulator.protocol.health import change, maintenance
+from simulator.protocol.health import change, is_frozen, maintenance
 from simulator.protocol.rules import LINEAR
 from simulator.protocol.trading import quote_spot, trade, trade_spot
 from simulator.protocol.waterfall import fund_pays
@@ -63,7 +65,7 @@ def serve(b, i, terms, rules):
     for f in range(row.size):
         row[f] = b.accounts[i, f]
     slack, equity, requirement, notional = maintenance(b, row, terms, rules)
-    if slack >= 0.0:
+    if slack >= 0.0 or b.scalar[ROOM] < 1.0 or is_frozen(b, row, rules):
         return False
     if notional > 0.0:
         done = _close_positions(b, i, row, slack, equity, requirement, notional, terms, rules)
@@ -71,9 +73,11 @@ def serve(b, i, terms, rules):
         done = _repay_and_seize(b, i, row, terms, rules)
     if done:
         b.scalar[LIQUIDATIONS] += 1.0
-        b.scalar[GAS] += rules.gas
-        b.accounts[rules.accounts + KEEPER, CASH] -= rules.gas
-        b.scalar[OUTSIDE_CASH] += rules.gas
+        gas = b.scalar[GAS_COST]
+        b.scalar[ROOM] -= 1.0
+        b.scalar[GAS] += gas
+        b.accounts[rules.accounts + KEEPER, CASH] -= gas
+        b.scalar[OUTSIDE_CASH] += gas
         write_off(b, row, rules)
         change(b, i, row, terms, rules)
     return done
@@ -85,7 +89,7 @@ def _close_positions(b, i, row, slack, equity, requirement, notional, terms, rul
     f = share_to_close(slack, requirement, notional, terms, rules)
     due = terms.penalty * f * notional
     pay = due if rules.guaranteed else min(due, max(equity, 0.0))
-    if rules.at_a_profit and rules.keeper_share * pay - rules.gas < rules.minimum_profit:
+    if rules.at_a_profit and rules.keeper_share * pay - b.scalar[GAS_COST] < rules.minimum_profit:
         return False
     for m in range(rules.markets):
         q = row[HEAD + 2 * rules.currencies + m]
@@ -150,8 +154,10 @@ def _repay_and_seize(b, i, row, terms, rules):
         return False
     repaid, seized = x / debt_index, bonus * x / index
     outlay = quote_spot(b, ad, repaid, rules) if d >= 0 else x
-    if rules.at_a_profit and c != d and -quote_spot(b, ac, -seized, rules) - outlay - rules.gas < rules.minimum_profit:
-        return False
+    if rules.at_a_profit and c != d:
+        gain = -quote_spot(b, ac, -seized, rules) - outlay
+        if gain - b.scalar[GAS_COST] < rules.minimum_profit:
+            return False
     outlay = trade_spot(b, ad, repaid, rules) if d >= 0 else x
     proceeds = -trade_spot(b, ac, -seized, rules)
     keeper = b.accounts[rules.accounts + KEEPER]

@@ -9,6 +9,7 @@ from simulator.agents import Keepers
 from simulator.protocol.backstop import Maker
 from simulator.scenario.draft import Draft
 from simulator.scenario.goals import unanswerable
+from simulator.scenario.pressure import impossible_pressure
 from simulator.scenario.problems import Problem
 from simulator.scenario.references import unknown_names
 from simulator.scenario.relations import broken_relations
@@ -18,7 +19,8 @@ from simulator.scenario.size import too_large
 
 def problems_between(draft: Draft, accounts: int) -> Iterator[Problem]:
     """Every problem that no section has by itself."""
-    for check in (unknown_names, broken_relations, unanswerable, seen_windows, partial(too_large, accounts=accounts)):
+    between = unknown_names, broken_relations, impossible_pressure, unanswerable, seen_windows
+    for check in (*between, partial(too_large, accounts=accounts)):
         try:
             yield from check(draft)
         except ArithmeticError:
