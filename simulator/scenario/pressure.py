@@ -17,22 +17,29 @@ def impossible_pressure(draft: Draft) -> Iterator[Problem]:
     """Every overlay and every [gas] that cannot act, of the scenario and of its regimes."""
     if draft.market is None:
         return
-    yield from _of_one(draft, draft.market, draft.gas, draft.overlays, ())
+    yield from _wrong_gas(draft.gas, draft.market, ())
+    yield from _wrong_overlays(draft, draft.market, draft.gas, draft.overlays, ())
     for i, regime in draft.regimes.items():
         market = regime.market or draft.market
-        gas = regime.gas or draft.gas
-        yield from _of_one(draft, market, gas if regime.overlays else regime.gas, dict(enumerate(regime.overlays)), ("regime", i))
-
-
-def _of_one(draft: Draft, market: Market, gas: Gas | None, overlays: Mapping[int, AnyOverlay], place: Place) -> Iterator[Problem]:
-    if gas is not None:
-        for key, message in gas_problems(gas, market):
-            yield Problem((*place, "gas", key), message)
+        yield from _wrong_gas(regime.gas, market, ("regime", i))
+        yield from _wrong_overlays(draft, market, regime.gas or draft.gas, dict(enumerate(regime.overlays)), ("regime", i))
+    if draft.gas is not None or any(regime.gas is not None for regime in draft.regimes.values()):
         yield from _gas_twice(draft)
-    if draft.grid is not None:
-        numbers = list(overlays)
-        for n, key, message in overlay_problems(tuple(overlays.values()), market, gas, draft.grid):
-            yield Problem((*place, "overlays", numbers[n], key), message)
+
+
+def _wrong_gas(gas: Gas | None, market: Market, place: Place) -> Iterator[Problem]:
+    for key, message in () if gas is None else gas_problems(gas, market):
+        yield Problem((*place, "gas", key), message)
+
+
+def _wrong_overlays(
+    draft: Draft, market: Market, gas: Gas | None, overlays: Mapping[int, AnyOverlay], place: Place
+) -> Iterator[Problem]:
+    if draft.grid is None or ("gas" in draft.sections and draft.gas is None):
+        return
+    numbers = list(overlays)
+    for n, key, message in overlay_problems(tuple(overlays.values()), market, gas, draft.grid):
+        yield Problem((*place, "overlays", numbers[n], key), message)
 
 
 def _gas_twice(draft: Draft) -> Iterator[Problem]:

@@ -217,7 +217,7 @@ def test_blocks_of_any_size_give_the_same_bytes(block, make_market):
     ],
 )
 def test_what_cannot_act_is_refused(part, key, words, make_market):
-    wild = HESTON | {"volatility_of_variance": 300.0, "leverage": 0.9}
+    wild = HESTON | {"volatility_of_variance": 1_314.0, "mean_reversion": 8_760.0, "leverage": 0.99}
     market = make_market("garch-t", PEG | {"base": None}, wild)
     ((place, found, message),) = overlay_problems(overlays(part), market, None, GRID)
     assert (place, found) == (0, key)
