@@ -30,7 +30,7 @@ def surface_of(part, market, grid, seed=5, count=200, first=0, purpose="test"):
 @pytest.mark.parametrize("part", [GENTLE, WILD], ids=["fitted", "wild"])
 @pytest.mark.parametrize("jumps", ["none", "merton"])
 def test_no_surface_of_any_path_and_step_has_butterfly_or_calendar_arbitrage(make_market, part, jumps):
-    """By theorem 4.2's bounds at every step, and by the density and the order of slices themselves on a grid of log-moneyness."""
+    """By the bounds of theorem 4.2 at every step, and by density and order of the slices themselves."""
     grid = Grid(market_step=3600.0, transition=1, horizon=4)
     _, surface = surface_of(part, make_market("garch-t", jumps=jumps), grid, count=40)
     short, long, rho, eta = (surface[:, 0, f] for f in (SHORT, LONG, RHO, ETA))
@@ -110,7 +110,7 @@ def test_a_second_writing_gives_the_same_surface(make_market):
 
 
 def test_level_skew_and_curvature_have_the_moments_of_their_law(make_market, score):
-    """Under Brownian motion each coordinate is a Gaussian AR(1): its mean, variance and correlation with returns, in closed form."""
+    """Under Brownian motion each coordinate is a Gaussian AR(1): mean, variance, covariance with returns in closed form."""
     grid = Grid(market_step=3600.0, transition=1, horizon=10)
     market = make_market("brownian")
     part = ImpliedSurface()
@@ -138,7 +138,7 @@ def test_level_skew_and_curvature_have_the_moments_of_their_law(make_market, sco
 
 
 def test_the_level_follows_conditional_variance(make_market):
-    """No response, no noise: log level regressed on log volatility has the slope that its half-life leaves, rank correlation near one."""
+    """Without response and noise: in ratio to a quick target, and by rank over whole paths to a slow one."""
     grid = Grid(market_step=3600.0, transition=1, horizon=20)
     quick = ImpliedSurface(level_response=0.0, level_noise=0.0, level_half_life=0.01, elasticity=1.0, premium=1.1)
     paths, surface = surface_of(quick, make_market("garch-t"), grid, count=50)
