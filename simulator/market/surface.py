@@ -37,8 +37,8 @@ class ImpliedSurface(Part):
     The forward variance runs from the short one to (long_premium v0)^2 at `term_reversion`. The surface is what options are
     marked on, the path is what happens: `premium` is the whole difference of measure, and is yours to state.
 
-    Defaults: bitcoin. Fitted to Deribit's summaries of 2025-12-30 to 2026-04-30 every six hours (at-the-money volatility, 25-delta
-    risk reversal and butterfly; 481 snapshots, 5 days to a year): theta by non-negative least squares, (rho, eta) by least squares,
+    Defaults: bitcoin. Fitted to Deribit, 2025-12-30 to 2026-04-30, every six hours (at-the-money volatility, 25-delta
+    risk reversal and butterfly; 481 snapshots, 5 days to a year): theta by non-negative, (rho, eta) by plain least squares,
     then least squares on changes; v by an average of squared returns with a half-life of 3 days. Standard errors: level_response
     0.12, skew_response 0.05, curvature_response 0.35. Ether in the same way: premium 1.01, elasticity 0.43, long_premium 1.05,
     level 9.2, 0.86 (0.08), 1.07; skew -0.164, 4.0, 0.41, 0.38; curvature 0.43, 3.9, -2.3, 2.6.
