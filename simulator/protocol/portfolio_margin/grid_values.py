@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.kernel import rule, small_rule
-from simulator.pricing.black_kernel import black_price
+from simulator.pricing.option_kernel import black_price
 from simulator.protocol.portfolio_margin.method import GRID, Method, method
 from simulator.protocol.portfolio_margin.scenario_grid import GridCollateral, ScenarioGrid
 
