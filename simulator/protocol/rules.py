@@ -12,6 +12,7 @@ from simulator.parameters import YEAR, RiskParameters
 from simulator.protocol import Protocol
 from simulator.protocol.backstop import Maker, VaultBackstop
 from simulator.protocol.liquidation import PartialLiquidation
+from simulator.protocol.option_rules import OPTION_COLUMNS, option_rules
 from simulator.protocol.venue import LinearPermanentVenue, LinearVenue
 
 # columns of a venue table
@@ -19,6 +20,9 @@ LINEAR, V_DEPTH, V_PERMANENT, V_KEEP, V_ELASTICITY, V_FLOOR, V_COEFFICIENT = ran
 # columns of the oracle table
 O_WEIGHT, O_DEVIATION, O_HEARTBEAT = range(3)
 
+
+# columns of the table of option terms
+INITIAL_SPOT, LEAST_SPOT, CALL_SPOT, PUT_SPOT, PUT_MARK, PUT_OFFSET, OPTION_FEE, OPTION_FEE_CAP, OPTION_PENALTY = range(9)
 
 MOST = 32  # assets, markets and currencies of one scenario: the length of every column below, padded with zeros
 
@@ -47,6 +51,7 @@ TERMS = np.dtype(
         ("penalty", "f8"),
         ("close_factor", "f8"),
         ("full_below", "f8"),
+        ("option", "f8", (MOST, 9)),  # [underlying of options, column]
     ]
 )
 
@@ -96,6 +101,7 @@ RULES = np.dtype(
         ("minimum_profit", "f8"),
         ("keeper_key", "u8"),
         ("watches", "?"),
+        *OPTION_COLUMNS,
     ]
 )
 
@@ -151,6 +157,7 @@ def make_terms(parameters: RiskParameters) -> np.record:
         penalty=liquidation.penalty,
         close_factor=liquidation.close_factor,
         full_below=liquidation.full_below_health,
+        option=np.array([list(part.model_dump().values()) for part in parameters.options.values()], float).reshape(-1, 9),
     )
 
 
@@ -245,4 +252,5 @@ def make_rules(
         minimum_profit=keepers.minimum_profit if keepers else 0.0,
         keeper_key=keeper_key,
         watches=watches,
+        **option_rules(protocol.options, parameters, where, markets, dt),
     )
