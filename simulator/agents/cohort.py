@@ -10,8 +10,8 @@ import numpy as np
 
 from simulator.agents.decide import Holders, borrowers_decide, suppliers_decide, traders_decide
 from simulator.agents.lending import Borrowers, Suppliers
-from simulator.agents.option_decide import option_dealers_decide
 from simulator.agents.option_dealers import make_dealers
+from simulator.agents.option_decide import option_dealers_decide
 from simulator.agents.options import OPTION_COHORTS, OptionCohort
 from simulator.agents.perp_traders import PerpTraders
 from simulator.agents.population import Population

@@ -90,7 +90,7 @@ class OptionWriters(Part):
 
 
 class OptionHedgers(Part):
-    """Hold one option at a time, bought or sold, and hold the perpetual of its asset against its delta: their hedging moves the venue."""
+    """Hold one option at a time, bought or sold, and the perpetual against its delta: their hedging moves the venue."""
 
     kind: Literal["option-hedgers"]
     name: Name

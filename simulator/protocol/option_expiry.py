@@ -1,4 +1,4 @@
-"""What happens to options by itself: the venue recovers, expiries settle and are listed anew, the writer hedges. docs/model.md 8.5."""
+"""What happens to options by itself: the venue recovers, expiries settle, the writer hedges. docs/model.md section 8.5."""
 
 from __future__ import annotations
 

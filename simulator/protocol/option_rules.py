@@ -1,4 +1,4 @@
-"""The fixed numbers of the options of a protocol, as kernels read them: part of the `RULES` record. Nothing here decides anything."""
+"""The fixed numbers of the options of a protocol, as kernels read them: part of the `RULES` record."""
 
 from __future__ import annotations
 

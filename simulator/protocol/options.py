@@ -53,7 +53,7 @@ class VolatilityVenue(Part):
     """An options venue, in volatility points: what a trade costs and how far it moves the volatility of its expiry.
 
     z = |log(strike / forward)| / sqrt(theta), at most 4; days to expiry at least 1. The defaults of spread, by least squares on
-    logs: 12,443 two-sided quotes of Deribit's bitcoin chains, January to March 2026, 2 to 183 days, z < 2.5; residual deviation 0.43
+    logs: 12,443 two-sided quotes of Deribit's bitcoin chains, January to March 2026, 2 to 183 days, z < 2.5; residuals 0.43
     (ether: 0.0112, 0.30, 0.44). `depth` and `depth_wing` are yours.
     """
 

@@ -52,7 +52,7 @@ class Scenario(Part):
     data_until: Day | None = None  # the last day of data behind the market; absent: what the market says
     grid: Grid
     market: Market
-    surfaces: dict[str, ImpliedSurface] = {}  # by underlying of options
+    surfaces: dict[str, ImpliedSurface] = Field(default_factory=dict)  # by underlying of options
     protocol: Protocol
     parameters: RiskParameters
     cohorts: Annotated[tuple[Cohort, ...], BeforeValidator(tupled), Field(min_length=1, max_length=100)]
@@ -229,8 +229,9 @@ def _in_order_of_assets(tree: dict[str, Any]) -> dict[str, Any]:
     """Tables by asset in the order of the market's assets, so that the order of keys in a file moves no digit of a result."""
     order = {name: i for i, name in enumerate(_asset_names(tree.get("market")))}
     protocol = tree.get("protocol")
-    for place in (tree.get("parameters"), protocol, protocol.get("fund") if isinstance(protocol, dict) else None):
-        for key in ("perpetuals", "collateral", "borrowing", "venues", "tokens"):
+    options = protocol.get("options") if isinstance(protocol, dict) else None
+    for place in (tree, tree.get("parameters"), protocol, options, protocol.get("fund") if isinstance(protocol, dict) else None):
+        for key in ("perpetuals", "options", "collateral", "borrowing", "venues", "tokens", "surfaces", "markets"):
             if isinstance(place, dict) and isinstance(place.get(key), dict):
                 place[key] = dict(sorted(place[key].items(), key=lambda entry: order.get(entry[0], len(order))))
     return tree
