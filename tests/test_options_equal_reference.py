@@ -43,7 +43,8 @@ def dealers(draw):
         OptionBuyers(kind="option-buyers", name="buyers", spending={"low": 0.1, "high": 1.0}, holding_days=1.0, **fields),
         OptionWriters(
             kind="option-writers", name="covered", collateral="ETH", choice={"type": "call", "lowest": 1.0},
-            leverage={"low": 1, "high": 2}, holding_days=3.0, top_up_probability=0.5, leverage_elasticity=ONE, entry_margin_elasticity=ONE, **fields,
+            leverage={"low": 1, "high": 2}, holding_days=3.0, top_up_probability=0.5,
+            leverage_elasticity=ONE, entry_margin_elasticity=ONE, **fields,
         ),
         OptionWriters(
             kind="option-writers", name="naked", leverage={"low": 1, "high": 2}, margin_buffer=draw.choice([0.0, 0.1]),

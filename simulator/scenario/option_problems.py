@@ -44,7 +44,7 @@ def _times(rules: OptionRules, grid: Grid) -> Iterator[Problem]:
             if steps < 1 or abs(steps - round(steps)) > 1e-9 * max(1.0, steps):
                 yield Problem(
                     ("protocol", "options", "markets", name, "expiries", i, "interval"),
-                    f"must be a whole number of substeps, but {schedule.interval:g} days are {steps:.6g} substeps of {grid.dt:g} s",
+                    f"must be whole substeps, but {schedule.interval:g} days are {steps:.6g} substeps of {grid.dt:g} s",
                 )
     if grid.dt > rules.venue.half_life / 2:
         yield Problem(
@@ -86,5 +86,5 @@ def _too_frequent(i: int, cohort) -> Iterator[Problem]:
         least = max(1.0, cohort.open_share / (1 - cohort.open_share)) / cohort.holding_days
         yield Problem(
             ("cohorts", i, "activity"),
-            f"chances at one look must be at most 1, but holding_days x activity is {looks:g}; write activity = {least:.4g} or more",
+            f"chances at one look must be at most 1, but it is {looks:g} looks a holding; write activity = {least:.4g} or more",
         )
