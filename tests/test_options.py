@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 
+from simulator.kernel import rule
 from simulator.model import RiskModel, simulate
 from simulator.parameters import DAY, YEAR
 from simulator.pricing.black_scholes import price
@@ -15,6 +16,7 @@ from simulator.protocol import book
 from simulator.protocol.book import path_of
 from simulator.protocol.health import change
 from simulator.protocol.option_trading import trade_option
+from simulator.protocol.option_values import value_options
 from simulator.scenario import Scenario
 
 FLAT = "[surfaces.ETH]\npremium = 1.0\nlong_premium = 1.0\nelasticity = 0.0\nskew = 0.0\ncurvature = 1e-6\n" + "".join(
@@ -122,26 +124,36 @@ def model_of(scenario, paths) -> RiskModel:
     return RiskModel(scenario, scenario.market.paths(scenario.grid, scenario.seed, "test", 0, paths), purpose="test")
 
 
+@rule
+def _value(state, rules):
+    for p in range(state.accounts.shape[0]):
+        value_options(path_of(state, p), rules)
+
+
+@rule
+def _buy(state, i, j, n, cash, paid, terms, rules):
+    for p in range(state.accounts.shape[0]):
+        b = path_of(state, p)
+        row = b.row
+        for f in range(row.size):
+            row[f] = b.accounts[i, f]
+        row[book.CASH] += cash
+        b.scalar[book.OUTSIDE_CASH] -= cash
+        paid[p] = n * trade_option(b, row, j, n, rules)
+        change(b, i, row, terms, rules)
+
+
 def buy(model, i, j, n, cash=1e6):
     """Account `i` gets `cash` and buys `n` of option `j` on every path. Returns float64 [path], what each paid."""
     paid = np.empty(model.state.accounts.shape[0])
-    for p in range(len(paid)):
-        b = path_of(model.state, p)
-        row = b.accounts[i].copy()
-        row[book.CASH] += cash
-        b.scalar[book.OUTSIDE_CASH] -= cash
-        paid[p] = n * trade_option(b, row, j, n, model.rules)
-        change(b, i, row, model.terms, model.rules)
+    _buy(model.state, i, j, n, cash, paid, model.terms, model.rules)
     return paid
 
 
 def started(scenario, paths):
     """A model whose first marks are made: the values at the start, before the first step."""
-    from simulator.protocol.option_values import value_options
-
     model = model_of(scenario, paths)
-    for p in range(paths):
-        value_options(path_of(model.state, p), model.rules)
+    _value(model.state, model.rules)
     return model
 
 

@@ -37,7 +37,9 @@ def option_rules(
             "options": 0, "slots": 0, "underlyings": 0, "option": none[:, :3], "slot": none, "underlying": none[:, :3],
             "volatility_venue": np.zeros(6), "writer_hedge": 0.0,
         }  # fmt: skip
-    options, slots, underlyings = [], [], []
+    options: list[list[float]] = []
+    slots: list[list[float]] = []
+    underlyings: list[list[float]] = []
     for u, name in enumerate(parameters.options):
         market = part.markets[name]
         window = max(1.0, round(market.settlement_window / dt))
