@@ -184,7 +184,7 @@ def test_premium_paid_is_premium_received_and_spread_and_depth_cost_the_buyer():
     writer = model.rules.accounts + book.WRITER
     before = model.state.accounts[:, writer, book.CASH].copy()
     paid = buy(model, 0, 2, 10.0)
-    np.testing.assert_allclose(model.state.accounts[:, writer, book.CASH] - before, paid, rtol=1e-14)
+    np.testing.assert_allclose(model.state.accounts[:, writer, book.CASH] - before, paid, atol=1e7 * 2.0**-52)
     vega = model.state.option[0, 2, book.VEGA]
     volatility = 0.8 + 0.5 * 10.0 * vega / 1e5 + 0.01 * (30 / 7) ** 0.35
     assert paid == pytest.approx(10 * price(3000.0, 3000.0, 7 * DAY / YEAR, volatility, True), rel=2e-6)
