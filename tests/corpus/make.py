@@ -352,7 +352,13 @@ CASES |= {  # rules of perpetual markets
     "margin-of-another-rule": (P, FLAT, f"{FLAT}\nsize_factor = 0.001"),
     "margin-interest-order": (P, FLAT, BY_INTEREST % "2e8"),
     "margin-size-order": (P, FLAT, f'kind = "size-scaled"\n{FLAT.replace("0.03", "0.06")}'),
-    "margin-tiers-rise": (P, FLAT, TIERS % (20, "1e6", 40), SEARCH, SEARCH.replace("initial_margin_ratio", "tiers.1.greatest_leverage")),
+    "margin-tiers-rise": (
+        P,
+        FLAT,
+        TIERS % (20, "1e6", 40),
+        SEARCH,
+        SEARCH.replace("initial_margin_ratio", "tiers.1.greatest_leverage"),
+    ),
     "margin-tiers-first": (P, FLAT, 'kind = "tiered"\ntiers = [{ lower_bound = 1e6, greatest_leverage = 20 }]'),
     "margin-no-such-tier": (
         P,
@@ -361,7 +367,13 @@ CASES |= {  # rules of perpetual markets
         SEARCH,
         'parameter = "perpetuals.ETH.tiers.2.greatest_leverage"\nlow = 5\nhigh = 20\nstep = 1\n',
     ),
-    "margin-leverage": (P, FLAT, TIERS % (10, "1e6", 5), SEARCH, SEARCH.replace("initial_margin_ratio", "maintenance_share").replace("0.2", "0.6")),
+    "margin-leverage": (
+        P,
+        FLAT,
+        TIERS % (10, "1e6", 5),
+        SEARCH,
+        SEARCH.replace("initial_margin_ratio", "maintenance_share").replace("0.2", "0.6"),
+    ),
     "margin-no-bound": (
         P,
         FLAT,
