@@ -272,14 +272,14 @@ class OptionModel(plain.ReferenceModel):
     def notional(self, row):
         return super().notional(row) + self.options_notional(row)
 
-    def requirement(self, row, parameters=None, name="maintenance_margin_ratio"):
-        total = super().requirement(row, parameters, name)
+    def requirement(self, row, parameters=None, which="maintenance"):
+        total = super().requirement(row, parameters, which)
         for j, o in enumerate(self.options):
             n = row.option[j]
             if n > 0:
                 total += n * o.value
             elif n < 0:
-                total -= n * self.short_requirement(j, parameters or self.force, name == "initial_margin_ratio")
+                total -= n * self.short_requirement(j, parameters or self.force, which == "initial")
         return total
 
     def health(self, row, parameters, credit, margin):

@@ -21,6 +21,7 @@ from simulator.protocol.book import (
     VALUE,
     commit,
 )
+from simulator.protocol.margin import scaled_requirement, watched_requirement
 from simulator.protocol.option_margin import option_margin
 from simulator.protocol.option_values import holds_options
 
@@ -31,7 +32,10 @@ REACH = 6.0  # the cut in standard deviations of a substep: beyond it the list i
 
 @small_rule
 def health(b, row, weight, ratio, is_initial, terms, rules):
-    """(slack, equity, requirement, notional) of a record, with the credit weights and margin ratios handed in."""
+    """(slack, equity, requirement, notional) of a record, with the credit weights and margin ratios handed in.
+
+    The ratios are those of flat markets; one market that is not flat, and every requirement is worked out by its rule.
+    """
     K, M = rules.currencies, rules.markets
     equity = row[CASH]
     slack = row[CASH]
@@ -49,6 +53,8 @@ def health(b, row, weight, ratio, is_initial, terms, rules):
         held = abs(q) * b.market[m, MARGIN_PRICE]
         notional += held
         requirement += held * ratio[m]
+    if rules.scales_margin and notional > 0.0:
+        requirement = scaled_requirement(b, row, is_initial, terms, rules)
     equity += gain
     if gain > 0.0:
         gain = min(rules.gain_weight * gain, rules.gain_cap)
@@ -96,7 +102,11 @@ def note(b, i, terms, rules):
         ratio = terms.maintenance_ratio[m]
         held = abs(q) * b.market[m, REFERENCE_PRICE]
         gain += q * b.market[m, REFERENCE_VALUE] - cost
-        slack -= held * ratio
+        needed = held * ratio
+        if rules.scales_margin and q != 0.0:
+            needed, ratio = watched_requirement(terms.margin[m], q, b.market[m, REFERENCE_PRICE])
+            gross += needed
+        slack -= needed
         gross += held + abs(cost)
         # of P and F, both relative to M at the reference: a long loses by falls of P and rises of F, a short by rises of both
         if q > 0.0:
