@@ -1,4 +1,4 @@
-"""Standard margin: each short option by itself, or the greatest loss at expiry where that is less (Derive SRM). No offsets else."""
+"""Standard margin: each short option by itself, or the greatest loss at expiry where that is less (Derive SRM)."""
 
 from __future__ import annotations
 

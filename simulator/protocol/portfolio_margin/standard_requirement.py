@@ -6,8 +6,14 @@ import numpy as np
 
 from simulator.kernel import rule, small_rule
 from simulator.pricing.option_kernel import black_price
-from simulator.protocol.portfolio_margin.method import INITIAL_HAIRCUT, ITS_UNDERLYING, MAINTENANCE_HAIRCUT, STANDARD
-from simulator.protocol.portfolio_margin.method import Method, method
+from simulator.protocol.portfolio_margin.method import (
+    INITIAL_HAIRCUT,
+    ITS_UNDERLYING,
+    MAINTENANCE_HAIRCUT,
+    STANDARD,
+    Method,
+    method,
+)
 from simulator.protocol.portfolio_margin.standard import StandardCollateral, StandardMargin
 
 # columns of Method.number
