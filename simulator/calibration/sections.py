@@ -96,7 +96,7 @@ def _bracket(space: SearchSpace, trials: Sequence[Trial], leader: Trial, at: int
     """Multiples between which the edge of the leader's line lies: the last within, the first beyond or just past the grid."""
     grid = space.multiples[at]
     rest = (*leader.point[:at], *leader.point[at + 1 :])
-    within, beyond = [], []
+    within, beyond = list[int](), list[int]()
     for trial in trials:
         if (*trial.point[:at], *trial.point[at + 1 :]) == rest:
             (within if trial.is_within() else beyond).append(space.multiples_of(trial.point)[at])
