@@ -42,8 +42,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "calibration"))
 import fake_world
 
 SPACE = (
-    SearchParameter(parameter=fake_world.INITIAL, low=0.06, high=0.30, step=0.02),
-    SearchParameter(parameter=fake_world.MAINTENANCE, low=0.04, high=0.30, step=0.02),
+    SearchParameter(parameter=fake_world.INITIAL, low=0.06, high=0.30, step=0.01),
+    SearchParameter(parameter=fake_world.MAINTENANCE, low=0.04, high=0.30, step=0.01),
     SearchParameter(parameter=fake_world.PENALTY, low=0.0, high=0.1, step=0.01),
 )
 FINE = (
