@@ -8,13 +8,14 @@ from pathlib import Path
 
 from simulator.calibration.confirmation import NONE, Confirmation, confirm
 from simulator.calibration.front import Front, estimate_front
+from simulator.calibration.indices import Indices, global_sensitivity
 from simulator.calibration.lineage import Lineage
 from simulator.calibration.plan import ConfirmationPlan, asked, plan_confirmation, warnings
 from simulator.calibration.race import Question
 from simulator.calibration.record import Record
 from simulator.calibration.search import Found, SearchEstimate, estimate_on_search, search
 from simulator.calibration.selection import Selection, select
-from simulator.calibration.sensitivity import Step, sensitivity
+from simulator.calibration.sensitivity import Neighbourhood, Step, neighbourhood, sensitivity
 from simulator.calibration.space import Point, SearchSpace
 from simulator.calibration.trials import Progress, Trials
 from simulator.calibration.versions import own_version
@@ -34,6 +35,8 @@ class Calibration:
     searched: SearchEstimate | None  # the chosen candidate on the search paths
     confirmation: Confirmation | None  # None: nothing was worth a look at fresh paths
     sensitivity: tuple[Step, ...]
+    neighbourhood: Neighbourhood | None
+    indices: tuple[Indices, ...]
     evaluations: int  # paths x candidates
     failures: dict[Point, str]
     warnings: tuple[str, ...]
@@ -113,10 +116,12 @@ def _calibrate(world: World, trials: Trials, lineage: Lineage, look: int) -> Cal
     front = estimate_front(world, trials, found)
     searched = None
     steps: tuple[Step, ...] = ()
+    around = None
     confirmation = None
     if selection.chosen is not None:
         searched = estimate_on_search(trials, found.question, selection.chosen.point)
         steps = sensitivity(world, trials, found.question, selection.chosen)
+        around = neighbourhood(world, trials, found.question, selection.chosen, steps)
         lineage.spend(look)
         confirmation = confirm(world, trials, found.question, plan, selection.chosen.point)
     return Calibration(
@@ -129,6 +134,8 @@ def _calibrate(world: World, trials: Trials, lineage: Lineage, look: int) -> Cal
         searched=searched,
         confirmation=confirmation,
         sensitivity=steps,
+        neighbourhood=around,
+        indices=global_sensitivity(found.question, found.trials),
         evaluations=trials.evaluations,
         failures=dict(trials.failures),
         warnings=tuple(warnings(plan)),

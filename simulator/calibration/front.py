@@ -19,6 +19,7 @@ from simulator.calibration.selection import PURPOSE
 from simulator.calibration.space import Point
 from simulator.calibration.trials import Trials
 from simulator.calibration.world import HEADLINE, World
+from simulator.calibration_settings import GoalName
 from simulator.risk import measures
 from simulator.risk.measures import Estimate, PerPath
 from simulator.risk.outlook import pass_chance
@@ -42,7 +43,7 @@ class FrontPoint:
 class Front:
     """The points found, current parameters last, and the volume of those that are kept over `reference`."""
 
-    goals: tuple[str, ...]
+    goals: tuple[GoalName, ...]
     points: tuple[FrontPoint, ...]
     reference: tuple[float, ...]
     volume: Estimate

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import math
+from dataclasses import asdict
 from typing import Any
 
 from simulator.calibration import change, evidence, pictures
@@ -66,6 +67,9 @@ def make_proposal(calibration: Calibration, *, scenario_file: str = "scenario.to
             "convergence": evidence.convergence(confirmation) if confirmation else None,
             "elasticities": evidence.elasticities(world, confirmation),
             "sensitivity": evidence.sensitivity(calibration),
+            "neighbourhood": asdict(calibration.neighbourhood) if calibration.neighbourhood else None,
+            "global_sensitivity": [asdict(figure) for figure in calibration.indices],
+            "front": pictures.front(calibration),
             "loss_distribution": pictures.loss_distribution(calibration),
             "search_cloud": pictures.search_cloud(calibration),
             "sequence": change.sequence(calibration),
