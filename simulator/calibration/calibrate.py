@@ -113,7 +113,7 @@ def _calibrate(world: World, trials: Trials, lineage: Lineage, look: int) -> Cal
     plan = plan_confirmation(world, look)
     found = search(world, trials, plan)
     selection = select(world, trials, found)
-    front = estimate_front(world, trials, found)
+    front = estimate_front(world, trials, found, selection.chosen.point if selection.chosen else None)
     searched = None
     steps: tuple[Step, ...] = ()
     around = None

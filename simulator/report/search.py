@@ -8,6 +8,7 @@ from simulator.report.blocks import Block, Cell, Estimate, Folded, Mark, Paragra
 from simulator.report.figures.cloud import draw_cloud
 from simulator.report.figures.drawn import drawn
 from simulator.report.figures.stages import draw_stages
+from simulator.report.front import front
 from simulator.report.numbers import NOTHING, certain, count, exact, in_unit, plain, signed
 from simulator.report.words import Proposal, quantity, short_condition
 
@@ -17,6 +18,7 @@ def search(proposal: Proposal) -> Iterator[Block]:
     yield Paragraph(proposal["appetite"]["goal"])
     yield Paragraph(_budget(proposal["paths"]))
     yield from _cloud(proposal)
+    yield from front(proposal)
     yield from _stages(proposal)
     yield from _finalists(proposal)
     yield from _failures(proposal)
