@@ -12,6 +12,7 @@ from simulator.parameters import YEAR, RiskParameters
 from simulator.protocol import Protocol
 from simulator.protocol.backstop import Maker, VaultBackstop
 from simulator.protocol.liquidation import PartialLiquidation
+from simulator.protocol.loan_rules import lending_rules, lending_terms, rules_fields, terms_fields
 from simulator.protocol.venue import LinearPermanentVenue, LinearVenue
 
 # columns of a venue table
@@ -36,17 +37,11 @@ TERMS = np.dtype(
         ("factor", *COLUMN),  # collateral factor
         ("bonus", *COLUMN),
         ("debt_weight", *COLUMN),  # 1 + borrow weight
-        ("base_rate", *COLUMN),
-        ("slope_below", *COLUMN),
-        ("slope_above", *COLUMN),
-        ("kink", *COLUMN),
-        ("reserve_factor", *COLUMN),
         ("fee_flat", "f8"),
         ("fee_slope", "f8"),
         ("fee_cap", "f8"),
         ("penalty", "f8"),
-        ("close_factor", "f8"),
-        ("full_below", "f8"),
+        *terms_fields(MOST),
     ]
 )
 
@@ -96,6 +91,7 @@ RULES = np.dtype(
         ("minimum_profit", "f8"),
         ("keeper_key", "u8"),
         ("watches", "?"),
+        *rules_fields(MOST),
     ]
 )
 
@@ -124,11 +120,10 @@ def _venue_row(venue, dt: float) -> list[float]:
 def make_terms(parameters: RiskParameters) -> np.record:
     """The numbers of `parameters`, in the order in which it names markets and currencies."""
     perpetuals, collateral = list(parameters.perpetuals.values()), list(parameters.collateral.values())
-    rates = [parameters.borrowing.get(name) for name in parameters.collateral]
     fees, liquidation = parameters.fees, parameters.liquidation
 
-    def column(parts, read, absent=0.0):
-        return np.array([absent if part is None else read(part) for part in parts], dtype=float)
+    def column(parts, read):
+        return np.array([read(part) for part in parts], dtype=float)
 
     return _record(
         TERMS,
@@ -140,17 +135,11 @@ def make_terms(parameters: RiskParameters) -> np.record:
         factor=column(collateral, lambda x: x.collateral_factor),
         bonus=column(collateral, lambda x: x.liquidation_bonus),
         debt_weight=column(collateral, lambda x: 1 + x.borrow_weight),
-        base_rate=column(rates, lambda x: x.base_rate),
-        slope_below=column(rates, lambda x: x.slope_below),
-        slope_above=column(rates, lambda x: x.slope_above),
-        kink=column(rates, lambda x: x.optimal_utilisation, absent=0.5),
-        reserve_factor=column(rates, lambda x: x.reserve_factor),
         fee_flat=fees.flat,
         fee_slope=fees.volatility_slope,
         fee_cap=fees.cap,
         penalty=liquidation.penalty,
-        close_factor=liquidation.close_factor,
-        full_below=liquidation.full_below_health,
+        **lending_terms(parameters),
     )
 
 
@@ -167,7 +156,9 @@ def blend(current: RiskParameters, candidate: RiskParameters, weight: float) -> 
 
 
 def _between(low, high, weight):
-    """Number by number, through records and tables of records."""
+    """Number by number, through records and tables of records; a name stays what it is."""
+    if low is None or isinstance(low, str):
+        return low
     if isinstance(low, float):
         return low + weight * (high - low)
     if isinstance(low, dict):
@@ -245,4 +236,5 @@ def make_rules(
         minimum_profit=keepers.minimum_profit if keepers else 0.0,
         keeper_key=keeper_key,
         watches=watches,
+        **lending_rules(protocol.lending, parameters),
     )
