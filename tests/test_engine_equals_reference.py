@@ -29,6 +29,7 @@ def _module(name: str):
 
 reference = _module("reference_model")
 worlds = _module("reference_worlds")
+lending_worlds = _module("reference_lending_worlds")
 
 TOLERANCE = 1e-9
 
@@ -132,5 +133,14 @@ def _squeezed(world, run) -> bool:
 def test_the_engine_equals_the_reference(make, seed, watches):
     world, run = drawn(make, seed)
     model = engine_of(world, watches)
+    model.run(world.burn_in_steps)
+    compare(world, run, model)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("make", lending_worlds.MAKERS, ids=lambda make: make.__name__)
+def test_the_engine_equals_the_reference_in_lending(make, seed):
+    world, run = drawn(make, seed)
+    model = engine_of(world, watches=seed % 3 > 0)
     model.run(world.burn_in_steps)
     compare(world, run, model)
