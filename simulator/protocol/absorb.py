@@ -56,7 +56,7 @@ def reserves_value(b, rules):
 @rule
 def absorb(b, row, terms, rules):
     """Collateral and debt go to the reserves; what was credited beyond the debt is the account's deposit of the base."""
-    K, base = rules.currencies, rules.base
+    K, base = rules.currencies, rules.base_currency
     credited, worth, debts = 0.0, 0.0, 0.0
     for k in range(K):
         value = row[HEAD + k] * b.currency[k, DEPOSIT_VALUE]
@@ -99,7 +99,7 @@ def is_for_sale(b, c, terms, rules):
     """Whether the protocol holds collateral `c` of absorbed accounts and wants base money for it."""
     if rules.borrowable[c] == 1 or b.currency[c, RESERVE] <= 0.0:
         return False
-    return resale_is_open(b.currency[rules.base, RESERVE], terms.target_reserves)
+    return resale_is_open(b.currency[rules.base_currency, RESERVE], terms.target_reserves)
 
 
 @rule
@@ -107,7 +107,7 @@ def buy_absorbed(b, c, terms, rules):
     """A keeper buys absorbed collateral `c` from the protocol for the base and sells it. Returns whether it did."""
     if not is_for_sale(b, c, terms, rules):
         return False
-    base = rules.base
+    base = rules.base_currency
     ac, ad = rules.currency_asset[c], rules.currency_asset[base]
     index, incentive = b.asset[ac, INDEX], resale_incentive(c, terms)
     held = b.currency[c, RESERVE]

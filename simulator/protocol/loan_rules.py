@@ -48,7 +48,7 @@ def rules_fields(most: int) -> list[tuple]:
     return [
         ("loan_shape", "i8"),
         ("absorbs", "?"),
-        ("base", "i8"),  # the only currency that may be borrowed, where loans are absorbed
+        ("base_currency", "i8"),  # the only currency that may be borrowed, where loans are absorbed
         ("accrual", "i8"),
         ("categories", "i8"),  # how many there are
         ("category", "i8", (most,)),  # of each currency; -1: none
@@ -98,7 +98,7 @@ def lending_rules(lending: Lending, parameters: RiskParameters) -> dict[str, Any
     return {
         "loan_shape": shape,
         "absorbs": shape == ABSORB,
-        "base": base,
+        "base_currency": base,
         "accrual": MODES[lending.accrual],
         "categories": len(members),
         "category": category,
