@@ -8,7 +8,9 @@ from simulator.calibration.calibrate import Calibration
 from simulator.calibration.confirmation import REDUCING
 
 STEPS_SHOWN = 3  # of the sequence that a risk-reducing step begins
-YEARLY = ("base_rate", "slope_below", "slope_above")  # of interest; every other parameter is a fraction
+YEARLY = ("rate", "slope_below", "slope_above", "slope", "jump", "adjustment_speed")  # of interest
+DOLLARS = ("debt_ceiling", "full_below_value", "least_leftover")
+TOKENS = ("supply_cap", "borrow_cap", "target_reserves")
 
 
 def summary(calibration: Calibration) -> str:
@@ -42,8 +44,10 @@ def table(calibration: Calibration) -> list[dict[str, Any]]:
 
 
 def unit_of(name: str) -> str:
-    """The unit of a parameter: rates and slopes of interest are per year, all others are fractions."""
-    return "1/year" if name.startswith("borrowing.") and name.endswith(YEARLY) else "1"
+    """The unit of a parameter: rates and slopes of interest are per year, caps in tokens; most are fractions."""
+    if name.startswith("borrowing.") and name.endswith(YEARLY):
+        return "1/year"
+    return "usd" if name.endswith(DOLLARS) else "asset" if name.endswith(TOKENS) else "1"
 
 
 def step_bounds(calibration: Calibration) -> list[dict[str, Any]]:

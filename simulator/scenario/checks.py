@@ -9,6 +9,7 @@ from simulator.agents import Keepers
 from simulator.protocol.backstop import Maker
 from simulator.scenario.draft import Draft
 from simulator.scenario.goals import unanswerable
+from simulator.scenario.loans import broken_loans
 from simulator.scenario.problems import Problem
 from simulator.scenario.references import unknown_names
 from simulator.scenario.relations import broken_relations
@@ -18,7 +19,14 @@ from simulator.scenario.size import too_large
 
 def problems_between(draft: Draft, accounts: int) -> Iterator[Problem]:
     """Every problem that no section has by itself."""
-    for check in (unknown_names, broken_relations, unanswerable, seen_windows, partial(too_large, accounts=accounts)):
+    for check in (
+        unknown_names,
+        broken_relations,
+        broken_loans,
+        unanswerable,
+        seen_windows,
+        partial(too_large, accounts=accounts),
+    ):
         try:
             yield from check(draft)
         except ArithmeticError:
