@@ -30,6 +30,8 @@ from simulator.protocol.book import (
 )
 from simulator.protocol.health import change, maintenance
 from simulator.protocol.loans import serve_loan
+from simulator.protocol.option_liquidation import close_portfolio
+from simulator.protocol.option_values import holds_options
 from simulator.protocol.trading import trade
 from simulator.protocol.waterfall import fund_pays
 
@@ -56,7 +58,9 @@ def serve(b, i, terms, rules):
     slack, equity, requirement, notional = maintenance(b, row, terms, rules)
     if slack >= 0.0:
         return False
-    if notional > 0.0:
+    if rules.options > 0 and holds_options(row, rules):
+        done = close_portfolio(b, row, slack, equity, requirement, notional, terms, rules)
+    elif notional > 0.0:
         done = _close_positions(b, i, row, slack, equity, requirement, notional, terms, rules)
     else:
         done = serve_loan(b, row, terms, rules)
@@ -105,6 +109,8 @@ def write_off(b, row, rules):
     for m in range(rules.markets):
         if row[HEAD + 2 * K + m] != 0.0:
             return
+    if rules.options > 0 and holds_options(row, rules):
+        return
     worth = 0.0
     for k in range(K):
         worth += row[HEAD + k] * b.currency[k, DEPOSIT_INDEX] * b.asset[rules.currency_asset[k], INDEX]

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from simulator.loan_liquidation import AbsorbAndResale, IncentiveFactor, ReverseDutch
 from simulator.parameters import UNLIMITED, RiskParameters
 from simulator.protocol.interest.accrual import MODES
 from simulator.protocol.interest.curves import ROW, row_of
 from simulator.protocol.lending import Lending
+from simulator.terms.loan_liquidation import AbsorbAndResale, IncentiveFactor, ReverseDutch
 
 CLOSE_FACTOR, ABSORB, INCENTIVE, REVERSE_DUTCH = range(4)  # shapes of a loan's liquidation
 SHAPES = {None: CLOSE_FACTOR, "absorb-and-resale": ABSORB, "incentive-factor": INCENTIVE, "reverse-dutch": REVERSE_DUTCH}

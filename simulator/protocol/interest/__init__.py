@@ -1,6 +1,6 @@
 """How a lending pool prices its money: every rate model there is a rule for, and how interest is compounded.
 
-The curves that a scenario may name are in `simulator.rate_curves`; how a period compounds is `Accrual`.
+The curves that a scenario may name are in `simulator.terms.rate_curves`; how a period compounds is `Accrual`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from simulator.parameters import Fraction, Part
-from simulator.rate_curves import AdaptiveCurve, FlatRate, IndependentCurves, JumpLine, JumpRate, KinkedRate, Rate
+from simulator.terms.rate_curves import AdaptiveCurve, FlatRate, IndependentCurves, JumpLine, JumpRate, KinkedRate, Rate
 
 Accrual = Literal["continuous", "three-term", "simple"]
 """Growth over a period x = rate x years: e^x; 1 + x + x^2/2 + x^3/6 (Aave v3); 1 + x at each accrual (Compound, Comet)."""

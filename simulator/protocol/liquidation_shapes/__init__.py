@@ -12,8 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from simulator.loan_liquidation import AbsorbAndResale, IncentiveFactor, ReverseDutch
 from simulator.parameters import Fraction, Part
+from simulator.terms.loan_liquidation import AbsorbAndResale, IncentiveFactor, ReverseDutch
 
 Dollars = Annotated[float, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]

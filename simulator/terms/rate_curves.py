@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from simulator.parts import UNLIMITED, Part
+from simulator.terms.part import Part
+
+UNLIMITED = 1e18  # [asset] a cap that nothing reaches
 
 Rate = Annotated[float, Field(ge=0, le=1000)]
 ReserveFactor = Annotated[float, Field(ge=0, lt=1)]

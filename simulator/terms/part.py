@@ -1,14 +1,10 @@
-"""Part: a frozen record that a scenario file can name; and the conventions that every number is stated in."""
+"""What every part is: a frozen record whose fields are what a scenario file may say."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
-
-DAY = 86_400.0  # [s]
-YEAR = 365 * DAY  # [s]
-UNLIMITED = 1e18  # [asset] a cap that nothing reaches
 
 
 class Part(BaseModel):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from simulator.parts import Fraction, Part
+from simulator.terms.part import Fraction, Part
 
 
 class AbsorbAndResale(Part):
