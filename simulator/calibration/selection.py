@@ -113,12 +113,14 @@ def _halfway(space: SearchSpace, finalists: list[Finalist]) -> Point | None:
     return None
 
 
-def finalists_on_selection(world: World, trials: Trials, question: Question, points: list[Point], stage: str) -> list[Finalist]:
+def finalists_on_selection(
+    world: World, trials: Trials, question: Question, points: list[Point], stage: str, *, beside: bool = False
+) -> list[Finalist]:
     """`points` on the selection paths, each against current parameters on the same paths; failed ones left out."""
     _, settings = asked(world)
     current = trials.space.current_point
     wanted = [*points, current]
-    found = trials.outcomes(world, HEADLINE, PURPOSE, wanted, settings.selection_paths, question.columns, stage)
+    found = trials.outcomes(world, HEADLINE, PURPOSE, wanted, settings.selection_paths, question.columns, stage, beside=beside)
     baseline, plan = found[-1], question.plan
     rows = []
     for point, outcomes in zip(points, found, strict=False):

@@ -42,7 +42,7 @@ def neighbourhood(world: World, trials: Trials, question: Question, chosen: Fina
     held = {judgement.condition for judgement in chosen.judgements if judgement.passes}
     points = corners(trials.space, chosen.point, world.seed)
     around = [step.neighbour for step in steps]
-    around += finalists_on_selection(world, trials, question, points, "neighbourhood") if points else []
+    around += finalists_on_selection(world, trials, question, points, "neighbourhood", beside=True) if points else []
     keeping = sum(not _broken(one, held) for one in around)
     return Neighbourhood(len(around), keeping, sum(one.is_ready for one in around))
 
