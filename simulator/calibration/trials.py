@@ -68,8 +68,8 @@ class Trials:
         """Outcomes of `points` on paths 0 .. paths - 1 of `purpose` in the world called `label`, computing what is missing.
 
         `columns`: those to keep, all if None. `cuts`: counts of paths that other calls for the same purpose ask for, so that
-        blocks match. `beside`: the points only lie beside a choice, and are not counted among candidates that fail. Raises CandidatesFailed when current parameters, or more than a fifth of all candidates, gave a value
-        that is not finite.
+        blocks match. `beside`: the points only lie beside a choice, and are not counted among candidates that fail. Raises
+        CandidatesFailed when current parameters, or more than a fifth of all candidates, gave a value that is not finite.
         """
         if not points:
             return []
