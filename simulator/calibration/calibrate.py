@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from simulator.calibration.confirmation import NONE, Confirmation, confirm
+from simulator.calibration.confirmation import NONE, Confirmation, confirm_together
 from simulator.calibration.front import Front, estimate_front
 from simulator.calibration.indices import Indices, global_sensitivity
 from simulator.calibration.lineage import Lineage
@@ -14,7 +14,7 @@ from simulator.calibration.plan import ConfirmationPlan, asked, plan_confirmatio
 from simulator.calibration.race import Question
 from simulator.calibration.record import Record
 from simulator.calibration.search import Found, SearchEstimate, estimate_on_search, search
-from simulator.calibration.selection import Selection, select
+from simulator.calibration.selection import Selection, alternatives, select
 from simulator.calibration.sensitivity import Neighbourhood, Step, neighbourhood, sensitivity
 from simulator.calibration.space import Point, SearchSpace
 from simulator.calibration.trials import Progress, Trials
@@ -34,6 +34,7 @@ class Calibration:
     front: Front | None  # of several goals, where the scenario names them
     searched: SearchEstimate | None  # the chosen candidate on the search paths
     confirmation: Confirmation | None  # None: nothing was worth a look at fresh paths
+    alternatives: tuple[Confirmation, ...]  # confirmed together with it
     sensitivity: tuple[Step, ...]
     neighbourhood: Neighbourhood | None
     indices: tuple[Indices, ...]
@@ -118,12 +119,15 @@ def _calibrate(world: World, trials: Trials, lineage: Lineage, look: int) -> Cal
     steps: tuple[Step, ...] = ()
     around = None
     confirmation = None
+    others: tuple[Confirmation, ...] = ()
     if selection.chosen is not None:
         searched = estimate_on_search(trials, found.question, selection.chosen.point)
         steps = sensitivity(world, trials, found.question, selection.chosen)
         around = neighbourhood(world, trials, found.question, selection.chosen, steps)
         lineage.spend(look)
-        confirmation = confirm(world, trials, found.question, plan, selection.chosen.point)
+        points = alternatives(selection, plan.alternatives)
+        confirmation, *more = confirm_together(world, trials, found.question, plan, points)
+        others = tuple(more)
     return Calibration(
         world=world,
         space=trials.space,
@@ -133,6 +137,7 @@ def _calibrate(world: World, trials: Trials, lineage: Lineage, look: int) -> Cal
         front=front,
         searched=searched,
         confirmation=confirmation,
+        alternatives=others,
         sensitivity=steps,
         neighbourhood=around,
         indices=global_sensitivity(found.question, found.trials),

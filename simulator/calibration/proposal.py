@@ -61,6 +61,7 @@ def make_proposal(calibration: Calibration, *, scenario_file: str = "scenario.to
             "metrics": evidence.metrics(confirmation) if confirmation else [],
             "stages": evidence.stages(calibration),
             "finalists": evidence.finalists(calibration),
+            "alternatives": evidence.alternatives(calibration),
             "capital_efficiency": evidence.efficiency(calibration),
             "newly_liquidatable": evidence.newly_liquidatable(confirmation) if confirmation else None,
             "paired_loss_test": evidence.paired_test(confirmation) if confirmation else None,

@@ -78,6 +78,13 @@ def select(world: World, trials: Trials, found: Found) -> Selection:
     return _choose(tuple(ordered), theirs)
 
 
+def alternatives(selection: Selection, count: int) -> list[Point]:
+    """The chosen point, and the next best of those that are ready, `count` in all where there are so many."""
+    assert selection.chosen is not None
+    ready = [one.point for one in selection.finalists if one.is_ready and not one.is_current]
+    return list(dict.fromkeys([selection.chosen.point, *ready]))[:count]
+
+
 def _simplified(world: World, trials: Trials, question: Question, ordered: list[Finalist]) -> Finalist:
     """The best finalist, less every change that its score and readiness do not need: a vote changes no more than it must.
 
