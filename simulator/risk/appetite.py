@@ -14,7 +14,7 @@ Quantity = Literal[  # the quantities of simulator.outcomes, whose module is too
     "loss", "realised_bad_debt", "latent_bad_debt", "fund_draw", "adl_haircut", "adl_volume", "socialised_loss",
     "uncovered_loss", "vault_loss", "liquidations", "liquidated_notional", "takeovers", "penalties", "fees", "gas",
     "user_cost", "open_interest", "borrowed", "collateral", "utilisation", "capital_efficiency_used", "time_under_water",
-    "fund_end", "fund_minimum", "newly_liquidatable", "external_variance", "observed_variance",
+    "fund_end", "fund_minimum", "refusals", "newly_liquidatable", "external_variance", "observed_variance",
 ]  # fmt: skip
 Denominator = Literal["open-interest", "borrowed", "collateral", "fund", "accounts", "usd"]
 Share = Annotated[float, Field(gt=0, lt=1)]
