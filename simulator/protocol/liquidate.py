@@ -1,21 +1,16 @@
-"""What a keeper does with a liquidatable account, and what is written off after it. docs/model.md sections 5.2 to 5.4."""
+"""What a keeper does with a liquidatable account, and what is written off after it. docs/model.md sections 5.2 and 5.4."""
 
 from __future__ import annotations
-
-import numpy as np
 
 from simulator.kernel import rule
 from simulator.protocol.book import (
     BASIS,
     BORROW_INDEX,
-    CAPACITY,
     CASH,
-    DEBT_VALUE,
     DEFICIT_CASH,
     DEFICIT_OUTSIDE,
     DEPOSIT_INDEX,
     DEPOSIT_TOTAL,
-    DEPOSIT_VALUE,
     FUND,
     FUND_DRAW,
     GAS,
@@ -31,20 +26,24 @@ from simulator.protocol.book import (
     REALISED,
     ROOM,
     SOCIALISED,
-    SPOT,
-    SPOT_DEPTH,
     UNBACKED,
     UNCOVERED,
     USER_COST,
-    less,
 )
+<<<<<<< HEAD
 from simulator.protocol.health import change, is_frozen, maintenance
 from simulator.protocol.rules import LINEAR
 from simulator.protocol.trading import quote_spot, trade, trade_spot
+=======
+from simulator.protocol.health import change, maintenance
+from simulator.protocol.loans import serve_loan
+from simulator.protocol.option_liquidation import close_portfolio
+from simulator.protocol.option_values import holds_options
+from simulator.protocol.trading import trade
+>>>>>>> main
 from simulator.protocol.waterfall import fund_pays
 
 DUST = 1e-9  # [usd] deposits worth no more than this are nothing
-LEAST = 0.01  # [usd] no keeper repays less: after the most profitable size, the sign of the next cap is rounding
 
 
 @rule
@@ -67,10 +66,12 @@ def serve(b, i, terms, rules):
     slack, equity, requirement, notional = maintenance(b, row, terms, rules)
     if slack >= 0.0 or b.scalar[ROOM] < 1.0 or is_frozen(b, row, rules):
         return False
-    if notional > 0.0:
+    if rules.options > 0 and holds_options(row, rules):
+        done = close_portfolio(b, row, slack, equity, requirement, notional, terms, rules)
+    elif notional > 0.0:
         done = _close_positions(b, i, row, slack, equity, requirement, notional, terms, rules)
     else:
-        done = _repay_and_seize(b, i, row, terms, rules)
+        done = serve_loan(b, row, terms, rules)
     if done:
         b.scalar[LIQUIDATIONS] += 1.0
         gas = b.scalar[GAS_COST]
@@ -112,6 +113,7 @@ def _close_positions(b, i, row, slack, equity, requirement, notional, terms, rul
 
 
 @rule
+<<<<<<< HEAD
 def _largest(values, first, count, other):
     """(place, value) of the largest of `count` products amount x value; first of equals."""
     best = -1
@@ -194,12 +196,16 @@ def most_profitable(b, ac, ad, bonus, rules):
 
 
 @rule
+=======
+>>>>>>> main
 def write_off(b, row, rules):
     """Section 5.4: an account without positions and collateral cannot pay; its debts become realised bad debt."""
     K = rules.currencies
     for m in range(rules.markets):
         if row[HEAD + 2 * K + m] != 0.0:
             return
+    if rules.options > 0 and holds_options(row, rules):
+        return
     worth = 0.0
     for k in range(K):
         worth += row[HEAD + k] * b.currency[k, DEPOSIT_INDEX] * b.asset[rules.currency_asset[k], INDEX]
