@@ -112,12 +112,8 @@ class RiskModel(mesa.Model):
     def step(self) -> None:
         """Market, oracle and accrual; cohorts ask; the protocol grants, liquidates, takes over and records."""
         t = self.clock
-<<<<<<< HEAD
-        start_step(self.state, t, self.market.price, self.market.volatility, self.conditions, self.terms, self.rules)
-=======
         self._move_surfaces(t + 1)
-        start_step(self.state, t, self.market.price, self.market.volatility, self.terms, self.rules)
->>>>>>> main
+        start_step(self.state, t, self.market.price, self.market.volatility, self.conditions, self.terms, self.rules)
         self.agents.do("step")
         last = (t + 1) % self.rules.substeps == 0
         worst = settle(self.state, t, self.first, self.market.volatility, self.terms, self.rules, last)

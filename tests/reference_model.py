@@ -879,13 +879,9 @@ class ReferenceModel(Lending, mesa.Model):
                 self.take(row, k, min(row.deposit[k] * self.A[k], self.liquidity[k]))
             self.post(row, -max(row.cash, 0.0))
             row.basis = 0.0
-<<<<<<< HEAD
-        if must_be_safe and (self.frozen(row) or self.initial(row) < 0):
-=======
         if not q.exit and before is not None and self.category(row) != before:
             must_be_safe = True
-        if must_be_safe and self.initial(row) < 0:
->>>>>>> main
+        if must_be_safe and (self.frozen(row) or self.initial(row) < 0):
             return None
         if q.exit and self.maintenance(row) < 0:
             return None
@@ -939,70 +935,6 @@ class ReferenceModel(Lending, mesa.Model):
         self.count("liquidated_notional", f * N)
         return True
 
-<<<<<<< HEAD
-    def _serve_debt(self, row):
-        """5.3."""
-        keepers, force = self.keepers, self.force
-        counted, weighed, owed, k, d = max(row.cash, 0.0), max(-row.cash, 0.0), max(-row.cash, 0.0), 0, -1
-        if not self.currencies:
-            return False
-        for n, name in enumerate(self.currencies):
-            c = force["collateral"][name]
-            counted += row.deposit[n] * self.X[n] * (1 - c["haircut"]) * c["liquidation_threshold"]
-            weighed += row.debt[n] * self.Y[n] * (1 + c["borrow_weight"])
-            owed += row.debt[n] * self.Y[n]
-            if row.deposit[n] * self.X[n] > row.deposit[k] * self.X[k]:
-                k = n
-            if d < 0 or row.debt[n] * self.Y[n] > row.debt[d] * self.Y[d]:
-                d = n
-        served = row.debt[d] * self.Y[d]
-        if -row.cash > served:
-            d, served = -1, -row.cash  # cash
-        a, bonus = self.currency_asset[k], force["collateral"][self.currencies[k]]["liquidation_bonus"]
-        part, healthy = force["liquidation"], counted / weighed
-        self.near(healthy - part["full_below_health"], 1.0)
-        limit = owed if healthy < part["full_below_health"] else part["close_factor"] * owed
-        price, s, venue = self.index[a], self.spot_price(a), self.spot[a]
-        collateral = row.deposit[k] * self.A[k] * price
-        x = min(served, limit, collateral / (1 + bonus), self.liquidity[k] * price / (1 + bonus), self.capacity)
-        b = self.currency_asset[d] if d >= 0 else -1
-        gain, ratio = (1 + bonus) * s / price, self.spot_price(b) / self.index[b] if d >= 0 else 1.0
-        if keepers.acts == "at-a-profit":
-            drag = gain / venue.depth if venue.is_linear else 0.0
-            drag += ratio / self.spot[b].depth if d >= 0 and self.spot[b].is_linear else 0.0
-            if drag > 0:
-                x = min(x, math.log(gain / ratio) / drag)
-        self.near(x - LEAST_LOAN, LEAST_LOAN)
-        if x < LEAST_LOAN:
-            return False
-        undo = [copy.copy(each) for each in self.spot]
-        outlay = x
-        if d >= 0:
-            outlay = x / self.index[b] * self.spot[b].trade(x / self.index[b], self.spot_price(b))
-        tokens = (1 + bonus) * x / price
-        proceeds = tokens * venue.trade(-tokens, self.spot_price(a))
-        profit = proceeds - outlay - self.gas_cost
-        if keepers.acts == "at-a-profit":
-            self.near(profit - keepers.minimum_profit, x)
-            if profit < keepers.minimum_profit:
-                self.spot = undo
-                return False
-        keeper = self.special["KEEPER"]
-        if d >= 0:
-            self.repay(row, d, x / self.index[b])
-            self.post(keeper, -outlay)
-        else:
-            row.cash += x
-            keeper.cash -= x
-        self.take(row, k, tokens)
-        self.post(keeper, proceeds)
-        self.capacity -= x
-        self.count("liquidated_notional", x)
-        self.count("user_cost", bonus * x)
-        return True
-
-=======
->>>>>>> main
     def _write_off(self, row):
         """5.4."""
         worth = sum(row.deposit[k] * self.A[k] * self.index[a] for k, a in enumerate(self.currency_asset))

@@ -44,11 +44,8 @@ def engine_of(world, watches=True) -> RiskModel:
         parameters=world.current,
         protocol=world.protocol,
         elasticity=world.elasticity,
-<<<<<<< HEAD
         gas=world.gas,
-=======
         surfaces=getattr(world, "surface_parts", {}),
->>>>>>> main
         market=SimpleNamespace(reference_volatility=lambda name: world.reference_volatility[name]),
         grid=SimpleNamespace(
             dt=world.dt,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simulator.parameters import YEAR
 
@@ -44,7 +44,9 @@ class MarketPaths:
         import numpy as np
 
         own = {key: getattr(self, key) for key in ("price", "volatility", "correlation", "gas")}
-        part = {key: None if array is None else np.ascontiguousarray(array[..., paths]) for key, array in own.items()}
+        part: dict[str, Any] = {
+            key: None if array is None else np.ascontiguousarray(array[..., paths]) for key, array in own.items()
+        }
         return replace(self, **part)
 
     @property

@@ -51,16 +51,12 @@ PENALTIES, FEES, GAS, USER_COST, UNDER_WATER, OPEN_INTEREST, BORROWED, COLLATERA
 FUND_MINIMUM, EXTERNAL_SQUARES, OBSERVED_SQUARES, LAST_EXTERNAL, LAST_OBSERVED, STEPS, LATENT, WORST_IMBALANCE = range(27, 35)
 FOUND = 35  # accounts found liquidatable by the last look
 MOVED = 36  # 1: the vault traded in this step
-<<<<<<< HEAD
-GAS_COST = 37  # [usd] of one liquidation in this step
-ROOM = 38  # [liquidations] that blocks still have room for
-ANY_STALE = 39  # 1: some oracle is stale
-SCALARS = 40
-=======
 REFUSED = 37  # requests that a cap, a debt ceiling or isolation refused
 OVERDRAWN = 38  # [usd] bad debt of absorbed accounts that reserves could not pay
-SCALARS = 39
->>>>>>> main
+GAS_COST = 39  # [usd] of one liquidation in this step
+ROOM = 40  # [liquidations] that blocks still have room for
+ANY_STALE = 41  # 1: some oracle is stale
+SCALARS = 42
 
 # request fields (docs/model.md 5.1)
 ACCOUNT, ARRIVAL, R_MARKET, QUANTITY, R_CASH, R_CURRENCY, TOKENS, R_DEBT, BORROW, EXIT, REDUCE = range(11)

@@ -38,12 +38,8 @@ from simulator.protocol.book import (
     VAULT,
     less,
 )
-<<<<<<< HEAD
 from simulator.protocol.health import change, find_liquidatable, is_empty, is_frozen, maintenance
-=======
-from simulator.protocol.health import change, find_liquidatable, is_empty, maintenance
 from simulator.protocol.option_liquidation import give_options, options_notional, unwind_options
->>>>>>> main
 from simulator.protocol.rules import LINEAR
 from simulator.protocol.trading import exchange, trade, trade_spot
 

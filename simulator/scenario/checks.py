@@ -9,12 +9,9 @@ from simulator.agents import Keepers
 from simulator.protocol.backstop import Maker
 from simulator.scenario.draft import Draft
 from simulator.scenario.goals import unanswerable
-<<<<<<< HEAD
-from simulator.scenario.pressure import impossible_pressure
-=======
 from simulator.scenario.loans import broken_loans
 from simulator.scenario.option_problems import wrong_options
->>>>>>> main
+from simulator.scenario.pressure import impossible_pressure
 from simulator.scenario.problems import Problem
 from simulator.scenario.references import unknown_names
 from simulator.scenario.relations import broken_relations
@@ -24,20 +21,16 @@ from simulator.scenario.size import too_large
 
 def problems_between(draft: Draft, accounts: int) -> Iterator[Problem]:
     """Every problem that no section has by itself."""
-<<<<<<< HEAD
-    between = unknown_names, broken_relations, impossible_pressure, unanswerable, seen_windows
-    for check in (*between, partial(too_large, accounts=accounts)):
-=======
     for check in (
         unknown_names,
         wrong_options,
         broken_relations,
         broken_loans,
+        impossible_pressure,
         unanswerable,
         seen_windows,
         partial(too_large, accounts=accounts),
     ):
->>>>>>> main
         try:
             yield from check(draft)
         except ArithmeticError:

@@ -11,14 +11,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from simulator.agents import Cohort
 from simulator.calibration_settings import CalibrationSettings
-<<<<<<< HEAD
 from simulator.market import Grid, History, Market
 from simulator.market.gas import Gas
 from simulator.market.overlays import AnyOverlay
-=======
-from simulator.market import Bootstrap, Grid, Market, Replay
 from simulator.market.surface import ImpliedSurface
->>>>>>> main
 from simulator.parameters import RiskParameters
 from simulator.protocol import Protocol
 from simulator.risk.appetite import RiskAppetite

@@ -7,13 +7,8 @@ import re
 from collections.abc import Iterator
 
 from simulator.agents import Borrowers, Keepers, PerpTraders
-<<<<<<< HEAD
 from simulator.market import Grid, History, Market
-from simulator.parameters import RiskParameters
-=======
-from simulator.market import Bootstrap, Grid, Market, Replay
 from simulator.parameters import PerpetualParameters, RiskParameters
->>>>>>> main
 from simulator.protocol import Protocol
 from simulator.protocol.backstop import VaultBackstop
 from simulator.protocol.venue import LinearVenue, Venue

@@ -14,15 +14,11 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, Valid
 from simulator.agents import Cohort
 from simulator.agents.demand import Elasticity, Level
 from simulator.calibration_settings import CalibrationSettings
-<<<<<<< HEAD
 from simulator.market import Grid, Market, MarketPaths, ModelMarket
 from simulator.market.gas import Gas
 from simulator.market.overlays import Overlays
 from simulator.market.stress import stressed_paths
-=======
-from simulator.market import Grid, Market, ModelMarket
 from simulator.market.surface import ImpliedSurface
->>>>>>> main
 from simulator.parameters import Part, RiskParameters
 from simulator.protocol import Protocol
 from simulator.risk.appetite import RiskAppetite
@@ -59,12 +55,9 @@ class Scenario(Part):
     data_until: Day | None = None  # the last day of data behind the market; absent: what the market says
     grid: Grid
     market: Market
-<<<<<<< HEAD
     gas: Gas | None = None
     overlays: Overlays = ()
-=======
     surfaces: dict[str, ImpliedSurface] = Field(default_factory=dict)  # by underlying of options
->>>>>>> main
     protocol: Protocol
     parameters: RiskParameters
     cohorts: Annotated[tuple[Cohort, ...], BeforeValidator(tupled), Field(min_length=1, max_length=100)]
@@ -149,11 +142,7 @@ class Scenario(Part):
     @property
     def lineage(self) -> str:
         """A hash of protocol, cohorts, market and appetite: what makes two confirmations looks at the same question."""
-<<<<<<< HEAD
-        parts = {"market", "gas", "overlays", "protocol", "parameters", "cohorts", "appetite", "regime"}
-=======
-        parts = {"market", "surfaces", "protocol", "parameters", "cohorts", "appetite", "regime"}
->>>>>>> main
+        parts = {"market", "gas", "overlays", "surfaces", "protocol", "parameters", "cohorts", "appetite", "regime"}
         return _hash([self.model_dump(mode="json", include=parts), self._files])
 
     @property

@@ -392,7 +392,6 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     "warning-percent-volatility": (P, "volatility = 0.6 }", "volatility = 60 }"),
     "warning-no-keepers": (P, KEEPERS, ""),
     "warning-maker-without-capital": (P, "capital = 1e7", "capital = 0"),
-<<<<<<< HEAD
     "overlays-unknown-kind": (P, "", overlay('kind = "flash-crash"\nat = 0')),
     "overlays-unknown-asset": (P, "", overlay('kind = "price-shock"\nassets = ["SOL"]\nsize = -0.3\nat = 0')),
     "overlays-all-the-price": (P, "", overlay('kind = "price-shock"\nassets = ["ETH"]\nsize = -1\nat = 0')),
@@ -414,7 +413,6 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     "gas-percent": (P, "", gas("spread = 50\n")),
     "gas-no-capacity": (P, "", gas("capacity = 0\n")),
     "gas-twice": (P, "latency = 600", "latency = 600\ngas = 5.0", "", gas("")),
-=======
     # loans
     "loans-unknown-curve": (L, "slope_below = 0.04", 'kind = "jump-rat"\nslope_below = 0.04'),
     "loans-kink-of-no-curve": (L, "optimal_utilisation = 0.9", 'optimal_utilisation = 0.9\nkind = "flat"\nrate = 0.05'),
@@ -468,7 +466,6 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
         SEARCH,
         SEARCH.replace("perpetuals.ETH.initial_margin_ratio", "liquidation.loans.cursor"),
     ),
->>>>>>> main
     "warning-unused-asset": (P, "[parameters.collateral.BTC]\nhaircut = 0.1\n", ""),
     "warning-unused-venue": (
         P,
