@@ -914,7 +914,7 @@ class ReferenceModel(Lending, mesa.Model):
         due = penalty * f * N
         if keepers.acts == "at-a-profit":
             pay = rule.keeper_share * (due if rule.guaranteed else min(due, max(self.equity(row), 0.0)))
-            self.near(pay - self.gas_cost - keepers.minimum_profit, pay + keepers.gas)
+            self.near(pay - self.gas_cost - keepers.minimum_profit, pay + self.gas_cost)
             if pay - self.gas_cost < keepers.minimum_profit:
                 return False
         for m in range(len(self.markets)):

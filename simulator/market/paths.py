@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from simulator.parameters import YEAR
 
@@ -43,11 +43,11 @@ class MarketPaths:
         """These arrays for some of the paths."""
         import numpy as np
 
-        own = {key: getattr(self, key) for key in ("price", "volatility", "correlation", "gas")}
-        part: dict[str, Any] = {
-            key: None if array is None else np.ascontiguousarray(array[..., paths]) for key, array in own.items()
-        }
-        return replace(self, **part)
+        def part(array: np.ndarray | None) -> np.ndarray | None:
+            return None if array is None else np.ascontiguousarray(array[..., paths])
+
+        price, volatility = (np.ascontiguousarray(array[..., paths]) for array in (self.price, self.volatility))
+        return replace(self, price=price, volatility=volatility, correlation=part(self.correlation), gas=part(self.gas))
 
     @property
     def n_paths(self) -> int:
