@@ -11,6 +11,7 @@ from simulator.cli.tables import WIDTH, print_table
 from simulator.wording import shown
 
 if TYPE_CHECKING:
+    from simulator.estimation.asset_fit import AssetFit
     from simulator.estimation.fit import MarketFit
     from simulator.estimation.held_out import HeldOut
     from simulator.estimation.standard_errors import Estimate
@@ -22,6 +23,8 @@ def print_fit(found: MarketFit) -> None:
     """Estimates, correlation, fitted / simulated / interval, and what a reader must know."""
     for first in range(0, len(found.assets), ASSETS_A_TABLE):
         _print_estimates(found, first)
+    for asset in found.assets:
+        _print_candidates(asset)
     if len(found.assets) > 1:
         _print_correlation(found)
     if found.comparison:
@@ -39,6 +42,19 @@ def _print_estimates(found: MarketFit, first: int) -> None:
     rows.append(["log-likelihood", *(f"{asset.log_likelihood:.1f}" for asset in assets)])
     rows.append(["cost: bounds, tail", *(f"{asset.cost_of_bounds:.1f}, {asset.cost_of_tail:.1f}" for asset in assets)])
     print_table("Estimates (standard errors)", ["", *(asset.name for asset in assets)], rows)
+
+
+def _print_candidates(asset: AssetFit) -> None:
+    """Every law tried for one asset; the one taken is marked."""
+    if len(asset.candidates) < 2:
+        return
+    rows = []
+    for row in asset.candidates:
+        numbers = [f"{row.log_likelihood:.1f}", f"{row.aic:.1f}", f"{row.bic:.1f}", f"{row.persistence:.6f}"]
+        says = "taken" if row.specification == asset.specification else row.note
+        rows.append([row.specification.process, row.specification.innovation, *(numbers if row.converged else ["-"] * 4), says])
+    title = f"{asset.name}: candidates, under the same bounds"
+    print_table(title, ["", "", "log-likel.", "AIC", "BIC", "persistence", ""], rows, numbers_from=2)
 
 
 def _cell(estimate: Estimate | None) -> str:
