@@ -61,6 +61,20 @@ class Refused(Exception):
     help="auto: the best by --criterion.",
 )
 @click.option("--criterion", type=click.Choice(["aic", "bic"]), default="bic", show_default=True, help="What auto goes by.")
+@click.option(
+    "--dependence",
+    type=click.Choice(["auto", "constant", "dcc"]),
+    default="constant",
+    show_default=True,
+    help="How correlation moves. auto: the best by --criterion.",
+)
+@click.option(
+    "--copula",
+    type=click.Choice(["auto", "gaussian", "student-t"]),
+    default="gaussian",
+    show_default=True,
+    help="What ties extremes. auto: the best by --criterion.",
+)
 @click.option("--persistence", type=float, default=0.995, show_default=True, help="Largest persistence of variance, a day.")
 @click.option("--tail-index", type=float, default=3.0, show_default=True, help="Least tail index of the stationary law; 0: free.")
 @click.option("--max-move", type=float, help="Cut of the innovations in deviations. Default: 1.5 x the largest residual.")
@@ -118,6 +132,8 @@ def _fit(prices: Path, options: dict[str, Any]) -> tuple[MarketFit, tuple[HeldOu
         process=options["process"],
         innovation=options["innovation"],
         criterion=options["criterion"],
+        dependence=options["dependence"],
+        copula=options["copula"],
     )
     problems += [(f"--{key}", what) for key, what in settings.problems()]
     if options["step"] is not None and not 0 < options["step"] < 1e9:
@@ -230,6 +246,7 @@ def _print_json(found: MarketFit, later: tuple[HeldOut, ...]) -> None:
         "estimates": json.loads(found.frame().to_json(orient="records", double_precision=15)),
         "candidates": json.loads(found.candidates_frame().to_json(orient="records", double_precision=15)),
         "correlation": found.correlation,
+        "dependence": found.dependence.facts() if found.dependence else None,
         "comparison": json.loads(found.comparison_frame().to_json(orient="records", double_precision=15)),
         "notes": found.notes,
         "held_out": [facts(one) for one in later],

@@ -12,6 +12,7 @@ from simulator.wording import shown
 
 if TYPE_CHECKING:
     from simulator.estimation.asset_fit import AssetFit
+    from simulator.estimation.copula_fit import DependenceCandidate, DependenceFit
     from simulator.estimation.fit import MarketFit
     from simulator.estimation.held_out import HeldOut
     from simulator.estimation.standard_errors import Estimate
@@ -27,6 +28,8 @@ def print_fit(found: MarketFit) -> None:
         _print_candidates(asset)
     if len(found.assets) > 1:
         _print_correlation(found)
+    if found.dependence is not None:
+        _print_dependence(found.dependence)
     if found.comparison:
         _print_comparison(found)
     for note in found.notes:
@@ -72,6 +75,23 @@ def _print_correlation(found: MarketFit) -> None:
         columns = range(first, min(first + 8, len(names)))
         rows = [[name, *(f"{found.correlation[i][j]:.3f}" for j in columns)] for i, name in enumerate(names)]
         print_table("Correlation of residuals", ["", *(names[j] for j in columns)], rows)
+
+
+def _print_dependence(tied: DependenceFit) -> None:
+    rows = [
+        [row.dynamics, row.copula, f"{row.log_likelihood:.1f}", f"{row.aic:.1f}", f"{row.bic:.1f}", _taken(row, tied)]
+        for row in tied.candidates
+    ]
+    print_table("Dependence: candidates", ["", "", "log-likel.", "AIC", "BIC", ""], rows, numbers_from=2)
+    estimates = [[key, _cell(estimate)] for key, estimate in tied.estimates.items()]
+    if estimates:
+        print_table("Dependence (standard errors)", ["", ""], estimates)
+    tails = [[pair, f"{100 * q:g} %", f"{low:.3f}", f"{high:.3f}", f"{error:.3f}"] for pair, q, low, high, error in tied.tails]
+    print_table("Joint extremes of the data: P(both) / level", ["", "level", "falls", "rises", "error"], tails)
+
+
+def _taken(row: DependenceCandidate, tied: DependenceFit) -> str:
+    return "taken" if (row.dynamics, row.copula) == (tied.dynamics, tied.copula) else ""
 
 
 def _print_comparison(found: MarketFit) -> None:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from simulator.estimation.asset_fit import AssetFit, fit_asset
 from simulator.estimation.comparison import Comparison, compare, comparison_frame
+from simulator.estimation.copula_fit import DependenceFit, fit_dependence
 from simulator.estimation.dependence import correlation
 from simulator.estimation.errors import FitError
 from simulator.estimation.jumps import EXPECTED_BEYOND
@@ -72,6 +73,7 @@ class MarketFit:
     block: float  # [step] mean length of bootstrap blocks, the longest that an asset needs
     warnings: tuple[str, ...] = ()
     comparison: tuple[Comparison, ...] = ()
+    dependence: DependenceFit | None = None
     versions: dict[str, str] = field(default_factory=lambda: _versions())
 
     @property
@@ -195,6 +197,12 @@ def fit_market(
         progress(f"fitting {name}")
         assets.append(fit_asset(name, float(price), np.ascontiguousarray(r), returns.step, settings))
     matrix, rows = _dependence(assets)
+    tied = None
+    if len(assets) > 1 and (settings.dependence, settings.copula) != ("constant", "gaussian"):
+        progress("fitting the dependence")
+        residuals = np.column_stack([asset.residuals for asset in assets])
+        tied = fit_dependence(residuals, [asset.name for asset in assets], settings, max(asset.block for asset in assets))
+        matrix = tied.correlation
     fit = MarketFit(
         assets=tuple(assets),
         correlation=tuple(tuple(float(value) for value in row) for row in matrix),
@@ -202,6 +210,7 @@ def fit_market(
         source=_source(returns, window, settings, prices.sha256, file),
         block=max(asset.block for asset in assets),
         warnings=prices.warnings,
+        dependence=tied,
     )
     market = _checked(fit)
     if paths == 0:

@@ -98,17 +98,17 @@ def cut_moments(degrees: float, skew: float, max_move: float) -> tuple[float, fl
 def _cut(degrees: float, skew: float, max_move: float) -> tuple[np.ndarray, np.ndarray]:
     law = shape(degrees, skew)
     reach = min(max_move, FARTHEST_NORMAL) if law.is_normal else max_move
-    z = np.concatenate([law.mode - _rule(reach + law.mode)[0], law.mode + _rule(reach - law.mode)[0]])
-    weights = np.concatenate([_rule(reach + law.mode)[1], _rule(reach - law.mode)[1]])
+    z, weights = _rule(law.mode, reach)
     mass = weights * np.exp(log_densities(z, law))
     return z, mass / mass.sum()
 
 
-@lru_cache(maxsize=256)
-def _rule(reach: float) -> tuple[np.ndarray, np.ndarray]:
+def _rule(mode: float, reach: float) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss and Legendre between -reach and reach in panels around the mode, cut at 0 too, where |z| has its kink."""
     points, weights = np.polynomial.legendre.leggauss(NODES)
-    edges = [*(edge for edge in PANELS if edge < reach), reach]
-    middles, halves = np.add(edges[1:], edges[:-1]) / 2, np.diff(edges) / 2
+    inner = {0.0, *(mode + side * edge for edge in PANELS for side in (-1, 1))}
+    edges = np.array([-reach, *sorted(edge for edge in inner if -reach < edge < reach), reach])
+    middles, halves = (edges[1:] + edges[:-1]) / 2, (edges[1:] - edges[:-1]) / 2
     return (middles[:, None] + halves[:, None] * points).ravel(), (halves[:, None] * weights).ravel()
 
 

@@ -11,6 +11,7 @@ from simulator.estimation.returns import iso
 
 if TYPE_CHECKING:
     from simulator.estimation.asset_fit import AssetFit
+    from simulator.estimation.copula_fit import DependenceFit
     from simulator.estimation.fit import MarketFit
     from simulator.estimation.standard_errors import Estimate
 
@@ -61,6 +62,21 @@ def _correlation(fit: MarketFit) -> Iterator[str]:
     yield f"# of normal scores of the residuals, {fit.correlation_rows:,} rows; standard errors at most {largest:.2g}"
     rows = ", ".join(f"[{', '.join(_value(value) for value in row)}]" for row in fit.correlation)
     yield f"correlation = [{rows}]"
+    if fit.dependence is not None:
+        yield from _tied(fit.dependence)
+
+
+def _tied(found: DependenceFit) -> Iterator[str]:
+    """Copula and dynamics as the market accepts them; their standard errors are two-stage, the margins given."""
+    e = found.estimates
+    if found.copula == "student-t":
+        degrees = e["copula_degrees_of_freedom"]
+        value = _value(float(f"{degrees.value:.{DIGITS}g}"))
+        yield f'copula = {{ kind = "student-t", degrees_of_freedom = {value} }}  # {_error(degrees)}'
+    if found.dynamics == "dcc":
+        alpha, beta = (_value(float(f"{e[key].value:.{DIGITS}g}")) for key in ("dcc_alpha", "dcc_beta"))
+        errors = f"{_error(e['dcc_alpha'])} and {_error(e['dcc_beta'])}"
+        yield f'correlation_dynamics = {{ kind = "dcc", alpha = {alpha}, beta = {beta} }}  # {errors}'
 
 
 def _asset(asset: AssetFit) -> Iterator[str]:

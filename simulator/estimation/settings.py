@@ -23,6 +23,8 @@ class FitSettings:
     process: ProcessChoice = "garch"  # and GJR where its gamma is significant
     innovation: InnovationChoice = "student-t"
     criterion: Literal["aic", "bic"] = "bic"
+    dependence: Literal["auto", "constant", "dcc"] = "constant"
+    copula: Literal["auto", "gaussian", "student-t"] = "gaussian"
 
     def problems(self) -> list[tuple[str, str]]:
         """(setting, what is wrong; what is allowed) for each."""

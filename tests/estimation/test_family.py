@@ -147,6 +147,8 @@ def test_derivatives_of_exponential_coordinates(targeted, innovation):
         step[c] = 1e-6
         up, down = (natural(x + sign * step, targeted, law) for sign in (1, -1))
         for row, name in enumerate((*NATURAL, "mean_size")):
+            if innovation == "normal" and name == "degrees_of_freedom":
+                continue  # infinite
             assert (getattr(up, name) - getattr(down, name)) / 2e-6 == pytest.approx(exact[row, c], rel=1e-5, abs=1e-7)
 
 
@@ -158,7 +160,8 @@ def test_bounds_hold_for_every_law_and_units_do_not_matter(percent, specificatio
     assert fit.natural.persistence <= 0.9 + 1e-9
     assert tail.growth(fit.x) < 1e-9
     again = fit_garch(percent, restriction, specification=specification)
-    assert np.allclose(again.x, fit.x, atol=1e-6)
+    has = [c for c in range(6) if c != DEGREES or not specification.is_normal]
+    assert np.allclose(again.x[has], fit.x[has], atol=1e-6)
     assert again.variance(percent)[-1] == pytest.approx(1e4 * fit.variance(percent / 100)[-1], rel=1e-6)
 
 
