@@ -8,40 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from simulator.terms.loan_liquidation import LoanLiquidation
+from simulator.terms.margin import PerpetualParameters
+from simulator.terms.part import Fraction, Part, tupled
+from simulator.terms.rate_curves import UNLIMITED, Borrowing
 
 DAY = 86_400.0  # [s]
 YEAR = 365 * DAY  # [s]
-
-
-class Part(BaseModel):
-    """A frozen record that a scenario file can name: its fields are what the file may set, and nothing else."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
-
-
-def tupled(value: Any) -> Any:
-    """A list of a scenario file as the tuple that a frozen record holds; anything else as it is."""
-    return tuple(value) if isinstance(value, list) else value
-
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
-class PerpetualParameters(Part):
-    """Margin of one perpetual market. Requirement = ratio x |size| x index price."""
-
-    initial_margin_ratio: Annotated[float, Field(gt=0, le=1)]  # [1] needed to open or enlarge
-    maintenance_margin_ratio: Annotated[float, Field(gt=0, le=1)]  # [1] below it the account is liquidatable
-
-    @model_validator(mode="after")
-    def _maintenance_below_initial(self) -> PerpetualParameters:
-        if self.maintenance_margin_ratio > self.initial_margin_ratio:
-            raise ValueError(
-                f"`maintenance_margin_ratio <= initial_margin_ratio` must hold, but got {self.maintenance_margin_ratio:g} "
-                f"and {self.initial_margin_ratio:g}; raise the initial margin or lower the maintenance margin"
-            )
-        return self
 
 
 class CollateralParameters(Part):
@@ -51,33 +26,49 @@ class CollateralParameters(Part):
     collateral_factor: Fraction = 1.0  # [1] credit weight to open or withdraw
     liquidation_threshold: Fraction = 1.0  # [1] credit weight that decides liquidation
     liquidation_bonus: Annotated[float, Field(ge=0, lt=1)] = 0.0  # [1] paid to the keeper on collateral seized
+    liquidation_factor: Fraction = 1.0  # [1] of the value credited where loans are absorbed (Comet)
     borrow_weight: Annotated[float, Field(ge=0, le=1)] = 0.0  # [1] debt in this asset counts as (1 + borrow_weight)
+    supply_cap: Annotated[float, Field(ge=0)] = UNLIMITED  # [asset] deposited in all
+    debt_ceiling: Annotated[float, Field(ge=0)] = 0.0  # [usd] of debt against it in isolation; 0: not isolated
 
     @model_validator(mode="after")
     def _relations(self) -> CollateralParameters:
-        if self.liquidation_threshold < self.collateral_factor:
+        check_credit(self.haircut, self.collateral_factor, self.liquidation_threshold, self.liquidation_bonus)
+        if self.liquidation_threshold > self.liquidation_factor:
             raise ValueError(
-                f"`collateral_factor <= liquidation_threshold` must hold, but got {self.collateral_factor:g} and "
-                f"{self.liquidation_threshold:g}; a position at the limit would be liquidatable when opened"
-            )
-        credit = (1 - self.haircut) * self.liquidation_threshold * (1 + self.liquidation_bonus)
-        if credit > 1 + 1e-12:
-            raise ValueError(
-                f"`(1 - haircut) * liquidation_threshold * (1 + liquidation_bonus) <= 1` must hold, but got {credit:g} "
-                f"from {self.haircut:g}, {self.liquidation_threshold:g} and {self.liquidation_bonus:g}; "
-                "every liquidation would create bad debt"
+                f"`liquidation_threshold <= liquidation_factor` must hold, but got {self.liquidation_threshold:g} and "
+                f"{self.liquidation_factor:g}; every absorption would create bad debt"
             )
         return self
 
 
-class BorrowingParameters(Part):
-    """Interest of one lending pool: a rate with a kink at `optimal_utilisation` (Aave v3, Compound)."""
+class CategoryParameters(Part):
+    """Credit given to every asset of an e-mode category, in accounts that hold and owe nothing else (Aave v3)."""
 
-    base_rate: Annotated[float, Field(ge=0, le=10)] = 0.0  # [1/year]
-    slope_below: Annotated[float, Field(ge=0, le=10)]  # [1/year] added up to the kink
-    slope_above: Annotated[float, Field(ge=0, le=100)]  # [1/year] added from the kink to full utilisation
-    optimal_utilisation: Annotated[float, Field(gt=0, lt=1)]  # [1]
-    reserve_factor: Annotated[float, Field(ge=0, lt=1)] = 0.0  # [1] share of interest kept by the treasury
+    collateral_factor: Fraction  # [1] credit weight to open or withdraw
+    liquidation_threshold: Fraction  # [1] credit weight that decides liquidation
+    liquidation_bonus: Annotated[float, Field(ge=0, lt=1)] = 0.0  # [1] paid to the keeper on collateral seized
+
+    @model_validator(mode="after")
+    def _relations(self) -> CategoryParameters:
+        check_credit(0.0, self.collateral_factor, self.liquidation_threshold, self.liquidation_bonus)
+        return self
+
+
+def check_credit(haircut: float, factor: float, threshold: float, bonus: float) -> None:
+    """Raise ValueError where a position would be liquidatable when opened, or every liquidation would create bad debt."""
+    if threshold < factor:
+        raise ValueError(
+            f"`collateral_factor <= liquidation_threshold` must hold, but got {factor:g} and "
+            f"{threshold:g}; a position at the limit would be liquidatable when opened"
+        )
+    credit = (1 - haircut) * threshold * (1 + bonus)
+    if credit > 1 + 1e-12:
+        raise ValueError(
+            f"`(1 - haircut) * liquidation_threshold * (1 + liquidation_bonus) <= 1` must hold, but got {credit:g} "
+            f"from {haircut:g}, {threshold:g} and {bonus:g}; "
+            "every liquidation would create bad debt"
+        )
 
 
 class FeeParameters(Part):
@@ -100,14 +91,59 @@ class LiquidationParameters(Part):
     penalty: Annotated[float, Field(ge=0, lt=1)] = 0.0  # [1] of perpetual notional closed
     close_factor: Annotated[float, Field(gt=0, le=1)] = 1.0  # [1] share of debt one liquidation may repay
     full_below_health: Annotated[float, Field(ge=0, le=1)] = 0.95  # [1] health factor below which all debt may be repaid
+    full_below_value: Annotated[float, Field(ge=0)] = 0.0  # [usd] all may be repaid where debt or collateral is worth less
+    least_leftover: Annotated[float, Field(ge=0)] = 0.0  # [usd] of debt and of collateral, unless one of them is gone
+    protocol_share: Fraction = 0.0  # [1] of the bonus
+    loans: LoanLiquidation | None = None  # another shape for loans; absent: the close factor
+
+    @model_validator(mode="after")
+    def _no_dust_that_stays(self) -> LiquidationParameters:
+        if self.least_leftover > self.full_below_value:
+            raise ValueError(
+                f"`least_leftover <= full_below_value` must hold, but got {self.least_leftover:g} and {self.full_below_value:g}; "
+                "some accounts could not be liquidated at all"
+            )
+        return self
+
+
+class OptionParameters(Part):
+    """The standard margin of options on one asset, S its index, V the mark, per option sold; those bought count nothing.
+
+    Call: initial max(`initial_spot` - out-of-the-money share, `least_spot`) S, maintenance `maintenance_call` S. Put: the same
+    initial, at least `put_offset` x maintenance; maintenance max(`maintenance_put` S, `maintenance_put_mark` V). Beside the mark.
+    Defaults: Derive's standard manager (derivexyz/v2-core @7736900, scripts/config-mainnet.sol).
+    """
+
+    initial_spot: Annotated[float, Field(ge=0, le=1)] = 0.15  # [1] of the index
+    least_spot: Annotated[float, Field(ge=0, le=1)] = 0.13  # [1] of the index
+    maintenance_call: Annotated[float, Field(ge=0, le=1)] = 0.09  # [1] of the index
+    maintenance_put: Annotated[float, Field(ge=0, le=1)] = 0.09  # [1] of the index
+    maintenance_put_mark: Annotated[float, Field(ge=0, le=1)] = 0.09  # [1] of the mark
+    put_offset: Annotated[float, Field(ge=1, le=5)] = 1.05  # [1] of maintenance
+    fee: Annotated[float, Field(ge=0, lt=1)] = 0.0003  # [1] of the index, a trade
+    fee_cap: Annotated[float, Field(ge=0, le=1)] = 0.125  # [1] of the premium, above which no fee goes
+    penalty: Annotated[float, Field(ge=0, lt=1)] = 0.0  # [1] of the index, an option closed by a liquidation
+
+    @model_validator(mode="after")
+    def _relations(self) -> OptionParameters:
+        if self.least_spot > self.initial_spot:
+            raise ValueError(f"`least_spot <= initial_spot` must hold, but got {self.least_spot:g} and {self.initial_spot:g}")
+        if self.maintenance_call > self.least_spot:
+            raise ValueError(
+                f"`maintenance_call <= least_spot` must hold, but got {self.maintenance_call:g} and {self.least_spot:g}; "
+                "a call could be liquidatable when sold"
+            )
+        return self
 
 
 class RiskParameters(Part):
     """Every number that a vote may change. Dotted names, as in `perpetuals.ETH.initial_margin_ratio`, address them."""
 
-    perpetuals: dict[str, PerpetualParameters] = {}
-    collateral: dict[str, CollateralParameters] = {}
-    borrowing: dict[str, BorrowingParameters] = {}
+    perpetuals: dict[str, PerpetualParameters] = Field(default_factory=dict)
+    options: dict[str, OptionParameters] = Field(default_factory=dict)
+    collateral: dict[str, CollateralParameters] = Field(default_factory=dict)
+    borrowing: dict[str, Borrowing] = Field(default_factory=dict)
+    categories: dict[str, CategoryParameters] = Field(default_factory=dict)
     fees: FeeParameters = FeeParameters()
     liquidation: LiquidationParameters = LiquidationParameters()
 
@@ -126,16 +162,28 @@ class RiskParameters(Part):
             *folders, leaf = name.split(".")
             place = values
             for folder in folders:
-                place = place[folder]
-            if not isinstance(place.get(leaf), float):
+                place = _inside(place, folder)
+            if not isinstance(_inside(place, leaf), float):
                 raise KeyError(name)
             place[leaf] = float(value)
         return RiskParameters.model_validate(values)
 
 
-def _leaves(prefix: str, tree: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    for key, value in tree.items():
-        if isinstance(value, dict):
+def _inside(place: Any, step: str) -> Any:
+    """What stands under one step of a dotted name: a key of a table, a number of a list. Raises KeyError if nothing does."""
+    if isinstance(place, dict):
+        return place[step]
+    if isinstance(place, tuple) and step.isdecimal() and int(step) < len(place):
+        return place[int(step)]
+    raise KeyError(step)
+
+
+def _leaves(prefix: str, tree: Any) -> Iterator[tuple[str, float]]:
+    for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
+        if isinstance(value, (dict, tuple)):
             yield from _leaves(f"{prefix}{key}.", value)
-        else:
-            yield f"{prefix}{key}", float(value)
+        elif isinstance(value, float):
+            yield f"{prefix}{key}", value
+
+
+__all__ = ["DAY", "UNLIMITED", "YEAR", "Fraction", "Part", "PerpetualParameters", "RiskParameters", "tupled"]

@@ -13,6 +13,7 @@ from simulator.protocol.book import (
     BORROW,
     BORROW_INDEX,
     CASH,
+    COUNT,
     DEBT_VALUE,
     DEPOSIT_INDEX,
     DEPOSIT_VALUE,
@@ -26,13 +27,16 @@ from simulator.protocol.book import (
     R_CURRENCY,
     R_DEBT,
     R_MARKET,
+    R_OPTION,
     REDUCE,
     TOKENS,
     VARIANCE,
     path_of,
 )
+from simulator.protocol.categories import factor_of, threshold_against
 from simulator.protocol.health import maintenance
-from simulator.protocol.prices import borrow_rate, utilisation
+from simulator.protocol.margin import ratio_of_worth
+from simulator.protocol.pools import borrow_rate, supply_rate, utilisation
 
 
 class Holders(NamedTuple):
@@ -85,6 +89,8 @@ def ask(state, p, account, arrival):
     request[BORROW] = 0.0
     request[EXIT] = 0.0
     request[REDUCE] = 0.0
+    request[R_OPTION] = -1.0
+    request[COUNT] = 0.0
     return s
 
 
@@ -95,10 +101,18 @@ def fee_at(variance, terms):
 
 
 @small_rule
-def most_leverage(m, holders, terms):
-    """The leverage on what they put in that initial margin allows in market `m`, less their own buffer."""
+def initial_ratio(b, m, worth, terms, rules):
+    """The initial ratio of a position worth `worth` [usd] in market `m` now; in a book of flat markets, the parameter."""
+    if rules.scales_margin:
+        return ratio_of_worth(b, m, worth, terms, rules)
+    return terms.initial_ratio[m]
+
+
+@small_rule
+def most_leverage(ratio, holders, terms):
+    """The leverage on what they put in that an initial ratio allows, less their own buffer."""
     credit = terms.initial_weight[holders.first] if holders.first >= 0 else 1.0
-    return (1.0 - holders.margin_buffer) * credit / terms.initial_ratio[m]
+    return (1.0 - holders.margin_buffer) * credit / ratio
 
 
 @rule
@@ -117,13 +131,15 @@ def traders_decide(state, t, first, holders, terms, current, rules):
 
 
 @small_rule
-def _entry(b, m, holders, terms, current, rules):
+def _entry(b, m, j, holders, terms, current, rules):
     """The probability that a look at market `m` without a position opens one."""
     variance = b.asset[rules.market_asset[m], VARIANCE]
     fee, fee0 = fee_at(variance, terms), fee_at(variance, current)
     p_enter = holders.p_enter
-    if terms.initial_ratio[m] != current.initial_ratio[m]:
-        p_enter *= (terms.initial_ratio[m] / current.initial_ratio[m]) ** -holders.entry_elasticity
+    worth = holders.wealth[j] * holders.appetite[j] / holders.markets.size
+    now, before = initial_ratio(b, m, worth, terms, rules), initial_ratio(b, m, worth, current, rules)
+    if now != before:
+        p_enter *= (now / before) ** -holders.entry_elasticity
     if fee != fee0:
         p_enter *= np.exp(-holders.sensitivity * (fee - fee0))
     return p_enter
@@ -143,17 +159,19 @@ def _trader_decides(state, b, p, t, path, j, holders, terms, current, rules):
     m = holders.markets[int(which * count)]
     price = b.market[m, MARGIN_PRICE]
     q = row[HEAD + 2 * rules.currencies + m]
-    if q == 0.0 and chance >= _entry(b, m, holders, terms, current, rules):
+    if q == 0.0 and chance >= _entry(b, m, j, holders, terms, current, rules):
         return
-    leverage = holders.appetite[j]
-    if terms.initial_ratio[m] != current.initial_ratio[m]:
-        leverage *= (terms.initial_ratio[m] / current.initial_ratio[m]) ** -holders.elasticity
-    leverage = min(leverage, most_leverage(m, holders, terms))
     _slack, equity, need, notional = maintenance(b, row, terms, rules)
+    capital = holders.wealth[j] if notional == 0.0 else max(equity, 0.0)
+    leverage = holders.appetite[j]
+    worth = capital * leverage / count
+    now, before = initial_ratio(b, m, worth, terms, rules), initial_ratio(b, m, worth, current, rules)
+    if now != before:
+        leverage *= (now / before) ** -holders.elasticity
+    leverage = min(leverage, most_leverage(now, holders, terms))
     if q == 0.0:
         if count == 1:
             side, which = uniform_pair(holders.decision_key, t, j, path, 1)
-        capital = holders.wealth[j] if notional == 0.0 else max(equity, 0.0)
         size = capital / count * leverage / price
         if size > 0.0:
             request = b.requests[ask(state, p, i, arrival)]
@@ -205,12 +223,12 @@ def put_in(b, request, amount, holders, rules):
 
 
 @rule
-def debt_target(appetite, counted, k, d, rate, holders, terms, current):
+def debt_target(appetite, counted, k, d, rate, holders, terms, current, rules):
     """What a borrower wants to owe [usd] against `counted` [usd] of collateral (after its haircut)."""
     base = counted / terms.debt_weight[d]
-    factor = terms.factor[k]
+    factor = factor_of(k, d, terms, rules)
     e = holders.elasticity
-    wanted = appetite * min(factor**e * current.factor[k] ** (1.0 - e), factor) * base
+    wanted = appetite * min(factor**e * factor_of(k, d, current, rules) ** (1.0 - e), factor) * base
     if holders.sensitivity != 0.0:
         wanted *= np.exp(-holders.sensitivity * (rate - holders.reference_rate))
     return min(wanted, 0.999 * factor * base)
@@ -223,7 +241,7 @@ def borrowers_decide(state, t, first, holders, terms, current, rules):
         return
     for p in range(state.accounts.shape[0]):
         b = path_of(state, p)
-        rate = borrow_rate(utilisation(b, holders.second), terms, holders.second)
+        rate = borrow_rate(b, holders.second, utilisation(b, holders.second), terms)
         n = 0
         j = gap(holders, t, first + p, n)
         while j < holders.accounts:
@@ -243,9 +261,9 @@ def _borrower_decides(state, b, p, t, path, j, rate, holders, terms, current, ru
     deposit = row[HEAD + k] * b.currency[k, DEPOSIT_VALUE]
     debt = row[HEAD + rules.currencies + d] * b.currency[d, DEBT_VALUE]
     index = b.asset[rules.currency_asset[d], INDEX]
-    wanted = debt_target(holders.appetite[j], deposit * terms.counted[k], k, d, rate, holders, terms, current)
+    wanted = debt_target(holders.appetite[j], deposit * terms.counted[k], k, d, rate, holders, terms, current, rules)
     if debt > 0.0:
-        health_factor = deposit * terms.maintenance_weight[k] / (debt * terms.debt_weight[d])
+        health_factor = deposit * threshold_against(k, d, terms, rules) / (debt * terms.debt_weight[d])
         if health_factor < holders.top_up_below:
             if chance < holders.top_up_probability and debt > wanted:
                 request = b.requests[ask(state, p, i, arrival)]
@@ -267,7 +285,9 @@ def _borrower_decides(state, b, p, t, path, j, rate, holders, terms, current, ru
     if deposit <= 0.0:
         request[R_CURRENCY] = k
         request[TOKENS] = holders.wealth[j] / b.asset[rules.currency_asset[k], INDEX]
-        wanted = debt_target(holders.appetite[j], holders.wealth[j] * terms.counted[k], k, d, rate, holders, terms, current)
+        wanted = debt_target(
+            holders.appetite[j], holders.wealth[j] * terms.counted[k], k, d, rate, holders, terms, current, rules
+        )
     request[R_DEBT] = d
     request[BORROW] = wanted / index
 
@@ -281,7 +301,7 @@ def suppliers_decide(state, t, first, holders, terms, current, rules):
     for p in range(state.accounts.shape[0]):
         b = path_of(state, p)
         used = utilisation(b, k)
-        rate = borrow_rate(used, terms, k) * used * (1.0 - terms.reserve_factor[k])
+        rate = supply_rate(b, k, used, terms)
         runs = used > holders.run_utilisation or b.currency[k, DEPOSIT_INDEX] < b.currency[k, INDEX_PEAK]
         draw_in = 1.0
         if holders.elasticity != 0.0:

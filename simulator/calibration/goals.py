@@ -1,7 +1,7 @@
 """What is made as large as the limits allow: relative changes against current parameters, weighted.
 
-Capital efficiency comes in two kinds. *Available* is a promise that parameters make: 1 / initial margin of every
-perpetual, borrowing power (1 - haircut) x collateral factor of every collateral. *Used* is a finding about people: open
+Capital efficiency comes in two kinds. *Available* is a promise that parameters make: 1 / initial margin of a small position in
+every perpetual, borrowing power (1 - haircut) x collateral factor of every collateral. *Used* is a finding about people: open
 interest and borrowing over collateral, compared path by path. Used counts only where every response of demand has a source.
 """
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulator.calibration_settings import Objective
+from simulator.calibration_settings import GoalName, Objective
 from simulator.parameters import RiskParameters
 from simulator.risk import measures
 from simulator.risk.measures import Estimate, PerPath
@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 USED = "capital_efficiency_used.whole"
 REVENUE = ("fees.whole", "penalties.whole")
 USER_COST = "user_cost.whole"
+LOSS = "loss.whole"
 COLUMNS = (USED, *REVENUE, USER_COST)
+GOAL_WORDS: dict[GoalName, str] = {
+    "capital-efficiency": "capital efficiency",
+    "revenue": "protocol revenue",
+    "user-cost": "low user cost",
+    "loss": "low expected loss",
+}
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,24 @@ class Goal:
 
     objective: Objective
     counts_used: bool
+    front: tuple[GoalName, ...] = ()
+
+    def reached(
+        self, candidate: RiskParameters, outcomes: Outcomes, current: RiskParameters, baseline: Outcomes
+    ) -> tuple[PerPath, ...]:
+        """Every goal of the front, path by path, more being better; relative changes against `current` on the same paths."""
+        return tuple(self._one(name, candidate, outcomes, current, baseline) for name in self.front)
+
+    def _one(
+        self, name: GoalName, candidate: RiskParameters, outcomes: Outcomes, current: RiskParameters, baseline: Outcomes
+    ) -> PerPath:
+        if name == "capital-efficiency":
+            if self.counts_used:
+                return _relative(outcomes, baseline, (USED,))
+            return PerPath(outcomes.path, np.full(len(outcomes.path), available_change(candidate, current)))
+        if name == "revenue":
+            return _relative(outcomes, baseline, REVENUE)
+        return _relative(outcomes, baseline, (USER_COST if name == "user-cost" else LOSS,)).scaled(-1.0)
 
     def describe(self) -> str:
         """The goal in one sentence."""
@@ -81,7 +106,7 @@ def available_change(candidate: RiskParameters, current: RiskParameters) -> floa
     """The mean relative change [log] of what one unit of collateral may carry, over all perpetuals and collaterals."""
     changes = []
     for market, now in current.perpetuals.items():
-        changes.append(math.log(now.initial_margin_ratio / candidate.perpetuals[market].initial_margin_ratio))
+        changes.append(math.log(now.least_initial_ratio / candidate.perpetuals[market].least_initial_ratio))
     for asset in current.collateral:
         before, after = (_power(parameters, asset) for parameters in (current, candidate))
         if before > 0 and after > 0:

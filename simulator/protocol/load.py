@@ -8,6 +8,9 @@ from simulator.kernel import rule
 from simulator.protocol import Protocol, book
 from simulator.protocol.backstop import Maker, VaultBackstop
 from simulator.protocol.book import HEAD, State
+from simulator.protocol.categories import factor_of
+from simulator.protocol.margin import load_ratios
+from simulator.protocol.option_rules import FIRST_EXPIRY, SLOT_UNDERLYING, U_ASSET
 
 
 class LoadError(ValueError):
@@ -24,6 +27,7 @@ def load(
     state.asset[:, :, book.SPOT_DEPTH] = rules.spot[: rules.assets, 1]
     state.market[:, :, book.DEPTH] = rules.perpetual[: rules.markets, 1]
     state.currency[:, :, [book.DEPOSIT_INDEX, book.BORROW_INDEX, book.INDEX_PEAK]] = 1.0
+    state.currency[:, :, book.AT_TARGET] = terms.initial_rate[: rules.currencies]
     for m, a in enumerate(rules.market_asset[: rules.markets]):
         state.market[:, m, [book.MARK, book.MARGIN_PRICE, book.VALUE]] = price[a][:, None]
     for k, a in enumerate(rules.currency_asset[: rules.currencies]):
@@ -59,7 +63,10 @@ def _traders(state, rules, terms, holders, side, price):
         state.accounts[:, rows, book.CASH] = wealth
     for s, m in enumerate(holders.markets):
         p = price[rules.market_asset[m]][:, None]  # [path, 1]
-        leverage = np.minimum(holders.appetite, (1.0 - holders.margin_buffer) * credit / terms.initial_ratio[m])
+        needed = terms.initial_ratio[m]
+        if rules.scales_margin:
+            needed = load_ratios(terms.margin[m], holders.appetite * wealth / count, p[:, 0], needed)
+        leverage = np.minimum(holders.appetite, (1.0 - holders.margin_buffer) * credit / needed)
         size = side[:, s] * wealth / count * leverage / p
         state.accounts[:, rows, HEAD + 2 * rules.currencies + m] = size
         state.accounts[:, rows, HEAD + 2 * rules.currencies + rules.markets + m] = size * p
@@ -69,7 +76,7 @@ def _borrowers(state, rules, terms, holders, side, price):
     k, d, rows = holders.first, holders.second, _rows(holders)
     wealth = np.where(side[:, 0] != 0.0, holders.wealth, 0.0)
     base = wealth * terms.counted[k] / terms.debt_weight[d]
-    owed = np.minimum(holders.appetite, 0.999) * terms.factor[k] * base
+    owed = np.minimum(holders.appetite, 0.999) * factor_of(k, d, terms, rules) * base
     state.accounts[:, rows, book.BASIS] = wealth
     state.accounts[:, rows, HEAD + k] = wealth / price[rules.currency_asset[k]][:, None]
     state.accounts[:, rows, HEAD + rules.currencies + d] = owed / price[rules.currency_asset[d]][:, None]
@@ -85,7 +92,18 @@ def _rows(holders):
     return slice(holders.start, holders.start + holders.accounts)
 
 
-_FILL = {"perp-traders": _traders, "borrowers": _borrowers, "suppliers": _suppliers}
+def _nobody(state, rules, terms, holders, side, price):
+    """Who deals in options is flat at load."""
+
+
+_FILL = {
+    "perp-traders": _traders,
+    "borrowers": _borrowers,
+    "suppliers": _suppliers,
+    "option-buyers": _nobody,
+    "option-writers": _nobody,
+    "option-hedgers": _nobody,
+}
 
 
 def _special(state, rules, protocol: Protocol, keepers) -> None:
@@ -95,8 +113,21 @@ def _special(state, rules, protocol: Protocol, keepers) -> None:
     if isinstance(protocol.backstop, VaultBackstop):
         special[:, book.VAULT, book.CASH] = protocol.backstop.capital
     special[:, book.FUND, book.CASH] = protocol.fund.cash
+    if protocol.options is not None:
+        special[:, book.WRITER, book.CASH] = protocol.options.writer.capital
+        list_options(state, rules)
     if keepers is not None:
         special[:, book.KEEPER, book.CASH] = keepers.capital
+
+
+def list_options(state, rules) -> None:
+    """Every option at its first listing, around the first index."""
+    option, slot = rules.option[: rules.options], rules.slot[: rules.slots]
+    state.slot[:, :, book.EXPIRES] = slot[:, FIRST_EXPIRY]
+    state.slot[:, :, book.YEARS] = slot[:, FIRST_EXPIRY] * rules.year
+    for j, (e, moneyness, _) in enumerate(option):
+        a = int(rules.underlying[int(slot[int(e), SLOT_UNDERLYING]), U_ASSET])
+        state.option[:, j, book.STRIKE] = moneyness * state.asset[:, a, book.INDEX]
 
 
 @rule

@@ -12,6 +12,9 @@ from simulator.parameters import YEAR, RiskParameters
 from simulator.protocol import Protocol
 from simulator.protocol.backstop import Maker, VaultBackstop
 from simulator.protocol.liquidation import PartialLiquidation
+from simulator.protocol.loan_rules import lending_rules, lending_terms, rules_fields, terms_fields
+from simulator.protocol.margin_ratio.requirement import ROW, row_of
+from simulator.protocol.option_rules import OPTION_COLUMNS, option_rules
 from simulator.protocol.venue import LinearPermanentVenue, LinearVenue
 
 # columns of a venue table
@@ -19,6 +22,9 @@ LINEAR, V_DEPTH, V_PERMANENT, V_KEEP, V_ELASTICITY, V_FLOOR, V_COEFFICIENT = ran
 # columns of the oracle table
 O_WEIGHT, O_DEVIATION, O_HEARTBEAT = range(3)
 
+
+# columns of the table of option terms
+INITIAL_SPOT, LEAST_SPOT, CALL_SPOT, PUT_SPOT, PUT_MARK, PUT_OFFSET, OPTION_FEE, OPTION_FEE_CAP, OPTION_PENALTY = range(9)
 
 MOST = 32  # assets, markets and currencies of one scenario: the length of every column below, padded with zeros
 
@@ -30,23 +36,19 @@ TERMS = np.dtype(
     [  # parameters in force; columns by market or currency, units as in simulator.parameters
         ("initial_ratio", *COLUMN),
         ("maintenance_ratio", *COLUMN),
+        ("margin", "f8", (MOST, ROW)),  # [market, number of its margin rule]
         ("counted", *COLUMN),  # 1 - haircut
         ("initial_weight", *COLUMN),  # (1 - haircut) x collateral factor
         ("maintenance_weight", *COLUMN),  # (1 - haircut) x liquidation threshold
         ("factor", *COLUMN),  # collateral factor
         ("bonus", *COLUMN),
         ("debt_weight", *COLUMN),  # 1 + borrow weight
-        ("base_rate", *COLUMN),
-        ("slope_below", *COLUMN),
-        ("slope_above", *COLUMN),
-        ("kink", *COLUMN),
-        ("reserve_factor", *COLUMN),
         ("fee_flat", "f8"),
         ("fee_slope", "f8"),
         ("fee_cap", "f8"),
         ("penalty", "f8"),
-        ("close_factor", "f8"),
-        ("full_below", "f8"),
+        *terms_fields(MOST),
+        ("option", "f8", (MOST, 9)),  # [underlying of options, column]
     ]
 )
 
@@ -96,6 +98,9 @@ RULES = np.dtype(
         ("minimum_profit", "f8"),
         ("keeper_key", "u8"),
         ("watches", "?"),
+        *rules_fields(MOST),
+        ("scales_margin", "?"),  # any market has a margin rule that is not flat
+        *OPTION_COLUMNS,
     ]
 )
 
@@ -124,33 +129,28 @@ def _venue_row(venue, dt: float) -> list[float]:
 def make_terms(parameters: RiskParameters) -> np.record:
     """The numbers of `parameters`, in the order in which it names markets and currencies."""
     perpetuals, collateral = list(parameters.perpetuals.values()), list(parameters.collateral.values())
-    rates = [parameters.borrowing.get(name) for name in parameters.collateral]
     fees, liquidation = parameters.fees, parameters.liquidation
 
-    def column(parts, read, absent=0.0):
-        return np.array([absent if part is None else read(part) for part in parts], dtype=float)
+    def column(parts, read):
+        return np.array([read(part) for part in parts], dtype=float)
 
     return _record(
         TERMS,
-        initial_ratio=column(perpetuals, lambda x: x.initial_margin_ratio),
-        maintenance_ratio=column(perpetuals, lambda x: x.maintenance_margin_ratio),
+        initial_ratio=column(perpetuals, lambda x: x.least_initial_ratio),
+        maintenance_ratio=column(perpetuals, lambda x: x.maintenance_margin_ratio if x.kind == "flat" else 0.0),
+        margin=np.array([row_of(part) for part in perpetuals]).reshape(len(perpetuals), ROW),
         counted=column(collateral, lambda x: 1 - x.haircut),
         initial_weight=column(collateral, lambda x: (1 - x.haircut) * x.collateral_factor),
         maintenance_weight=column(collateral, lambda x: (1 - x.haircut) * x.liquidation_threshold),
         factor=column(collateral, lambda x: x.collateral_factor),
         bonus=column(collateral, lambda x: x.liquidation_bonus),
         debt_weight=column(collateral, lambda x: 1 + x.borrow_weight),
-        base_rate=column(rates, lambda x: x.base_rate),
-        slope_below=column(rates, lambda x: x.slope_below),
-        slope_above=column(rates, lambda x: x.slope_above),
-        kink=column(rates, lambda x: x.optimal_utilisation, absent=0.5),
-        reserve_factor=column(rates, lambda x: x.reserve_factor),
         fee_flat=fees.flat,
         fee_slope=fees.volatility_slope,
         fee_cap=fees.cap,
         penalty=liquidation.penalty,
-        close_factor=liquidation.close_factor,
-        full_below=liquidation.full_below_health,
+        **lending_terms(parameters),
+        option=np.array([list(part.model_dump().values()) for part in parameters.options.values()], float).reshape(-1, 9),
     )
 
 
@@ -167,9 +167,15 @@ def blend(current: RiskParameters, candidate: RiskParameters, weight: float) -> 
 
 
 def _between(low, high, weight):
-    """Number by number, through records and tables of records."""
+    """Number by number, through records and tables of records; a name stays what it is."""
+    if low is None or isinstance(low, str):
+        return low
     if isinstance(low, float):
         return low + weight * (high - low)
+    if isinstance(low, str):
+        return high
+    if isinstance(low, tuple):
+        return tuple(_between(value, other, weight) for value, other in zip(low, high, strict=True))
     if isinstance(low, dict):
         return {name: _between(value, high[name], weight) for name, value in low.items()}
     fields = {name: _between(getattr(low, name), getattr(high, name), weight) for name in type(low).model_fields}
@@ -245,4 +251,7 @@ def make_rules(
         minimum_profit=keepers.minimum_profit if keepers else 0.0,
         keeper_key=keeper_key,
         watches=watches,
+        **lending_rules(protocol.lending, parameters),
+        scales_margin=any(part.kind != "flat" for part in parameters.perpetuals.values()),
+        **option_rules(protocol.options, parameters, where, markets, dt),
     )

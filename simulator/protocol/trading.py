@@ -46,6 +46,7 @@ from simulator.protocol.book import (
     less,
 )
 from simulator.protocol.health import change, initial, maintenance
+from simulator.protocol.limits import leaves_category, may_borrow, may_supply
 from simulator.protocol.rules import LINEAR, V_PERMANENT
 
 
@@ -189,7 +190,7 @@ def _grant_trade(b, i, row, request, terms, rules):
         return True
     n, x, price, fee = _work_out_trade(b, row, m, request[QUANTITY], request[REDUCE] != 0.0, terms, rules)
     enlarged = abs(row[HEAD + 2 * rules.currencies + m]) > abs(b.accounts[i, HEAD + 2 * rules.currencies + m])
-    if enlarged and initial(b, row, terms, rules) < 0.0:
+    if enlarged and initial_after(b, row, m, n, terms, rules) < 0.0:
         return False
     if request[R_CASH] > 0.0:
         b.scalar[OUTSIDE_CASH] -= request[R_CASH]
@@ -198,6 +199,23 @@ def _grant_trade(b, i, row, request, terms, rules):
     pay_fee(b, fee, rules)
     change(b, i, row, terms, rules)
     return True
+
+
+@small_rule
+def initial_after(b, row, m, n, terms, rules):
+    """`initial` of the copy, with the open interest that there will be once its trade of `n` base in market `m` is done."""
+    if not rules.scales_margin or n == 0.0:
+        return initial(b, row, terms, rules)
+    place = HEAD + 2 * rules.currencies + m
+    maker = b.accounts[rules.accounts + MAKER]
+    held, open_long = maker[place], b.market[m, OPEN_LONG]
+    q = row[place]
+    maker[place] = held - n
+    b.market[m, OPEN_LONG] = open_long + max(q, 0.0) - max(q - n, 0.0) + max(held - n, 0.0) - max(held, 0.0)
+    slack = initial(b, row, terms, rules)
+    maker[place] = held
+    b.market[m, OPEN_LONG] = open_long
+    return slack
 
 
 @small_rule
@@ -234,6 +252,8 @@ def _grant_loan(b, i, row, request, terms, rules):
         if b.currency[c, DEPOSIT_INDEX] <= 0.0:
             return False  # the pool lost everything
         tokens_in = request[TOKENS]
+        if not may_supply(b, c, tokens_in, terms):
+            return False
         row[HEAD + c] += tokens_in / b.currency[c, DEPOSIT_INDEX]
         row[BASIS] += tokens_in * b.asset[rules.currency_asset[c], INDEX]
     if d >= 0 and request[BORROW] < 0.0:
@@ -247,6 +267,8 @@ def _grant_loan(b, i, row, request, terms, rules):
     if d >= 0 and request[BORROW] > 0.0:
         borrowed = request[BORROW]
         if borrowed > b.currency[d, LIQUIDITY] + (tokens_in if c == d else 0.0):
+            return False
+        if not may_borrow(b, row, d, borrowed, terms, rules):
             return False
         row[HEAD + K + d] += borrowed / b.currency[d, BORROW_INDEX]
         risky = True
@@ -266,7 +288,8 @@ def _grant_loan(b, i, row, request, terms, rules):
         risky = risky or (out > 0.0 and request[EXIT] == 0.0)
     if request[EXIT] != 0.0:
         return _leave(b, i, row, d, borrowed, cash_in, m, n, x, price, fee, terms, rules)
-    if risky and initial(b, row, terms, rules) < 0.0:
+    risky = risky or (rules.categories > 0 and leaves_category(b, i, row, rules))
+    if risky and initial_after(b, row, m, n, terms, rules) < 0.0:
         return False
     _move_pools(b, c, tokens_in, d, borrowed, cash_in, rules)
     if n != 0.0:
