@@ -21,7 +21,7 @@ from simulator.estimation.innovation_density import nodes, shape
 from simulator.estimation.likelihood import NATURAL, Natural, filter_variance, log_likelihood, scores
 from simulator.estimation.model_choice import choose
 from simulator.estimation.settings import FitSettings
-from simulator.estimation.specification import Specification, specifications
+from simulator.estimation.specification import GARCH_T, Specification, specifications
 from simulator.estimation.tail import TailBound
 from simulator.market import Asset, Grid, ModelMarket
 from simulator.market import egarch as market_egarch
@@ -248,7 +248,7 @@ def test_what_does_not_converge_is_said_and_not_chosen(monkeypatch, percent):
 
     real = model_choice.fit_garch
 
-    def broken(returns, restriction, *, specification, near=None):
+    def broken(returns, restriction, *, specification=GARCH_T, near=None):
         if specification.process == "egarch":
             raise NotConverged("the likelihood has no maximum")
         return real(returns, restriction, specification=specification, near=near)
@@ -263,7 +263,7 @@ def test_what_does_not_converge_is_said_and_not_chosen(monkeypatch, percent):
 
 
 def test_the_command_shows_every_candidate(make_returns, write_prices, tmp_path, capsys):
-    path = write_prices(make_returns(1200, 62, alpha=0.06, beta=0.9, nu=5.0))
+    path = write_prices(make_returns(1200, 62, alpha=0.06, beta=0.9, nu=5.0, paths=2))
     arguments = ["fit", str(path), "--assets", "AAA", "--until", "2023-01-01T00:00:00Z", "--paths", "0"]
     chosen = ["--process", "auto", "--innovation", "auto", "--criterion", "aic", "--out", str(tmp_path / "m.toml")]
     assert main([*arguments, *chosen]) == 0
