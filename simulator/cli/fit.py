@@ -247,6 +247,7 @@ def _print_json(found: MarketFit, later: tuple[HeldOut, ...]) -> None:
         "candidates": json.loads(found.candidates_frame().to_json(orient="records", double_precision=15)),
         "correlation": found.correlation,
         "dependence": found.dependence.facts() if found.dependence else None,
+        "residual_tests": [vars(row) for row in found.residual_tests()],
         "comparison": json.loads(found.comparison_frame().to_json(orient="records", double_precision=15)),
         "notes": found.notes,
         "held_out": [facts(one) for one in later],
