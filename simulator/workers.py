@@ -109,9 +109,8 @@ def cluster(address: str | None) -> Iterator[int | None]:
     if address is None:
         yield None
         return
-    with _ray(address[4:]) if address.startswith("ray:") else _dask(address) as (backend, count):
-        with backend:
-            yield count
+    with _ray(address[4:]) if address.startswith("ray:") else _dask(address) as (backend, count), backend:
+        yield count
 
 
 @contextmanager
@@ -183,4 +182,3 @@ def _check_alike(answers: dict[str, dict[str, str]], address: str) -> None:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
-

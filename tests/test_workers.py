@@ -98,7 +98,10 @@ def test_a_cluster_that_is_not_there_is_one_line(tmp_path, monkeypatch, capsys):
 
 def test_workers_with_other_code_are_refused(dask_address, monkeypatch):
     monkeypatch.setattr("simulator.workers.version", lambda name: "0.0.0" if name == "numpy" else fingerprint.__name__)
-    with pytest.raises(ClusterRefused, match=r"would compute other numbers: .*numpy [0-9.]+ there, 0\.0\.0 here"), cluster(dask_address):
+    with (
+        pytest.raises(ClusterRefused, match=r"would compute other numbers: .*numpy [0-9.]+ there, 0\.0\.0 here"),
+        cluster(dask_address),
+    ):
         pass
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from simulator.calibration.record import Record
 from simulator.calibration.space import Point, SearchSpace
 from simulator.calibration.world import Evaluate, World
 
@@ -23,6 +22,16 @@ if TYPE_CHECKING:
 BLOCK = 500  # paths in one line of the record
 WAVE = 64  # paths a worker that are computed at once, where more than a block is missing: what a kill can lose
 FAILED_SHARE = 0.2  # of all candidates; more, and the scenario is at fault, not the candidates
+
+
+class Log(Protocol):
+    """What trials need of a record."""
+
+    lines: list[dict[str, Any]]
+
+    def append(self, line: dict[str, Any]) -> None:
+        """Add one line; when this returns, it is safe."""
+
 
 Block = tuple[int, int]  # (first path, count)
 Progress = Callable[[str, int, int], None]  # (stage, done, total) path evaluations of the stage
@@ -42,13 +51,14 @@ class Trials:
     """Evaluations of points of `space`, through the record."""
 
     def __init__(
-        self, space: SearchSpace, record: Record, evaluate: Evaluate, *, jobs: int = 1, progress: Progress | None = None
+        self, space: SearchSpace, record: Log, evaluate: Evaluate, *, jobs: int = 1, progress: Progress | None = None
     ) -> None:
         self.space, self.record, self.jobs = space, record, jobs
         self._evaluate, self._progress = evaluate, progress
         self._blocks: dict[tuple[str, str, int, int, Point], dict[str, np.ndarray]] = {}
         self.failures: dict[Point, str] = {}
         self.evaluations = 0  # path evaluations in the record
+        self.worlds: dict[str, World] = {}  # those asked about, by label
         for line in record.lines:
             if line["kind"] == "evaluation":
                 self._keep(line)
@@ -72,6 +82,7 @@ class Trials:
         """
         if not points:
             return []
+        self.worlds[label] = world
         blocks = list(_blocks(paths, cuts))
         asked = list(dict.fromkeys(points))
         for missing, wave in _waves(blocks, lambda block: self._missing(label, purpose, block, asked), WAVE * self.jobs):

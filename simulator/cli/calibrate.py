@@ -65,6 +65,7 @@ def calibrate_into(folder: Path, scenario: Scenario, *, jobs: int, look: int | N
 
 def write_calibration(folder: Path, scenario: Scenario, calibration: Calibration) -> dict[str, Any]:
     """Write tables, checks and the proposal with its pages; return the proposal."""
+    from simulator.calibration.files import to_json
     from simulator.calibration.proposal import make_proposal
     from simulator.checks import outcome_checks
     from simulator.results import ResultFolder
@@ -79,13 +80,13 @@ def write_calibration(folder: Path, scenario: Scenario, calibration: Calibration
             result.write_table("confirmation-current", current.frame().reset_index())
             result.add_checks({f"confirmation_{name}": check for name, check in outcome_checks(candidate).items()})
         result.write_json("proposal.json", proposal)
-        _write_pages(result, proposal)
+        _write_pages(result, json.loads(to_json(proposal)))
         result.finish(scenario)
     return proposal
 
 
 def _write_pages(result: Any, proposal: dict[str, Any]) -> None:
-    """proposal.md and report.html, made from the proposal and nothing else."""
+    """proposal.md and report.html, made from proposal.json as it lies in the folder and nothing else."""
     from simulator.report import markdown, page
 
     result.write("proposal.md", markdown(proposal).encode())
