@@ -21,14 +21,21 @@ from simulator.protocol.book import (
     VALUE,
     commit,
 )
+from simulator.protocol.margin import scaled_requirement, watched_requirement
+from simulator.protocol.option_margin import option_margin
+from simulator.protocol.option_values import holds_options
 
 ROUNDING = 1e-10  # of gross value: what the slack at the reference may be wrong by
+ALWAYS = -1e300  # the slack of an account that is always looked at: it holds options
 REACH = 6.0  # the cut in standard deviations of a substep: beyond it the list is made anew
 
 
 @small_rule
-def health(b, row, weight, ratio, terms, rules):
-    """(slack, equity, requirement, notional) of a record, with the credit weights and margin ratios handed in."""
+def health(b, row, weight, ratio, is_initial, terms, rules):
+    """(slack, equity, requirement, notional) of a record, with the credit weights and margin ratios handed in.
+
+    The ratios are those of flat markets; one market that is not flat, and every requirement is worked out by its rule.
+    """
     K, M = rules.currencies, rules.markets
     equity = row[CASH]
     slack = row[CASH]
@@ -46,22 +53,30 @@ def health(b, row, weight, ratio, terms, rules):
         held = abs(q) * b.market[m, MARGIN_PRICE]
         notional += held
         requirement += held * ratio[m]
+    if rules.scales_margin and notional > 0.0:
+        requirement = scaled_requirement(b, row, is_initial, terms, rules)
     equity += gain
     if gain > 0.0:
         gain = min(rules.gain_weight * gain, rules.gain_cap)
+    if rules.options > 0:
+        value, needed, written = option_margin(b, row, is_initial, terms, rules)
+        equity += value
+        slack += value
+        requirement += needed
+        notional += written
     return slack + gain - requirement, equity, requirement, notional
 
 
 @small_rule
 def maintenance(b, row, terms, rules):
     """`health` that decides liquidation."""
-    return health(b, row, terms.maintenance_weight, terms.maintenance_ratio, terms, rules)
+    return health(b, row, terms.maintenance_weight, terms.maintenance_ratio, False, terms, rules)
 
 
 @small_rule
 def initial(b, row, terms, rules):
     """`health` that decides whether risk may be taken: the slack alone."""
-    return health(b, row, terms.initial_weight, terms.initial_ratio, terms, rules)[0]
+    return health(b, row, terms.initial_weight, terms.initial_ratio, True, terms, rules)[0]
 
 
 @small_rule
@@ -87,7 +102,11 @@ def note(b, i, terms, rules):
         ratio = terms.maintenance_ratio[m]
         held = abs(q) * b.market[m, REFERENCE_PRICE]
         gain += q * b.market[m, REFERENCE_VALUE] - cost
-        slack -= held * ratio
+        needed = held * ratio
+        if rules.scales_margin and q != 0.0:
+            needed, ratio = watched_requirement(terms.margin[m], q, b.market[m, REFERENCE_PRICE])
+            gross += needed
+        slack -= needed
         gross += held + abs(cost)
         # of P and F, both relative to M at the reference: a long loses by falls of P and rises of F, a short by rises of both
         if q > 0.0:
@@ -99,6 +118,8 @@ def note(b, i, terms, rules):
     if gain > 0.0:
         gain = min(rules.gain_weight * gain, rules.gain_cap)
     slack += gain - ROUNDING * gross
+    if rules.options > 0 and holds_options(row, rules):
+        slack = ALWAYS
     b.watch[i, 0] = slack
     b.watch[i, 1] = falls
     b.watch[i, 2] = rises
@@ -177,8 +198,8 @@ def find_liquidatable(b, terms, rules):
 
 @rule
 def is_empty(row, rules):
-    """Whether a record holds no position, no deposit and no debt."""
+    """Whether a record holds no position, no option, no deposit and no debt."""
     for f in range(HEAD, HEAD + 2 * rules.currencies + rules.markets):
         if row[f] != 0.0:
             return False
-    return True
+    return rules.options == 0 or not holds_options(row, rules)

@@ -12,6 +12,8 @@ from simulator.parameters import YEAR, RiskParameters
 from simulator.protocol import Protocol
 from simulator.protocol.backstop import Maker, VaultBackstop
 from simulator.protocol.liquidation import PartialLiquidation
+from simulator.protocol.margin_ratio.requirement import ROW, row_of
+from simulator.protocol.option_rules import OPTION_COLUMNS, option_rules
 from simulator.protocol.venue import LinearPermanentVenue, LinearVenue
 
 # columns of a venue table
@@ -19,6 +21,9 @@ LINEAR, V_DEPTH, V_PERMANENT, V_KEEP, V_ELASTICITY, V_FLOOR, V_COEFFICIENT = ran
 # columns of the oracle table
 O_WEIGHT, O_DEVIATION, O_HEARTBEAT = range(3)
 
+
+# columns of the table of option terms
+INITIAL_SPOT, LEAST_SPOT, CALL_SPOT, PUT_SPOT, PUT_MARK, PUT_OFFSET, OPTION_FEE, OPTION_FEE_CAP, OPTION_PENALTY = range(9)
 
 MOST = 32  # assets, markets and currencies of one scenario: the length of every column below, padded with zeros
 
@@ -30,6 +35,7 @@ TERMS = np.dtype(
     [  # parameters in force; columns by market or currency, units as in simulator.parameters
         ("initial_ratio", *COLUMN),
         ("maintenance_ratio", *COLUMN),
+        ("margin", "f8", (MOST, ROW)),  # [market, number of its margin rule]
         ("counted", *COLUMN),  # 1 - haircut
         ("initial_weight", *COLUMN),  # (1 - haircut) x collateral factor
         ("maintenance_weight", *COLUMN),  # (1 - haircut) x liquidation threshold
@@ -47,6 +53,7 @@ TERMS = np.dtype(
         ("penalty", "f8"),
         ("close_factor", "f8"),
         ("full_below", "f8"),
+        ("option", "f8", (MOST, 9)),  # [underlying of options, column]
     ]
 )
 
@@ -96,6 +103,8 @@ RULES = np.dtype(
         ("minimum_profit", "f8"),
         ("keeper_key", "u8"),
         ("watches", "?"),
+        ("scales_margin", "?"),  # any market has a margin rule that is not flat
+        *OPTION_COLUMNS,
     ]
 )
 
@@ -132,8 +141,9 @@ def make_terms(parameters: RiskParameters) -> np.record:
 
     return _record(
         TERMS,
-        initial_ratio=column(perpetuals, lambda x: x.initial_margin_ratio),
-        maintenance_ratio=column(perpetuals, lambda x: x.maintenance_margin_ratio),
+        initial_ratio=column(perpetuals, lambda x: x.least_initial_ratio),
+        maintenance_ratio=column(perpetuals, lambda x: x.maintenance_margin_ratio if x.kind == "flat" else 0.0),
+        margin=np.array([row_of(part) for part in perpetuals]).reshape(len(perpetuals), ROW),
         counted=column(collateral, lambda x: 1 - x.haircut),
         initial_weight=column(collateral, lambda x: (1 - x.haircut) * x.collateral_factor),
         maintenance_weight=column(collateral, lambda x: (1 - x.haircut) * x.liquidation_threshold),
@@ -151,6 +161,7 @@ def make_terms(parameters: RiskParameters) -> np.record:
         penalty=liquidation.penalty,
         close_factor=liquidation.close_factor,
         full_below=liquidation.full_below_health,
+        option=np.array([list(part.model_dump().values()) for part in parameters.options.values()], float).reshape(-1, 9),
     )
 
 
@@ -170,6 +181,10 @@ def _between(low, high, weight):
     """Number by number, through records and tables of records."""
     if isinstance(low, float):
         return low + weight * (high - low)
+    if isinstance(low, str):
+        return high
+    if isinstance(low, tuple):
+        return tuple(_between(value, other, weight) for value, other in zip(low, high, strict=True))
     if isinstance(low, dict):
         return {name: _between(value, high[name], weight) for name, value in low.items()}
     fields = {name: _between(getattr(low, name), getattr(high, name), weight) for name in type(low).model_fields}
@@ -245,4 +260,6 @@ def make_rules(
         minimum_profit=keepers.minimum_profit if keepers else 0.0,
         keeper_key=keeper_key,
         watches=watches,
+        scales_margin=any(part.kind != "flat" for part in parameters.perpetuals.values()),
+        **option_rules(protocol.options, parameters, where, markets, dt),
     )
