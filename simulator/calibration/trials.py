@@ -57,6 +57,7 @@ class Trials:
         self._evaluate, self._progress = evaluate, progress
         self._blocks: dict[tuple[str, str, int, int, Point], dict[str, np.ndarray]] = {}
         self.failures: dict[Point, str] = {}
+        self._beside: set[Point] = set()
         self.evaluations = 0  # path evaluations in the record
         self.worlds: dict[str, World] = {}  # those asked about, by label
         for line in record.lines:
@@ -73,12 +74,14 @@ class Trials:
         columns: Sequence[str] | None,
         stage: str,
         cuts: Sequence[int] = (),
+        *,
+        beside: bool = False,
     ) -> list[Outcomes]:
         """Outcomes of `points` on paths 0 .. paths - 1 of `purpose` in the world called `label`, computing what is missing.
 
         `columns`: those to keep, all if None. `cuts`: counts of paths that other calls for the same purpose ask for, so that
-        blocks match. Raises CandidatesFailed when current parameters, or more than a fifth of all candidates, gave a value
-        that is not finite.
+        blocks match. `beside`: the points only lie beside a choice, and are not counted among candidates that fail. Raises
+        CandidatesFailed when current parameters, or more than a fifth of all candidates, gave a value that is not finite.
         """
         if not points:
             return []
@@ -87,7 +90,7 @@ class Trials:
         asked = list(dict.fromkeys(points))
         for missing, wave in _waves(blocks, lambda block: self._missing(label, purpose, block, asked), WAVE * self.jobs):
             if missing:
-                self._compute(world, label, purpose, wave, missing, columns)
+                self._compute(world, label, purpose, wave, missing, columns, beside)
             if self._progress:
                 self._progress(stage, sum(wave[-1]) * len(points), paths * len(points))
         self._check_failures()
@@ -104,6 +107,7 @@ class Trials:
         wave: Sequence[Block],
         points: Sequence[Point],
         columns: Sequence[str] | None,
+        beside: bool,
     ) -> None:
         """Run `points` on consecutive blocks at once; record them block by block, as if each had been run by itself."""
         candidates = [self.space.parameters(point) for point in points]
@@ -125,10 +129,14 @@ class Trials:
                 "candidates": [list(point) for point in points],
                 "columns": {name: [outcome.column(name)[rows].tolist() for outcome in found] for name in names},
             }
+            if beside:
+                line["beside"] = True
             self.record.append(line)
             self._keep(line)
 
     def _keep(self, line: dict[str, Any]) -> None:
+        if line.get("beside"):
+            self._beside.update({tuple(values) for values in line["candidates"]} - {key[-1] for key in self._blocks})
         for i, values in enumerate(line["candidates"]):
             point = tuple(values)
             kept = {name: np.asarray(rows[i], dtype=float) for name, rows in line["columns"].items()}
@@ -152,9 +160,10 @@ class Trials:
             raise CandidatesFailed([f"{_words(self.space, one)}: {reason}" for one, reason in self.failures.items()])
 
     def _check_failures(self) -> None:
-        points = {key[-1] for key in self._blocks}
-        if len(self.failures) > max(1, math.floor(FAILED_SHARE * len(points))):
-            self.insist(next(iter(self.failures)))
+        points = {key[-1] for key in self._blocks} - self._beside
+        failed = [point for point in self.failures if point not in self._beside]
+        if len(failed) > max(1, math.floor(FAILED_SHARE * len(points))):
+            self.insist(failed[0])
         self.insist(self.space.current_point)
 
 
