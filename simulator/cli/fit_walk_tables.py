@@ -82,7 +82,7 @@ def _print_coverage(walk: AssetWalk) -> None:
         ]
         for (side, p), c in walk.coverage.items()
     ]
-    header = ["", "VaR", "beyond", "expected", "exact p", "clusters p", "power", "ES ratio", "ES p"]
+    header = ["", "VaR", "beyond", "due", "exact p", "clusters", "power", "ES ratio", "ES p"]
     print_table(f"{walk.asset}: one-step VaR and ES on {walk.returns:,} returns out of sample", header, rows, numbers_from=1)
 
 
@@ -106,4 +106,4 @@ def _print_power(found: WalkForward) -> None:
     if changes:
         rows = [[walk.asset, *(f"{walk.power[c]:.2f}" if c in walk.power else "" for c in changes)] for walk in found.assets]
         print_table("Power of the drift alarm (5 %), last stretch, were this so in it", ["", *changes], rows)
-    click.echo("power of the VaR test: at 5 %, were the VaR exceeded twice as often as stated")
+    click.echo("VaR power: of the exact test at 5 %, were it exceeded twice as often as stated; clusters: p")

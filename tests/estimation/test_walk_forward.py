@@ -130,15 +130,16 @@ def alarms(make_returns, seeds, change=None) -> list[bool]:
 
 
 def test_the_alarm_rings_when_volatility_doubles_and_seldom_otherwise(make_returns):
-    assert sum(alarms(make_returns, range(100, 112), lambda r: 2 * r)) >= 11
-    assert sum(alarms(make_returns, range(200, 230))) <= 6  # binomial(30, .05): 7 or more once in 1,600
+    assert all(alarms(make_returns, range(100, 104), lambda r: 2 * r))
+    assert sum(alarms(make_returns, range(200, 210))) <= 4  # binomial(10, .05): 5 or more once in 16,000
 
 
 @pytest.mark.slow
 def test_the_false_alarm_rate_of_the_alarm_is_its_level(make_returns):
-    """300 fits to stationary markets, parameters estimated each time."""
-    rate = np.mean(alarms(make_returns, range(1_000, 1_300)))
-    assert abs(rate - 0.05) < 4 * math.sqrt(0.05 * 0.95 / 300)
+    """120 fits to stationary markets, parameters estimated each time."""
+    found = alarms(make_returns, range(1_000, 1_120))
+    print(f"false alarms: {sum(found)} of {len(found)}")
+    assert abs(np.mean(found) - 0.05) < 4 * math.sqrt(0.05 * 0.95 / 120)
 
 
 def test_every_statistic_hears_its_own_change(make_returns):
@@ -147,10 +148,11 @@ def test_every_statistic_hears_its_own_change(make_returns):
     returns = log_returns(table(r), Window(START + timedelta(hours=6_000))).returns[:, 0]
     before, after = returns[:4_500], returns[4_500:]
     alarm = make_alarm(fit.market.assets[0], 3_600.0, 1e9, before, np.isnan(after), 0)
-    generator = np.random.default_rng(0)
     assert set(alarm.of(after).values) == set(STATISTICS)
     assert alarm.of(3 * after).values["level"] > 0.99
-    assert alarm.of(generator.permutation(after)).values["memory"] < 0.05  # a filter that follows what is not there
+    generator = np.random.default_rng(0)
+    bursts = np.repeat(generator.choice([0.4, 1.5], after.size // 3), 3)  # three hours each: too short for the filter
+    assert alarm.of(bursts * after).values["memory"] > 0.99
     small = np.where(generator.random(after.size) < 0.3, 0.05 * after, after)
     assert alarm.of(small).where == "size low"
     tails = np.where(generator.random(after.size) < 0.04, 4 * after, after)
