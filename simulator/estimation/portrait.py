@@ -1,7 +1,7 @@
 """A fit beside its data, as numbers for pictures: quantiles, autocorrelation, dependence, residuals.
 
-Everything simulated comes from the fitted market at its point estimate, from a stationary start, paths as long as the data. Intervals of the
-data are those of a stationary bootstrap, drawn or in closed form; bands of simulated paths hold 95 % of them.
+Everything simulated comes from the fitted market at its point estimate, from a stationary start, paths as long as the data.
+Intervals of the data are those of a stationary bootstrap, drawn or in closed form; bands of simulated paths hold 95 % of them.
 """
 
 from __future__ import annotations
@@ -229,28 +229,15 @@ def diagnostics(residuals: np.ndarray, u: np.ndarray, step: float) -> Iterator[D
     yield Diagnostic("autocorrelation of |residuals|, one step", _lagged(_ranked(size), 1), 0.0, -band, band)
     yield Diagnostic(f"autocorrelation of |residuals|, {duration(day * step)}", _lagged(_ranked(size), day), 0.0, -band, band)
     distance = float(np.max(np.abs(np.sort(u) - (np.arange(n) + 0.5) / n)) + 0.5 / n)
-    yield Diagnostic(
-        "distance of forecast probabilities from uniform", distance, 0.87 / math.sqrt(n), 0.0, float(kstwo.ppf(LEVEL, n))
-    )
-    yield Diagnostic(
-        "variance of their normal scores", float(np.mean(scores**2)), 1.0, 1 - Z95 * math.sqrt(2 / n), 1 + Z95 * math.sqrt(2 / n)
-    )
+    far = float(kstwo.ppf(LEVEL, n))
+    yield Diagnostic("distance of forecast probabilities from uniform", distance, 0.87 / math.sqrt(n), 0.0, far)
+    band = Z95 * math.sqrt(2 / n)
+    yield Diagnostic("variance of their normal scores", float(np.mean(scores**2)), 1.0, 1 - band, 1 + band)
     for share in (0.01, 0.001):
-        spread = Z95 * math.sqrt(share * (1 - share) / n)
-        yield Diagnostic(
-            f"share of falls beyond the {100 * (1 - share):g} % VaR",
-            float(np.mean(u < share)),
-            share,
-            share - spread,
-            share + spread,
-        )
-        yield Diagnostic(
-            f"share of rises beyond the {100 * (1 - share):g} % VaR",
-            float(np.mean(u > 1 - share)),
-            share,
-            share - spread,
-            share + spread,
-        )
+        band = Z95 * math.sqrt(share * (1 - share) / n)
+        for side, beyond in (("falls", u < share), ("rises", u > 1 - share)):
+            name = f"share of {side} beyond the {100 * (1 - share):g} % VaR"
+            yield Diagnostic(name, float(np.mean(beyond)), share, share - band, share + band)
 
 
 def _normal_scores(u: np.ndarray) -> np.ndarray:
@@ -286,7 +273,7 @@ def _pair(
     tails = np.array([q for q in TAILS if q * len(common) >= FEWEST_IN_TAIL])
     return PairPortrait(
         names=names,
-        moments=tuple(moments[end - 1] for end in ends),
+        moments=tuple(moments[int(end) - 1] for end in ends),
         rolling=rolling_correlation(r, window, ends),
         simulated=(float(low), float(middle), float(high)),
         tails=tails,

@@ -8,6 +8,7 @@ the fit that is scored on it. Rows after the window are never looked at.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -240,7 +241,7 @@ def _scored(i: int, stretch: _Stretch, whole: MarketFit, seed: int, is_last: boo
         returns=int(seen.sum()),
         in_sample=float(inside.mean()),
         out_of_sample=float(own.mean()),
-        error=float(np.hypot(*(mean_and_error(values, BLOCK / step)[1] for values in (inside, own)))),
+        error=math.hypot(*(mean_and_error(values, BLOCK / step)[1] for values in (inside, own))),
         exceeded={(side, p): int((_sided(u, side) < p).sum()) for side in SIDES for p in LEVELS},
         drift=alarm.of(after),
         estimates=found.estimates,
