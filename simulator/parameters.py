@@ -8,40 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from simulator.terms.margin import PerpetualParameters
+from simulator.terms.part import Fraction, Part, tupled
 
 DAY = 86_400.0  # [s]
 YEAR = 365 * DAY  # [s]
-
-
-class Part(BaseModel):
-    """A frozen record that a scenario file can name: its fields are what the file may set, and nothing else."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
-
-
-def tupled(value: Any) -> Any:
-    """A list of a scenario file as the tuple that a frozen record holds; anything else as it is."""
-    return tuple(value) if isinstance(value, list) else value
-
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
-class PerpetualParameters(Part):
-    """Margin of one perpetual market. Requirement = ratio x |size| x index price."""
-
-    initial_margin_ratio: Annotated[float, Field(gt=0, le=1)]  # [1] needed to open or enlarge
-    maintenance_margin_ratio: Annotated[float, Field(gt=0, le=1)]  # [1] below it the account is liquidatable
-
-    @model_validator(mode="after")
-    def _maintenance_below_initial(self) -> PerpetualParameters:
-        if self.maintenance_margin_ratio > self.initial_margin_ratio:
-            raise ValueError(
-                f"`maintenance_margin_ratio <= initial_margin_ratio` must hold, but got {self.maintenance_margin_ratio:g} "
-                f"and {self.initial_margin_ratio:g}; raise the initial margin or lower the maintenance margin"
-            )
-        return self
 
 
 class CollateralParameters(Part):
@@ -105,9 +78,9 @@ class LiquidationParameters(Part):
 class RiskParameters(Part):
     """Every number that a vote may change. Dotted names, as in `perpetuals.ETH.initial_margin_ratio`, address them."""
 
-    perpetuals: dict[str, PerpetualParameters] = {}
-    collateral: dict[str, CollateralParameters] = {}
-    borrowing: dict[str, BorrowingParameters] = {}
+    perpetuals: dict[str, PerpetualParameters] = Field(default_factory=dict)
+    collateral: dict[str, CollateralParameters] = Field(default_factory=dict)
+    borrowing: dict[str, BorrowingParameters] = Field(default_factory=dict)
     fees: FeeParameters = FeeParameters()
     liquidation: LiquidationParameters = LiquidationParameters()
 
@@ -126,16 +99,28 @@ class RiskParameters(Part):
             *folders, leaf = name.split(".")
             place = values
             for folder in folders:
-                place = place[folder]
-            if not isinstance(place.get(leaf), float):
+                place = _inside(place, folder)
+            if not isinstance(_inside(place, leaf), float):
                 raise KeyError(name)
             place[leaf] = float(value)
         return RiskParameters.model_validate(values)
 
 
-def _leaves(prefix: str, tree: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    for key, value in tree.items():
-        if isinstance(value, dict):
+def _inside(place: Any, step: str) -> Any:
+    """What stands under one step of a dotted name: a key of a table, a number of a list. Raises KeyError if nothing does."""
+    if isinstance(place, dict):
+        return place[step]
+    if isinstance(place, tuple) and step.isdecimal() and int(step) < len(place):
+        return place[int(step)]
+    raise KeyError(step)
+
+
+def _leaves(prefix: str, tree: Any) -> Iterator[tuple[str, float]]:
+    for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
+        if isinstance(value, (dict, tuple)):
             yield from _leaves(f"{prefix}{key}.", value)
-        else:
-            yield f"{prefix}{key}", float(value)
+        elif isinstance(value, float):
+            yield f"{prefix}{key}", value
+
+
+__all__ = ["DAY", "YEAR", "Fraction", "Part", "PerpetualParameters", "RiskParameters", "tupled"]

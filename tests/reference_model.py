@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 
 import mesa
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+import reference_margin
 
 from simulator.agents import Borrowers, Keepers, PerpTraders, Suppliers
 from simulator.kernel import stream, uniform, uniform_pair
@@ -107,6 +112,10 @@ def mixed(a, b, weight):
     """a + weight x (b - a) for every number of two nested dicts of the same shape."""
     if isinstance(a, dict):
         return {name: mixed(a[name], b[name], weight) for name in a}
+    if isinstance(a, (list, tuple)):
+        return [mixed(x, y, weight) for x, y in zip(a, b, strict=True)]
+    if isinstance(a, str):
+        return b
     return a + weight * (b - a)
 
 
@@ -190,10 +199,15 @@ class Account(mesa.Agent):
 class Trader(Account):
     """Perp traders: one margin for all their markets."""
 
-    def leverage(self, name):
+    def ratios(self, name, capital, at_load=False):
+        """IM in force and IM0 of a position of their appetite on `capital`."""
+        w, worth = self.model, self.appetite * capital / len(self.part.markets)
+        m = w.markets.index(name)
+        return [reference_margin.ratio_of_worth(w, m, worth, p, at_load) for p in (w.force, w.current)]
+
+    def leverage(self, name, capital, at_load=False):
         part, w = self.part, self.model
-        now = w.force["perpetuals"][name]["initial_margin_ratio"]
-        before = w.current["perpetuals"][name]["initial_margin_ratio"]
+        now, before = self.ratios(name, capital, at_load)
         wanted = self.appetite * (now / before) ** -self.elasticity("leverage_elasticity")
         credit = 1.0
         if part.collateral is not None:
@@ -203,8 +217,7 @@ class Trader(Account):
 
     def response(self, name):
         w = self.model
-        now = w.force["perpetuals"][name]["initial_margin_ratio"]
-        before = w.current["perpetuals"][name]["initial_margin_ratio"]
+        now, before = self.ratios(name, self.wealth)
         change = w.fee(w.markets.index(name), w.force) - w.fee(w.markets.index(name), w.current)
         return (now / before) ** -self.elasticity("entry_margin_elasticity") * math.exp(
             -self.elasticity("entry_fee_sensitivity") * change
@@ -229,7 +242,7 @@ class Trader(Account):
         for side, name in zip(self.sides(), part.markets, strict=True):
             m = w.markets.index(name)
             price = w.external[w.market_asset[m]]
-            n = side * self.wealth / len(part.markets) * self.leverage(name) / price
+            n = side * self.wealth / len(part.markets) * self.leverage(name, self.wealth, at_load=True) / price
             for who, amount in ((row, n), (w.special["MAKER"], -n)):
                 who.position[m] += amount
                 who.cost[m] += amount * price
@@ -249,14 +262,12 @@ class Trader(Account):
         count = len(part.markets)
         name = part.markets[int(uz * count)] if count > 1 else part.market
         m = w.markets.index(name)
-        q, M, L = row.position[m], w.M[m], self.leverage(name)
+        q, M = row.position[m], w.M[m]
         E = w.equity(row)
         notional = sum(abs(row.position[i]) * w.M[i] for i in range(len(w.markets)))
+        L = self.leverage(name, self.wealth if notional == 0 else max(E, 0.0))
         if q != 0:
-            need = sum(
-                abs(row.position[i]) * w.M[i] * w.force["perpetuals"][other]["maintenance_margin_ratio"]
-                for i, other in enumerate(w.markets)
-            )
+            need = w.requirement(row)
             w.near(E - part.top_up_below * need, abs(E) + need)
             if part.top_up_below * need > E:
                 if self.below(uc, part.top_up_probability) and notional / L - E > 0:
@@ -545,9 +556,15 @@ class ReferenceModel(mesa.Model):
     def notional(self, row):
         return sum(abs(q) * M for q, M in zip(row.position, self.M, strict=True))
 
-    def requirement(self, row, parameters=None, name="maintenance_margin_ratio"):
-        ratios = (parameters or self.force)["perpetuals"]
-        return sum(abs(row.position[m]) * self.M[m] * ratios[market][name] for m, market in enumerate(self.markets))
+    def requirement(self, row, parameters=None, which="maintenance"):
+        rules, total = (parameters or self.force)["perpetuals"], 0.0
+        for m, market in enumerate(self.markets):
+            q, known = row.position[m], (0.0, 0.0)
+            if which == "initial" and q != 0 and rules[market]["kind"] in ("open-interest-scaled", "collateral-factor"):
+                known = reference_margin.interest(self, m, sign(q))
+            initial, maintenance = reference_margin.needs(rules[market], q, self.M[m], *known)
+            total += initial if which == "initial" else maintenance
+        return total
 
     def health(self, row, parameters, credit, margin):
         total = row.cash
@@ -566,10 +583,10 @@ class ReferenceModel(mesa.Model):
         return total
 
     def maintenance(self, row, parameters=None):
-        return self.health(row, parameters or self.force, "liquidation_threshold", "maintenance_margin_ratio")
+        return self.health(row, parameters or self.force, "liquidation_threshold", "maintenance")
 
     def initial(self, row):
-        return self.health(row, self.force, "collateral_factor", "initial_margin_ratio")
+        return self.health(row, self.force, "collateral_factor", "initial")
 
     def liquidatable(self, i):
         return self.maintenance(self.rows[i]) < 0

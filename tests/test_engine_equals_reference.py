@@ -29,6 +29,7 @@ def _module(name: str):
 
 reference = _module("reference_model")
 worlds = _module("reference_worlds")
+margin_worlds = _module("reference_margin_worlds")
 
 TOLERANCE = 1e-9
 
@@ -130,6 +131,18 @@ def _squeezed(world, run) -> bool:
 @pytest.mark.parametrize("seed", range(24))
 @pytest.mark.parametrize("make", worlds.MAKERS, ids=lambda make: make.__name__)
 def test_the_engine_equals_the_reference(make, seed, watches):
+    equal_on(make, seed, watches)
+
+
+@pytest.mark.parametrize("watches", [True, False], ids=["watch-list", "brute-force"])
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("make", margin_worlds.MAKERS, ids=lambda make: make.__name__)
+def test_margin_rules_equal_the_reference(make, seed, watches):
+    equal_on(make, seed, watches)
+
+
+def equal_on(make, seed, watches) -> None:
+    """The engine and the reference on one world."""
     world, run = drawn(make, seed)
     model = engine_of(world, watches)
     model.run(world.burn_in_steps)

@@ -32,6 +32,7 @@ from simulator.protocol.book import (
     path_of,
 )
 from simulator.protocol.health import maintenance
+from simulator.protocol.margin import ratio_of_worth
 from simulator.protocol.prices import borrow_rate, utilisation
 
 
@@ -95,10 +96,18 @@ def fee_at(variance, terms):
 
 
 @small_rule
-def most_leverage(m, holders, terms):
-    """The leverage on what they put in that initial margin allows in market `m`, less their own buffer."""
+def initial_ratio(b, m, worth, terms, rules):
+    """The initial ratio of a position worth `worth` [usd] in market `m` now; in a book of flat markets, the parameter."""
+    if rules.scales_margin:
+        return ratio_of_worth(b, m, worth, terms, rules)
+    return terms.initial_ratio[m]
+
+
+@small_rule
+def most_leverage(ratio, holders, terms):
+    """The leverage on what they put in that an initial ratio allows, less their own buffer."""
     credit = terms.initial_weight[holders.first] if holders.first >= 0 else 1.0
-    return (1.0 - holders.margin_buffer) * credit / terms.initial_ratio[m]
+    return (1.0 - holders.margin_buffer) * credit / ratio
 
 
 @rule
@@ -117,13 +126,15 @@ def traders_decide(state, t, first, holders, terms, current, rules):
 
 
 @small_rule
-def _entry(b, m, holders, terms, current, rules):
+def _entry(b, m, j, holders, terms, current, rules):
     """The probability that a look at market `m` without a position opens one."""
     variance = b.asset[rules.market_asset[m], VARIANCE]
     fee, fee0 = fee_at(variance, terms), fee_at(variance, current)
     p_enter = holders.p_enter
-    if terms.initial_ratio[m] != current.initial_ratio[m]:
-        p_enter *= (terms.initial_ratio[m] / current.initial_ratio[m]) ** -holders.entry_elasticity
+    worth = holders.wealth[j] * holders.appetite[j] / holders.markets.size
+    now, before = initial_ratio(b, m, worth, terms, rules), initial_ratio(b, m, worth, current, rules)
+    if now != before:
+        p_enter *= (now / before) ** -holders.entry_elasticity
     if fee != fee0:
         p_enter *= np.exp(-holders.sensitivity * (fee - fee0))
     return p_enter
@@ -143,17 +154,19 @@ def _trader_decides(state, b, p, t, path, j, holders, terms, current, rules):
     m = holders.markets[int(which * count)]
     price = b.market[m, MARGIN_PRICE]
     q = row[HEAD + 2 * rules.currencies + m]
-    if q == 0.0 and chance >= _entry(b, m, holders, terms, current, rules):
+    if q == 0.0 and chance >= _entry(b, m, j, holders, terms, current, rules):
         return
-    leverage = holders.appetite[j]
-    if terms.initial_ratio[m] != current.initial_ratio[m]:
-        leverage *= (terms.initial_ratio[m] / current.initial_ratio[m]) ** -holders.elasticity
-    leverage = min(leverage, most_leverage(m, holders, terms))
     _slack, equity, need, notional = maintenance(b, row, terms, rules)
+    capital = holders.wealth[j] if notional == 0.0 else max(equity, 0.0)
+    leverage = holders.appetite[j]
+    worth = capital * leverage / count
+    now, before = initial_ratio(b, m, worth, terms, rules), initial_ratio(b, m, worth, current, rules)
+    if now != before:
+        leverage *= (now / before) ** -holders.elasticity
+    leverage = min(leverage, most_leverage(now, holders, terms))
     if q == 0.0:
         if count == 1:
             side, which = uniform_pair(holders.decision_key, t, j, path, 1)
-        capital = holders.wealth[j] if notional == 0.0 else max(equity, 0.0)
         size = capital / count * leverage / price
         if size > 0.0:
             request = b.requests[ask(state, p, i, arrival)]

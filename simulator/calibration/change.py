@@ -8,7 +8,17 @@ from simulator.calibration.calibrate import Calibration
 from simulator.calibration.confirmation import REDUCING
 
 STEPS_SHOWN = 3  # of the sequence that a risk-reducing step begins
-YEARLY = ("base_rate", "slope_below", "slope_above")  # of interest; every other parameter is a fraction
+YEARLY = ("base_rate", "slope_below", "slope_above")  # of interest
+UNITS = {  # of numbers that are no fractions
+    "size_factor": "asset^-1/2",
+    "skew_scale": "asset",
+    "open_interest_factor": "1/usd",
+    "lower_open_interest": "usd",
+    "upper_open_interest": "usd",
+    "lower_bound": "usd",
+    "minimum_margin": "usd",
+    "minimum_collateral": "usd",
+}
 
 
 def summary(calibration: Calibration) -> str:
@@ -25,7 +35,7 @@ def table(calibration: Calibration) -> list[dict[str, Any]]:
     proposed = calibration.proposed or (None,) * len(calibration.space.names)
     rows = []
     for name, was, now in zip(calibration.space.names, calibration.space.current_point, proposed, strict=True):
-        *place, parameter = name.split(".")
+        place, parameter = parts_of(name)
         rows.append(
             {
                 "name": name,
@@ -42,8 +52,19 @@ def table(calibration: Calibration) -> list[dict[str, Any]]:
 
 
 def unit_of(name: str) -> str:
-    """The unit of a parameter: rates and slopes of interest are per year, all others are fractions."""
-    return "1/year" if name.startswith("borrowing.") and name.endswith(YEARLY) else "1"
+    """The unit of a parameter: rates and slopes of interest are per year, most others are fractions."""
+    if name.startswith("borrowing.") and name.endswith(YEARLY):
+        return "1/year"
+    return UNITS.get(name.rpartition(".")[2], "1")
+
+
+def parts_of(name: str) -> tuple[list[str], str]:
+    """(section and asset, parameter) of a dotted name; a number of a list belongs to the parameter: `tiers.0.lower_bound`."""
+    *place, parameter = name.split(".")
+    while place and place[-1].isdecimal():
+        parameter = ".".join((*place[-2:], parameter))
+        place = place[:-2]
+    return place, parameter
 
 
 def step_bounds(calibration: Calibration) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """What is made as large as the limits allow: relative changes against current parameters, weighted.
 
-Capital efficiency comes in two kinds. *Available* is a promise that parameters make: 1 / initial margin of every
-perpetual, borrowing power (1 - haircut) x collateral factor of every collateral. *Used* is a finding about people: open
+Capital efficiency comes in two kinds. *Available* is a promise that parameters make: 1 / initial margin of a small position in
+every perpetual, borrowing power (1 - haircut) x collateral factor of every collateral. *Used* is a finding about people: open
 interest and borrowing over collateral, compared path by path. Used counts only where every response of demand has a source.
 """
 
@@ -81,7 +81,7 @@ def available_change(candidate: RiskParameters, current: RiskParameters) -> floa
     """The mean relative change [log] of what one unit of collateral may carry, over all perpetuals and collaterals."""
     changes = []
     for market, now in current.perpetuals.items():
-        changes.append(math.log(now.initial_margin_ratio / candidate.perpetuals[market].initial_margin_ratio))
+        changes.append(math.log(now.least_initial_ratio / candidate.perpetuals[market].least_initial_ratio))
     for asset in current.collateral:
         before, after = (_power(parameters, asset) for parameters in (current, candidate))
         if before > 0 and after > 0:

@@ -21,14 +21,18 @@ from simulator.protocol.book import (
     VALUE,
     commit,
 )
+from simulator.protocol.margin import scaled_requirement, watched_requirement
 
 ROUNDING = 1e-10  # of gross value: what the slack at the reference may be wrong by
 REACH = 6.0  # the cut in standard deviations of a substep: beyond it the list is made anew
 
 
 @small_rule
-def health(b, row, weight, ratio, terms, rules):
-    """(slack, equity, requirement, notional) of a record, with the credit weights and margin ratios handed in."""
+def health(b, row, weight, ratio, is_initial, terms, rules):
+    """(slack, equity, requirement, notional) of a record, with the credit weights and margin ratios handed in.
+
+    The ratios are those of flat markets; one market that is not flat, and every requirement is worked out by its rule.
+    """
     K, M = rules.currencies, rules.markets
     equity = row[CASH]
     slack = row[CASH]
@@ -46,6 +50,8 @@ def health(b, row, weight, ratio, terms, rules):
         held = abs(q) * b.market[m, MARGIN_PRICE]
         notional += held
         requirement += held * ratio[m]
+    if rules.scales_margin and notional > 0.0:
+        requirement = scaled_requirement(b, row, is_initial, terms, rules)
     equity += gain
     if gain > 0.0:
         gain = min(rules.gain_weight * gain, rules.gain_cap)
@@ -55,13 +61,13 @@ def health(b, row, weight, ratio, terms, rules):
 @small_rule
 def maintenance(b, row, terms, rules):
     """`health` that decides liquidation."""
-    return health(b, row, terms.maintenance_weight, terms.maintenance_ratio, terms, rules)
+    return health(b, row, terms.maintenance_weight, terms.maintenance_ratio, False, terms, rules)
 
 
 @small_rule
 def initial(b, row, terms, rules):
     """`health` that decides whether risk may be taken: the slack alone."""
-    return health(b, row, terms.initial_weight, terms.initial_ratio, terms, rules)[0]
+    return health(b, row, terms.initial_weight, terms.initial_ratio, True, terms, rules)[0]
 
 
 @small_rule
@@ -87,7 +93,11 @@ def note(b, i, terms, rules):
         ratio = terms.maintenance_ratio[m]
         held = abs(q) * b.market[m, REFERENCE_PRICE]
         gain += q * b.market[m, REFERENCE_VALUE] - cost
-        slack -= held * ratio
+        needed = held * ratio
+        if rules.scales_margin and q != 0.0:
+            needed, ratio = watched_requirement(terms.margin[m], q, b.market[m, REFERENCE_PRICE])
+            gross += needed
+        slack -= needed
         gross += held + abs(cost)
         # of P and F, both relative to M at the reference: a long loses by falls of P and rises of F, a short by rises of both
         if q > 0.0:

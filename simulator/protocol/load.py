@@ -8,6 +8,7 @@ from simulator.kernel import rule
 from simulator.protocol import Protocol, book
 from simulator.protocol.backstop import Maker, VaultBackstop
 from simulator.protocol.book import HEAD, State
+from simulator.protocol.margin import load_ratios
 
 
 class LoadError(ValueError):
@@ -59,7 +60,10 @@ def _traders(state, rules, terms, holders, side, price):
         state.accounts[:, rows, book.CASH] = wealth
     for s, m in enumerate(holders.markets):
         p = price[rules.market_asset[m]][:, None]  # [path, 1]
-        leverage = np.minimum(holders.appetite, (1.0 - holders.margin_buffer) * credit / terms.initial_ratio[m])
+        needed = terms.initial_ratio[m]
+        if rules.scales_margin:
+            needed = load_ratios(terms.margin[m], holders.appetite * wealth / count, p[:, 0], needed)
+        leverage = np.minimum(holders.appetite, (1.0 - holders.margin_buffer) * credit / needed)
         size = side[:, s] * wealth / count * leverage / p
         state.accounts[:, rows, HEAD + 2 * rules.currencies + m] = size
         state.accounts[:, rows, HEAD + 2 * rules.currencies + rules.markets + m] = size * p

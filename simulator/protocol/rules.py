@@ -12,6 +12,7 @@ from simulator.parameters import YEAR, RiskParameters
 from simulator.protocol import Protocol
 from simulator.protocol.backstop import Maker, VaultBackstop
 from simulator.protocol.liquidation import PartialLiquidation
+from simulator.protocol.margin_ratio.requirement import ROW, row_of
 from simulator.protocol.venue import LinearPermanentVenue, LinearVenue
 
 # columns of a venue table
@@ -30,6 +31,7 @@ TERMS = np.dtype(
     [  # parameters in force; columns by market or currency, units as in simulator.parameters
         ("initial_ratio", *COLUMN),
         ("maintenance_ratio", *COLUMN),
+        ("margin", "f8", (MOST, ROW)),  # [market, number of its margin rule]
         ("counted", *COLUMN),  # 1 - haircut
         ("initial_weight", *COLUMN),  # (1 - haircut) x collateral factor
         ("maintenance_weight", *COLUMN),  # (1 - haircut) x liquidation threshold
@@ -96,6 +98,7 @@ RULES = np.dtype(
         ("minimum_profit", "f8"),
         ("keeper_key", "u8"),
         ("watches", "?"),
+        ("scales_margin", "?"),  # any market has a margin rule that is not flat
     ]
 )
 
@@ -132,8 +135,9 @@ def make_terms(parameters: RiskParameters) -> np.record:
 
     return _record(
         TERMS,
-        initial_ratio=column(perpetuals, lambda x: x.initial_margin_ratio),
-        maintenance_ratio=column(perpetuals, lambda x: x.maintenance_margin_ratio),
+        initial_ratio=column(perpetuals, lambda x: x.least_initial_ratio),
+        maintenance_ratio=column(perpetuals, lambda x: x.maintenance_margin_ratio if x.kind == "flat" else 0.0),
+        margin=np.array([row_of(part) for part in perpetuals]).reshape(len(perpetuals), ROW),
         counted=column(collateral, lambda x: 1 - x.haircut),
         initial_weight=column(collateral, lambda x: (1 - x.haircut) * x.collateral_factor),
         maintenance_weight=column(collateral, lambda x: (1 - x.haircut) * x.liquidation_threshold),
@@ -170,6 +174,10 @@ def _between(low, high, weight):
     """Number by number, through records and tables of records."""
     if isinstance(low, float):
         return low + weight * (high - low)
+    if isinstance(low, str):
+        return high
+    if isinstance(low, tuple):
+        return tuple(_between(value, other, weight) for value, other in zip(low, high, strict=True))
     if isinstance(low, dict):
         return {name: _between(value, high[name], weight) for name, value in low.items()}
     fields = {name: _between(getattr(low, name), getattr(high, name), weight) for name in type(low).model_fields}
@@ -245,4 +253,5 @@ def make_rules(
         minimum_profit=keepers.minimum_profit if keepers else 0.0,
         keeper_key=keeper_key,
         watches=watches,
+        scales_margin=any(part.kind != "flat" for part in parameters.perpetuals.values()),
     )

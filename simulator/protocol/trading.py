@@ -189,7 +189,7 @@ def _grant_trade(b, i, row, request, terms, rules):
         return True
     n, x, price, fee = _work_out_trade(b, row, m, request[QUANTITY], request[REDUCE] != 0.0, terms, rules)
     enlarged = abs(row[HEAD + 2 * rules.currencies + m]) > abs(b.accounts[i, HEAD + 2 * rules.currencies + m])
-    if enlarged and initial(b, row, terms, rules) < 0.0:
+    if enlarged and initial_after(b, row, m, n, terms, rules) < 0.0:
         return False
     if request[R_CASH] > 0.0:
         b.scalar[OUTSIDE_CASH] -= request[R_CASH]
@@ -198,6 +198,23 @@ def _grant_trade(b, i, row, request, terms, rules):
     pay_fee(b, fee, rules)
     change(b, i, row, terms, rules)
     return True
+
+
+@small_rule
+def initial_after(b, row, m, n, terms, rules):
+    """`initial` of the copy, with the open interest that there will be once its trade of `n` base in market `m` is done."""
+    if not rules.scales_margin or n == 0.0:
+        return initial(b, row, terms, rules)
+    place = HEAD + 2 * rules.currencies + m
+    maker = b.accounts[rules.accounts + MAKER]
+    held, open_long = maker[place], b.market[m, OPEN_LONG]
+    q = row[place]
+    maker[place] = held - n
+    b.market[m, OPEN_LONG] = open_long + max(q, 0.0) - max(q - n, 0.0) + max(held - n, 0.0) - max(held, 0.0)
+    slack = initial(b, row, terms, rules)
+    maker[place] = held
+    b.market[m, OPEN_LONG] = open_long
+    return slack
 
 
 @small_rule
@@ -266,7 +283,7 @@ def _grant_loan(b, i, row, request, terms, rules):
         risky = risky or (out > 0.0 and request[EXIT] == 0.0)
     if request[EXIT] != 0.0:
         return _leave(b, i, row, d, borrowed, cash_in, m, n, x, price, fee, terms, rules)
-    if risky and initial(b, row, terms, rules) < 0.0:
+    if risky and initial_after(b, row, m, n, terms, rules) < 0.0:
         return False
     _move_pools(b, c, tokens_in, d, borrowed, cash_in, rules)
     if n != 0.0:

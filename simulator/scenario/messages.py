@@ -57,15 +57,19 @@ def problems_of(error: ValidationError, model: type[BaseModel], tree: dict[str, 
     """Every problem that `error` found in `tree`, in the order of the file's sections, one for each place and rule."""
     by_place: dict[Place, Errors] = {}
     for item in error.errors(include_url=False):
-        by_place.setdefault(_place(item["loc"], tree), []).append(dict(item))
+        by_place.setdefault(_place(item["loc"], tree, item["type"]), []).append(dict(item))
     problems: list[Problem] = []
     for place, errors in by_place.items():
         problems += _of_one_place(place, errors, model)
     return _without_suggested(problems)
 
 
-def _place(loc: Place, tree: Any) -> Place:
-    """The key path of a person: pydantic's location without the names of union members that it puts in between."""
+def _place(loc: Place, tree: Any, error: str) -> Place:
+    """The key path of a person: pydantic's location without the names of union members that it puts in between.
+
+    Only an error of a missing key ends in a name that is not in `tree`; what else is not there is a member of a union, named
+    by a `kind` or standing for the one that it has by default.
+    """
     place: list[str | int] = []
     node = tree
     tagged = True  # the kind of `node` was already named
@@ -76,7 +80,7 @@ def _place(loc: Place, tree: Any) -> Place:
             continue
         if child is not ABSENT:
             node, tagged = child, False
-        elif i < len(loc) - 1 or not _is_missing_key(part, node):
+        elif error != "missing" or i < len(loc) - 1 or not _is_missing_key(part, node):
             continue
         place.append(part)
     return tuple(place)

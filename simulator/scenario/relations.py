@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from simulator.agents import Borrowers, Keepers, PerpTraders
 from simulator.market import Bootstrap, Grid, Market, Replay
-from simulator.parameters import RiskParameters
+from simulator.parameters import PerpetualParameters, RiskParameters
 from simulator.protocol import Protocol
 from simulator.protocol.backstop import VaultBackstop
 from simulator.protocol.venue import LinearVenue, Venue
@@ -108,12 +108,13 @@ def _too_much_leverage(i: int, cohort: PerpTraders, parameters: RiskParameters) 
     market = parameters.perpetuals.get(cohort.market)
     if market is None or cohort.leverage is None:
         return
-    most = 1 / market.initial_margin_ratio
+    most = 1 / market.least_initial_ratio
     if cohort.leverage.high > most * (1 + 1e-12):
+        ratio = "initial_margin_ratio" if market.kind == "flat" else "the initial ratio of a small position"
         yield Problem(
             ("cohorts", i, "leverage", "high"),
-            f"`leverage.high <= 1 / initial_margin_ratio` must hold, but got {cohort.leverage.high:g} and {most:g} "
-            f"(1 / {market.initial_margin_ratio:g}); lower one of them",
+            f"`leverage.high <= 1 / {ratio}` must hold, but got {cohort.leverage.high:g} and {most:g} "
+            f"(1 / {market.least_initial_ratio:g}); lower one of them",
         )
 
 
@@ -147,10 +148,28 @@ def _greatest_response(cohort: PerpTraders, draft: Draft) -> float:
     current = dict(draft.parameters.items())
     searched = [search for search in draft.calibration.search if search.parameter in current]
     lows = {search.parameter: search.lowest(current[search.parameter]) for search in searched}
-    margin = f"perpetuals.{cohort.market}.initial_margin_ratio"
-    fall = lows[margin] / current[margin] if margin in lows and current[margin] > 0 else 1.0
+    highs = {search.parameter: search.highest(current[search.parameter]) for search in searched}
+    market = draft.parameters.perpetuals.get(cohort.market)
+    fall = 1.0 if market is None else _greatest_fall(f"perpetuals.{cohort.market}.", market, current, lows, highs)
     response = min(fall, 1.0) ** -cohort.entry_margin_elasticity.high if fall > 0 else math.inf
     return response * math.exp(cohort.entry_fee_sensitivity.high * _greatest_fee_cut(current, lows))
+
+
+def _greatest_fall(
+    prefix: str, market: PerpetualParameters, current: dict[str, float], lows: dict[str, float], highs: dict[str, float]
+) -> float:
+    """A share of the present initial requirement below which no searched parameters can bring that of any position."""
+    fall = 1.0
+    for name in lows:
+        if name.startswith(prefix):
+            key = name.rpartition(".")[2]
+            if key.endswith("open_interest") or key == "lower_bound":
+                fall *= market.least_initial_ratio  # the ratio may have been 1
+            elif key in ("greatest_leverage", "skew_scale"):
+                fall *= current[name] / highs[name]
+            elif not key.startswith("maintenance") and current[name] > 0:
+                fall *= min(lows[name] / current[name], 1.0)
+    return fall
 
 
 def _greatest_fee_cut(current: dict[str, float], lows: dict[str, float]) -> float:

@@ -341,6 +341,45 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
         'spot = { kind = "linear", depth = 2e9 }\nperpetual = { kind = "linear", depth = 2e9 }',
     ),
 }
+FLAT = "initial_margin_ratio = 0.05\nmaintenance_margin_ratio = 0.03"
+TIERS = 'kind = "tiered"\ntiers = [{ lower_bound = 0, greatest_leverage = %s }, { lower_bound = %s, greatest_leverage = %s }]'
+BY_INTEREST = (
+    'kind = "open-interest-scaled"\ninitial_margin_ratio = 0.05\nmaintenance_fraction = 0.6\nlower_open_interest = %s\n'
+    "upper_open_interest = 1e8"
+)
+CASES |= {  # rules of perpetual markets
+    "margin-unknown": (P, FLAT, f'kind = "stepped"\n{FLAT}'),
+    "margin-of-another-rule": (P, FLAT, f"{FLAT}\nsize_factor = 0.001"),
+    "margin-interest-order": (P, FLAT, BY_INTEREST % "2e8"),
+    "margin-size-order": (P, FLAT, f'kind = "size-scaled"\n{FLAT.replace("0.03", "0.06")}'),
+    "margin-tiers-rise": (
+        P,
+        FLAT,
+        TIERS % (20, "1e6", 40),
+        SEARCH,
+        SEARCH.replace("initial_margin_ratio", "tiers.1.greatest_leverage"),
+    ),
+    "margin-tiers-first": (P, FLAT, 'kind = "tiered"\ntiers = [{ lower_bound = 1e6, greatest_leverage = 20 }]'),
+    "margin-no-such-tier": (
+        P,
+        FLAT,
+        TIERS % (20, "1e6", 10),
+        SEARCH,
+        'parameter = "perpetuals.ETH.tiers.2.greatest_leverage"\nlow = 5\nhigh = 20\nstep = 1\n',
+    ),
+    "margin-leverage": (
+        P,
+        FLAT,
+        TIERS % (10, "1e6", 5),
+        SEARCH,
+        SEARCH.replace("initial_margin_ratio", "maintenance_share").replace("0.2", "0.6"),
+    ),
+    "margin-no-bound": (
+        P,
+        FLAT,
+        'kind = "skew-scaled"\nskew_scale = 1e5\nscaled_ratio = 0\nminimum_ratio = 0\nmaintenance_scalar = 0.5',
+    ),
+}
 RAW: dict[str, bytes] = {
     "syntax-empty": b"",
     "syntax-nothing-but-space": b" \n\n",

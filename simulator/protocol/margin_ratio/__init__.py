@@ -1,149 +1,25 @@
-"""Margin of one perpetual position, by the rule of its market: the parts that a scenario may name.
+"""Margin of one perpetual position, by the rule of its market. The parts are those of `simulator.terms.margin`."""
 
-Each gives an initial requirement (to open or enlarge) and a maintenance requirement (below it: liquidatable) in dollars,
-from the position and from what the whole market holds; the arithmetic is `requirement.py`. What grows the ratio differs:
-open interest (dYdX v4), the position (Drift v2, Synthetix v3), a tier of notional (Hyperliquid), nothing (flat).
-"""
+from simulator.terms.margin import (
+    MOST_TIERS,
+    CollateralFactorRatio,
+    FlatRatio,
+    MarginRatio,
+    OpenInterestScaledRatio,
+    SizeScaledRatio,
+    SkewScaledRatio,
+    Tier,
+    TieredRatio,
+)
 
-from __future__ import annotations
-
-from typing import Annotated, Literal
-
-from pydantic import BeforeValidator, Field, model_validator
-
-from simulator.parameters import Fraction, Part, tupled
-
-Ratio = Annotated[float, Field(gt=0, le=1)]
-Dollars = Annotated[float, Field(ge=0)]
-
-MOST_TIERS = 12
-
-
-def _require_order(lower: str, low: float, upper: str, high: float, reason: str) -> None:
-    if low > high:
-        raise ValueError(f"`{lower} <= {upper}` must hold, but got {low:g} and {high:g}; {reason}")
-
-
-MAINTENANCE_IS_LESS = "raise the initial margin or lower the maintenance margin"
-
-
-class FlatRatio(Part):
-    """Requirement = ratio x notional, whatever the market holds (Perpetual Protocol, Derive's standard perpetuals)."""
-
-    kind: Literal["flat"]
-    initial_margin_ratio: Ratio  # [1]
-    maintenance_margin_ratio: Ratio  # [1]
-
-    @model_validator(mode="after")
-    def _relations(self) -> FlatRatio:
-        names = "maintenance_margin_ratio", self.maintenance_margin_ratio, "initial_margin_ratio", self.initial_margin_ratio
-        _require_order(*names, MAINTENANCE_IS_LESS)
-        return self
-
-
-class OpenInterestScaledRatio(Part):
-    """dYdX v4: the initial ratio rises linearly from its base to 1 between two levels of open interest.
-
-    The maintenance ratio is `maintenance_fraction` of the *base*: open interest never liquidates anybody.
-    """
-
-    kind: Literal["open-interest-scaled"]
-    initial_margin_ratio: Ratio  # [1] base
-    maintenance_fraction: Fraction  # [1] of the base
-    lower_open_interest: Dollars = 0.0  # [usd] the ratio rises from here
-    upper_open_interest: Dollars = 0.0  # [usd] the ratio is 1 from here; 0: never scaled
-
-    @model_validator(mode="after")
-    def _relations(self) -> OpenInterestScaledRatio:
-        names = "lower_open_interest", self.lower_open_interest, "upper_open_interest", self.upper_open_interest
-        _require_order(*names, "a market without scaling has both at 0")
-        return self
-
-
-class SizeScaledRatio(Part):
-    """Drift v2: ratio = max(r, 0.8 r + `size_factor` x sqrt(size)), for the initial and the maintenance ratio r alike."""
-
-    kind: Literal["size-scaled"]
-    initial_margin_ratio: Ratio  # [1]
-    maintenance_margin_ratio: Ratio  # [1]
-    size_factor: Annotated[float, Field(ge=0, le=10)] = 0.0  # [asset^-1/2] Drift's imf factor
-
-    @model_validator(mode="after")
-    def _relations(self) -> SizeScaledRatio:
-        names = "maintenance_margin_ratio", self.maintenance_margin_ratio, "initial_margin_ratio", self.initial_margin_ratio
-        _require_order(*names, MAINTENANCE_IS_LESS)
-        return self
-
-
-class SkewScaledRatio(Part):
-    """Synthetix v3: initial ratio = |size| / `skew_scale` x `scaled_ratio` + `minimum_ratio`; maintenance a share of it.
-
-    The position is measured in the skew that it could become, not in dollars; `minimum_margin` is added to both.
-    """
-
-    kind: Literal["skew-scaled"]
-    skew_scale: Annotated[float, Field(gt=0)]  # [asset]
-    scaled_ratio: Annotated[float, Field(ge=0, le=100)]  # [1] added when the position equals the skew scale
-    minimum_ratio: Annotated[float, Field(ge=0, le=1)]  # [1]
-    maintenance_scalar: Fraction  # [1] maintenance ratio over initial ratio
-    minimum_margin: Dollars = 0.0  # [usd] of every open position
-
-
-class CollateralFactorRatio(Part):
-    """GMX v2: collateral of at least size x max(`minimum_factor`, open interest x `open_interest_factor`).
-
-    Maintenance is a factor of its own, never scaled; neither falls below `minimum_collateral`.
-    """
-
-    kind: Literal["collateral-factor"]
-    minimum_factor: Ratio  # [1] to open
-    minimum_factor_liquidation: Ratio  # [1] below it: liquidatable
-    open_interest_factor: Annotated[float, Field(ge=0, le=1)] = 0.0  # [1/usd] of the position's own side
-    minimum_collateral: Dollars = 0.0  # [usd] of every open position
-
-    @model_validator(mode="after")
-    def _relations(self) -> CollateralFactorRatio:
-        names = "minimum_factor_liquidation", self.minimum_factor_liquidation, "minimum_factor", self.minimum_factor
-        _require_order(*names, MAINTENANCE_IS_LESS)
-        return self
-
-
-class Tier(Part):
-    """The leverage allowed from `lower_bound` of notional on."""
-
-    lower_bound: Dollars  # [usd]
-    greatest_leverage: Annotated[float, Field(ge=1, le=1000)]  # [1]
-
-
-class TieredRatio(Part):
-    """Hyperliquid: initial = notional / greatest leverage of its tier; maintenance is charged slice by slice.
-
-    The maintenance rate of a tier is `maintenance_share` / leverage, on the notional inside the tier only, so that the
-    requirement is continuous; the initial requirement steps up at each bound.
-    """
-
-    kind: Literal["tiered"]
-    tiers: Annotated[tuple[Tier, ...], BeforeValidator(tupled), Field(min_length=1, max_length=MOST_TIERS)]
-    maintenance_share: Ratio = 0.5  # [1] of the initial ratio at the greatest leverage
-
-    @model_validator(mode="after")
-    def _relations(self) -> TieredRatio:
-        if self.tiers[0].lower_bound != 0:
-            raise ValueError(f"the first `lower_bound` must be 0, but got {self.tiers[0].lower_bound:g}")
-        for former, latter in zip(self.tiers, self.tiers[1:], strict=False):
-            if latter.lower_bound <= former.lower_bound:
-                raise ValueError(
-                    f"`lower_bound` must rise from tier to tier, but got {former.lower_bound:g} and then {latter.lower_bound:g}"
-                )
-            if latter.greatest_leverage > former.greatest_leverage:
-                raise ValueError(
-                    f"`greatest_leverage` must not rise with notional, but got {former.greatest_leverage:g} "
-                    f"and then {latter.greatest_leverage:g}"
-                )
-        return self
-
-
-MarginRatio = Annotated[
-    FlatRatio | OpenInterestScaledRatio | SizeScaledRatio | SkewScaledRatio | CollateralFactorRatio | TieredRatio,
-    Field(discriminator="kind"),
+__all__ = [
+    "MOST_TIERS",
+    "CollateralFactorRatio",
+    "FlatRatio",
+    "MarginRatio",
+    "OpenInterestScaledRatio",
+    "SizeScaledRatio",
+    "SkewScaledRatio",
+    "Tier",
+    "TieredRatio",
 ]

@@ -110,6 +110,24 @@ def requirement(row, size, price, open_interest):
 
 
 @small_rule
+def maintenance_slope(row, size, notional):
+    """The most by which the maintenance requirement rises [usd] with a dollar of notional, up to twice the present `notional`.
+
+    What a watch list needs to know (DESIGN 2): between two looks prices move by less. No rule's maintenance reads open interest.
+    """
+    kind = row[KIND]
+    if kind == OPEN_INTEREST:
+        return row[FIRST] * row[SECOND]
+    if kind == SIZE:
+        return size_premium(row[SECOND], row[THIRD], size)
+    if kind == SKEW:
+        return skew_scaled_ratio(size, row[FIRST], row[SECOND], row[THIRD]) * row[FOURTH]
+    if kind == TIERED:
+        return row[tier_of(row, 2.0 * notional) + MAINTENANCE]
+    return row[SECOND]
+
+
+@small_rule
 def tiered_liquidation_price(row, size, price, equity):
     """Hyperliquid: the price at which `equity` [usd, now at `price`] equals the maintenance requirement of `size` alone.
 

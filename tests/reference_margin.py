@@ -1,0 +1,87 @@
+"""Margin of a position, market by market, of the plain reference model: docs/model.md section 3, "Margin rules"."""
+
+import math
+
+
+def interest(model, m, side):
+    """(O of the whole market, O of one side without the maker) [usd]."""
+    longs = sum(max(row.position[m], 0.0) for row in model.rows)
+    others = [row for row in model.rows if row is not model.special["MAKER"]]
+    own = sum(max(side * row.position[m], 0.0) for row in others)
+    return longs * model.M[m], own * model.M[m]
+
+
+def needs(rule, q, price, whole=0.0, own=0.0):
+    """(initial, maintenance) of q base at `price` under a rule, a dict of its fields."""
+    h = abs(q) * price
+    if h == 0:
+        return 0.0, 0.0
+    return {
+        "flat": flat,
+        "open-interest-scaled": by_interest,
+        "size-scaled": by_size,
+        "skew-scaled": by_skew,
+        "collateral-factor": by_factor,
+        "tiered": by_tier,
+    }[rule["kind"]](rule, abs(q), h, whole, own)
+
+
+def flat(rule, q, h, whole, own):
+    return h * rule["initial_margin_ratio"], h * rule["maintenance_margin_ratio"]
+
+
+def by_interest(rule, q, h, whole, own):
+    base, low, high = rule["initial_margin_ratio"], rule["lower_open_interest"], rule["upper_open_interest"]
+    ratio = base
+    if high > 0 and whole > low:
+        ratio = 1.0 if whole >= high else base + (1 - base) * (whole - low) / (high - low)
+    return h * ratio, h * base * rule["maintenance_fraction"]
+
+
+def by_size(rule, q, h, whole, own):
+    return tuple(
+        h * max(r, 0.8 * r + rule["size_factor"] * math.sqrt(q))
+        for r in (rule["initial_margin_ratio"], rule["maintenance_margin_ratio"])
+    )
+
+
+def by_skew(rule, q, h, whole, own):
+    r, least = q / rule["skew_scale"] * rule["scaled_ratio"] + rule["minimum_ratio"], rule["minimum_margin"]
+    return h * r + least, h * r * rule["maintenance_scalar"] + least
+
+
+def by_factor(rule, q, h, whole, own):
+    factor, least = max(rule["minimum_factor"], own * rule["open_interest_factor"]), rule["minimum_collateral"]
+    return max(h * factor, least), max(h * rule["minimum_factor_liquidation"], least)
+
+
+def by_tier(rule, q, h, whole, own):
+    initial, maintenance = 0.0, 0.0
+    bounds = [tier["lower_bound"] for tier in rule["tiers"]] + [math.inf]
+    for n, tier in enumerate(rule["tiers"]):
+        if h >= bounds[n]:
+            initial = h / tier["greatest_leverage"]
+            maintenance += (min(h, bounds[n + 1]) - bounds[n]) * rule["maintenance_share"] / tier["greatest_leverage"]
+    return initial, maintenance
+
+
+def least_ratio(rule):
+    """What stands for a rule where one number must."""
+    if rule["kind"] == "skew-scaled":
+        return rule["minimum_ratio"] + rule["scaled_ratio"] / 1000
+    if rule["kind"] == "tiered":
+        return 1 / rule["tiers"][0]["greatest_leverage"]
+    return rule["minimum_factor"] if rule["kind"] == "collateral-factor" else rule["initial_margin_ratio"]
+
+
+def ratio_of_worth(model, m, worth, parameters, at_load=False):
+    """The initial ratio of a position worth `worth`; the parameter where all markets are flat."""
+    rules = parameters["perpetuals"]
+    rule = rules[model.markets[m]]
+    if worth <= 0 or all(other["kind"] == "flat" for other in rules.values()):
+        return least_ratio(rule)
+    price = model.external[model.market_asset[m]] if at_load else model.M[m]
+    whole, own = 0.0, 0.0
+    if not at_load:
+        whole, own = interest(model, m, 1.0)[0], max(interest(model, m, 1.0)[1], interest(model, m, -1.0)[1])
+    return needs(rule, worth / price, price, whole, own)[0] / worth
