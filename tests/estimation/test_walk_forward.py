@@ -155,7 +155,7 @@ def test_every_statistic_hears_its_own_change(make_returns):
     assert alarm.of(bursts * after).values["memory"] > 0.99
     small = np.where(generator.random(after.size) < 0.3, 0.05 * after, after)
     assert alarm.of(small).values["size"] < 0.01
-    tails = np.where(generator.random(after.size) < 0.04, 4 * after, after)
+    tails = np.where(generator.random(after.size) < 0.08, 6 * after, after)
     assert alarm.of(tails).values["tail"] > 0.99
 
 
