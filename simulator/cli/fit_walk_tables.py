@@ -106,4 +106,4 @@ def _print_power(found: WalkForward) -> None:
     if changes:
         rows = [[walk.asset, *(f"{walk.power[c]:.2f}" if c in walk.power else "" for c in changes)] for walk in found.assets]
         print_table("Power of the drift alarm (5 %), last stretch, were this so in it", ["", *changes], rows)
-    click.echo("VaR power: of the exact test at 5 %, were it exceeded twice as often as stated; clusters: p")
+    click.echo("VaR power: at 5 %, were it exceeded twice as often as stated; clusters: a p")
