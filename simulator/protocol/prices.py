@@ -49,6 +49,7 @@ from simulator.protocol.book import (
     VALUE,
     VARIANCE,
 )
+from simulator.protocol.option_values import value_options
 from simulator.protocol.rules import (
     LINEAR,
     O_DEVIATION,
@@ -126,6 +127,8 @@ def value(b, rules):
         price = market[MARK] if rules.values_at_mark else b.asset[rules.market_asset[m], INDEX]
         market[MARGIN_PRICE] = price
         market[VALUE] = price - market[FUNDING]
+    if rules.options > 0:
+        value_options(b, rules)
 
 
 @rule

@@ -13,6 +13,7 @@ from simulator.protocol import Protocol
 from simulator.protocol.backstop import Maker, VaultBackstop
 from simulator.protocol.liquidation import PartialLiquidation
 from simulator.protocol.margin_ratio.requirement import ROW, row_of
+from simulator.protocol.option_rules import OPTION_COLUMNS, option_rules
 from simulator.protocol.venue import LinearPermanentVenue, LinearVenue
 
 # columns of a venue table
@@ -20,6 +21,9 @@ LINEAR, V_DEPTH, V_PERMANENT, V_KEEP, V_ELASTICITY, V_FLOOR, V_COEFFICIENT = ran
 # columns of the oracle table
 O_WEIGHT, O_DEVIATION, O_HEARTBEAT = range(3)
 
+
+# columns of the table of option terms
+INITIAL_SPOT, LEAST_SPOT, CALL_SPOT, PUT_SPOT, PUT_MARK, PUT_OFFSET, OPTION_FEE, OPTION_FEE_CAP, OPTION_PENALTY = range(9)
 
 MOST = 32  # assets, markets and currencies of one scenario: the length of every column below, padded with zeros
 
@@ -49,6 +53,7 @@ TERMS = np.dtype(
         ("penalty", "f8"),
         ("close_factor", "f8"),
         ("full_below", "f8"),
+        ("option", "f8", (MOST, 9)),  # [underlying of options, column]
     ]
 )
 
@@ -99,6 +104,7 @@ RULES = np.dtype(
         ("keeper_key", "u8"),
         ("watches", "?"),
         ("scales_margin", "?"),  # any market has a margin rule that is not flat
+        *OPTION_COLUMNS,
     ]
 )
 
@@ -155,6 +161,7 @@ def make_terms(parameters: RiskParameters) -> np.record:
         penalty=liquidation.penalty,
         close_factor=liquidation.close_factor,
         full_below=liquidation.full_below_health,
+        option=np.array([list(part.model_dump().values()) for part in parameters.options.values()], float).reshape(-1, 9),
     )
 
 
@@ -254,4 +261,5 @@ def make_rules(
         keeper_key=keeper_key,
         watches=watches,
         scales_margin=any(part.kind != "flat" for part in parameters.perpetuals.values()),
+        **option_rules(protocol.options, parameters, where, markets, dt),
     )
