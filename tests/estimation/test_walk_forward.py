@@ -215,7 +215,6 @@ def test_the_command_prints_80_columns_and_json(make_returns, write_prices, tmp_
         "ES ratio",
         "in 90 % set",
         "Power of the drift alarm",
-        "mean of pairs",
         "2022-02-19",
     ):
         assert word in printed
