@@ -12,6 +12,7 @@ from simulator.parameters import YEAR, RiskParameters
 from simulator.protocol import Protocol
 from simulator.protocol.backstop import Maker, VaultBackstop
 from simulator.protocol.liquidation import PartialLiquidation
+from simulator.protocol.loan_rules import lending_rules, lending_terms, rules_fields, terms_fields
 from simulator.protocol.margin_ratio.requirement import ROW, row_of
 from simulator.protocol.option_rules import OPTION_COLUMNS, option_rules
 from simulator.protocol.venue import LinearPermanentVenue, LinearVenue
@@ -42,17 +43,11 @@ TERMS = np.dtype(
         ("factor", *COLUMN),  # collateral factor
         ("bonus", *COLUMN),
         ("debt_weight", *COLUMN),  # 1 + borrow weight
-        ("base_rate", *COLUMN),
-        ("slope_below", *COLUMN),
-        ("slope_above", *COLUMN),
-        ("kink", *COLUMN),
-        ("reserve_factor", *COLUMN),
         ("fee_flat", "f8"),
         ("fee_slope", "f8"),
         ("fee_cap", "f8"),
         ("penalty", "f8"),
-        ("close_factor", "f8"),
-        ("full_below", "f8"),
+        *terms_fields(MOST),
         ("option", "f8", (MOST, 9)),  # [underlying of options, column]
     ]
 )
@@ -103,6 +98,7 @@ RULES = np.dtype(
         ("minimum_profit", "f8"),
         ("keeper_key", "u8"),
         ("watches", "?"),
+        *rules_fields(MOST),
         ("scales_margin", "?"),  # any market has a margin rule that is not flat
         *OPTION_COLUMNS,
     ]
@@ -133,11 +129,10 @@ def _venue_row(venue, dt: float) -> list[float]:
 def make_terms(parameters: RiskParameters) -> np.record:
     """The numbers of `parameters`, in the order in which it names markets and currencies."""
     perpetuals, collateral = list(parameters.perpetuals.values()), list(parameters.collateral.values())
-    rates = [parameters.borrowing.get(name) for name in parameters.collateral]
     fees, liquidation = parameters.fees, parameters.liquidation
 
-    def column(parts, read, absent=0.0):
-        return np.array([absent if part is None else read(part) for part in parts], dtype=float)
+    def column(parts, read):
+        return np.array([read(part) for part in parts], dtype=float)
 
     return _record(
         TERMS,
@@ -150,17 +145,11 @@ def make_terms(parameters: RiskParameters) -> np.record:
         factor=column(collateral, lambda x: x.collateral_factor),
         bonus=column(collateral, lambda x: x.liquidation_bonus),
         debt_weight=column(collateral, lambda x: 1 + x.borrow_weight),
-        base_rate=column(rates, lambda x: x.base_rate),
-        slope_below=column(rates, lambda x: x.slope_below),
-        slope_above=column(rates, lambda x: x.slope_above),
-        kink=column(rates, lambda x: x.optimal_utilisation, absent=0.5),
-        reserve_factor=column(rates, lambda x: x.reserve_factor),
         fee_flat=fees.flat,
         fee_slope=fees.volatility_slope,
         fee_cap=fees.cap,
         penalty=liquidation.penalty,
-        close_factor=liquidation.close_factor,
-        full_below=liquidation.full_below_health,
+        **lending_terms(parameters),
         option=np.array([list(part.model_dump().values()) for part in parameters.options.values()], float).reshape(-1, 9),
     )
 
@@ -178,7 +167,9 @@ def blend(current: RiskParameters, candidate: RiskParameters, weight: float) -> 
 
 
 def _between(low, high, weight):
-    """Number by number, through records and tables of records."""
+    """Number by number, through records and tables of records; a name stays what it is."""
+    if low is None or isinstance(low, str):
+        return low
     if isinstance(low, float):
         return low + weight * (high - low)
     if isinstance(low, str):
@@ -260,6 +251,7 @@ def make_rules(
         minimum_profit=keepers.minimum_profit if keepers else 0.0,
         keeper_key=keeper_key,
         watches=watches,
+        **lending_rules(protocol.lending, parameters),
         scales_margin=any(part.kind != "flat" for part in parameters.perpetuals.values()),
         **option_rules(protocol.options, parameters, where, markets, dt),
     )
