@@ -236,6 +236,7 @@ def _print_json(found: MarketFit, later: Evaluation) -> None:
         "candidates": json.loads(found.candidates_frame().to_json(orient="records", double_precision=15)),
         "correlation": found.correlation,
         "dependence": found.dependence.facts() if found.dependence else None,
+        "residual_tests": [vars(row) for row in found.residual_tests()],
         "comparison": json.loads(found.comparison_frame().to_json(orient="records", double_precision=15)),
         "notes": found.notes,
         **later.facts(),

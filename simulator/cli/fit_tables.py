@@ -30,6 +30,7 @@ def print_fit(found: MarketFit) -> None:
         _print_correlation(found)
     if found.dependence is not None:
         _print_dependence(found.dependence)
+    _print_residual_tests(found)
     if found.comparison:
         _print_comparison(found)
     for note in found.notes:
@@ -75,6 +76,14 @@ def _print_correlation(found: MarketFit) -> None:
         columns = range(first, min(first + 8, len(names)))
         rows = [[name, *(f"{found.correlation[i][j]:.3f}" for j in columns)] for i, name in enumerate(names)]
         print_table("Correlation of residuals", ["", *(names[j] for j in columns)], rows)
+
+
+def _print_residual_tests(found: MarketFit) -> None:
+    rows = [
+        [row.asset, row.test, f"{row.statistic:.4g}", f"{row.degrees}" if row.degrees else "-", f"{row.p:.3f}"]
+        for row in found.residual_tests()
+    ]
+    print_table("What is left in the residuals", ["", "", "statistic", "degrees", "p"], rows, numbers_from=2)
 
 
 def _print_dependence(tied: DependenceFit) -> None:

@@ -22,9 +22,11 @@ from simulator.estimation.dependence import correlation
 from simulator.estimation.errors import FitError
 from simulator.estimation.jumps import EXPECTED_BEYOND
 from simulator.estimation.market_block import market_block
+from simulator.estimation.residual_tests import ResidualTest, residual_tests
 from simulator.estimation.returns import Returns, Window, iso, log_returns
 from simulator.estimation.settings import FitSettings
 from simulator.estimation.specification import specifications
+from simulator.market.innovations import Normal
 from simulator.market.model import ModelMarket
 from simulator.market.price_file import PriceTable
 
@@ -97,6 +99,15 @@ class MarketFit:
         rows = [(a.name, key, e.value, e.standard_error, e.note) for a in self.assets for key, e in a.estimates.items()]
         names = ["asset", "parameter", "value", "standard_error", "note"]
         return pd.DataFrame(rows, columns=names).astype({"standard_error": float})
+
+    def residual_tests(self) -> list[ResidualTest]:
+        """What each asset's residuals still hold; see `residual_tests`."""
+        innovations = [getattr(asset.process, "innovation", Normal()) for asset in self.market.assets]
+        return [
+            row
+            for asset, innovation in zip(self.assets, innovations, strict=True)
+            for row in residual_tests(asset.name, asset.residuals, innovation)
+        ]
 
     def candidates_frame(self) -> pd.DataFrame:
         """One row a law tried: asset, process, innovation, log_likelihood, aic, bic, persistence, converged, note, taken."""
