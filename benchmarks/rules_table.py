@@ -75,21 +75,16 @@ def texts() -> dict[str, str]:
 
 
 def rules() -> Iterator[tuple[str, tuple[str, str, str, str]]]:
-    """(test module, (rule, protocol, source, files)) of every declaration."""
+    """(test module, (rule, protocol, source, files)) of every declaration under tests/protocol."""
     for name, text in texts().items():
-        for node in ast.parse(text).body:
-            if (
-                isinstance(node, ast.Assign)
-                and getattr(node.targets[0], "id", "") == "RULES"
-                and name.startswith("tests/protocol/")
-            ):
+        for node in ast.parse(text).body if name.startswith("tests/protocol/") else ():
+            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "RULES":
                 yield from ((name, row) for row in ast.literal_eval(node.value))
 
 
-def reproduced(test: str, file: Path) -> int:
-    """Cases of `file` in the lists that the module `test` names."""
-    text = texts()[test]
-    return sum(length for name, length in lists_of(file) if f'"{name}"' in text or (name == file.name and file.name in text))
+def reproduced(text: str, file: Path, part: str) -> int:
+    """Cases of `file` in the lists under `part` that a module's source `text` names."""
+    return sum(length for place, length in lists_of(file) if part in place and is_named(place, file, text))
 
 
 def rows() -> Iterator[tuple[str, str, str, str, str, str]]:

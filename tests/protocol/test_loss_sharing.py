@@ -34,7 +34,7 @@ RULES = (
         "loss by funding index and by deposit index",
         "Drift v2",
         "drift-labs/protocol-v2 @0ae3e3b",
-        "by hand; the integers are of drift.json",
+        "by hand",
     ),
 )
 
