@@ -29,6 +29,8 @@ FRONT_LEADERS = 12  # where the leaders are a front
 FRONT_POINTS = 40  # that are estimated again on the selection paths
 SAFER_POINTS = 8  # beside them, within half of the limits
 FINISHES = 4  # rounds in which what may belong to the front runs on every search path
+CUT, MOVED = 1 / 3, 3 / 5  # of a batch, at most: points on sections; points of a front that moved
+TRIED_MOVES = 400
 FINALISTS = 8
 LEAST_FINALISTS = 4  # though proven unsafe: the least unsafe may still reduce risk
 
@@ -111,22 +113,48 @@ def estimate_on_search(trials: Trials, question: Question, point: Point) -> Sear
 def suggest(question: Question, trials: Sequence[Trial], seen: set[Point], batch: int, count: int) -> list[Point]:
     """`count` valid points that are not in `seen`; fewer when the space has no more.
 
-    Up to a third cut the sections through the leaders where they are monotone; half of the others lie between the leaders
+    Up to a third cut the sections through the leaders where they are monotone (of a front: up to three fifths are its points
+    with one parameter moved); half of the others lie between the leaders
     or beside them, which closes in on the edge of the limits; the rest come from a sampler given `trials`.
     """
     from simulator.kernel import stream
 
     space = question.space
     key = int(stream(question.world.seed, "calibration", "sampler", str(batch))) % 2**32
-    leaders = ordered(trials)[:FRONT_LEADERS] if question.goal.front else spread(trials, LEADERS)
-    cuts = () if question.goal.front else sections(space, trials, leaders[:2], seen)
-    new = dict.fromkeys(itertools.islice(cuts, math.ceil(count / 3)))
+    leaders = front_leaders(trials) if question.goal.front else spread(trials, LEADERS)
+    cuts = moved(space, leaders, seen, key) if question.goal.front else sections(space, trials, leaders[:2], seen)
+    new = dict.fromkeys(itertools.islice(cuts, math.ceil(count * (MOVED if question.goal.front else CUT))))
     half = (count - len(new) + 1) // 2
     new |= dict.fromkeys(itertools.islice(_between(space, leaders, {*seen, *new}), half))
     names = [one.name for one in question.conditions]
     new |= dict.fromkeys(sampled(space, names, trials, {*seen, *new}, key, count - len(new)))
     spare = (p for p in space.design(len(seen) + 2 * count, key) if p not in seen and p not in new)
     return [*new, *itertools.islice(spare, count - len(new))]
+
+
+def front_leaders(trials: Sequence[Trial]) -> list[Trial]:
+    """The front of those that won paths in the race, loneliest first: on the first rung a front is mostly luck."""
+    least = min(trial.paths for trial in trials if not trial.stopped) if any(not t.stopped for t in trials) else 0
+    proven = [trial for trial in trials if trial.paths > least and not trial.stopped]
+    return ordered(proven if len(proven) >= LEADERS else trials)[:FRONT_LEADERS]
+
+
+def moved(space: SearchSpace, leaders: Sequence[Trial], seen: set[Point], key: int) -> Iterator[Point]:
+    """New valid points beside the leaders in turn, one parameter moved: by a step as likely as by twice as much, and so on."""
+    import numpy as np
+
+    draws = np.random.Generator(np.random.Philox(key=key))
+    given = set(seen)
+    for number in range(TRIED_MOVES):
+        here = list(space.multiples_of(leaders[number % len(leaders)].point))
+        at = int(draws.integers(len(here)))
+        ks = space.multiples[at]
+        stride = 2 ** int(draws.integers(max(1, len(ks).bit_length() - 1)))
+        here[at] = min(max(here[at] + (stride if draws.random() < 0.5 else -stride), ks[0]), ks[-1])
+        point = space.point(here)
+        if point not in given and space.parameters(point) is not None:
+            given.add(point)
+            yield point
 
 
 def _between(space: SearchSpace, leaders: Sequence[Trial], seen: set[Point]) -> Iterator[Point]:
