@@ -25,6 +25,7 @@ from simulator.protocol import book
 from simulator.protocol.load import load
 from simulator.protocol.rules import blend, make_rules, make_terms
 from simulator.protocol.settle import close_window, count_newly_liquidatable, forget, settle, start_step
+from simulator.workers import run_all
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
@@ -280,7 +281,7 @@ def evaluate(
         size = min(size, max(LEAST_SHARED, -(-count // (2 * jobs))))  # every worker has something to do
     starts = range(first, first + count, size)
     blocks = [(start, min(size, first + count - start)) for start in starts]
-    if jobs == 1 or len(blocks) == 1 or market is not None:
+    if jobs == 1 or market is not None or len(blocks) * len(candidates) == 1:
         parts = []
         for start, paths in blocks:
             parts.append(_evaluate_block(scenario, candidates, purpose, start, paths, market, populations, first))
@@ -292,17 +293,17 @@ def evaluate(
 
 
 def _in_parallel(scenario, candidates, purpose, blocks, jobs, progress, populations):
-    """Blocks on joblib's loky workers, in order. Kernels are compiled here first, so that workers find them in the cache."""
-    from joblib import Parallel, delayed
+    """Outcomes of all candidates, block by block, from workers. Kernels are compiled here first: local workers find them cached.
 
+    Where there are fewer blocks than workers the candidates are shared out too; each share lives the burn-in again.
+    """
     _compile(scenario)
-    parts = []
-    work = (delayed(_work)(scenario, candidates, purpose, s, n, populations) for s, n in blocks)
-    for part in Parallel(n_jobs=jobs, backend="loky", return_as="generator", pre_dispatch="2*n_jobs")(work):
-        parts.append(part)
-        if progress:
-            progress(len(part[0]) * len(candidates))
-    return parts
+    shares = min(len(candidates), max(1, jobs // len(blocks)))
+    groups = [candidates[share::shares] for share in range(shares)]
+    tasks = [(scenario, group, purpose, start, paths, None, populations, 0) for start, paths in blocks for group in groups]
+    told = (lambda part: progress(len(part[0]) * len(part))) if progress else None
+    found = run_all(_evaluate_block, tasks, jobs, told)
+    return [[found[b * shares + c % shares][c // shares] for c in range(len(candidates))] for b in range(len(blocks))]
 
 
 _compiled: set[tuple[str, ...]] = set()  # kinds of parts whose kernels this process has compiled or loaded
@@ -318,22 +319,6 @@ def _compile(scenario) -> None:
     step = grid.market_step / DAY
     short = grid.model_copy(update={"burn_in": 0.0, "transition": step, "horizon": step})
     _evaluate_block(scenario.model_copy(update={"grid": short}), [scenario.parameters], "compile", 0, 1, None, None, 0)
-
-
-def _work(scenario, candidates, purpose, start, paths, populations):
-    """What a worker does; it dies with its parent."""
-    _die_with_parent()
-    return _evaluate_block(scenario, candidates, purpose, start, paths, None, populations, 0)
-
-
-def _die_with_parent() -> None:
-    """Linux: a worker is killed when the process that made it ends, so that kill -9 leaves no orphans."""
-    import ctypes
-    import signal
-    import sys
-
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
 
 
 def _evaluate_block(scenario, candidates, purpose, start, paths, market, populations, first) -> list[Outcomes]:

@@ -56,10 +56,15 @@ def _read(
 def realised_volatility(market: History) -> dict[str, float]:
     """Root mean square log return of the rows from `from` to `until`, annualised, by asset."""
     table = table_of(market)
-    inside = table.timestamps >= _nanoseconds(market.since)
+    return recent_volatility(table, (int(table.timestamps[-1]) - _nanoseconds(market.since)) / 1e9)
+
+
+def recent_volatility(table: PriceTable, span: float) -> dict[str, float]:
+    """Root mean square log return over the last `span` [s] of a table's rows, annualised, by asset [1/sqrt(year)]."""
+    inside = table.timestamps >= table.timestamps[-1] - round(span * 1e9)
     returns = np.diff(np.log(table.prices[inside]), axis=0)
     years = np.diff(table.timestamps[inside]).sum() / 1e9 / YEAR
-    return {name: math.sqrt(math.fsum(returns[:, a] ** 2) / years) for a, name in enumerate(market.assets)}
+    return {name: math.sqrt(math.fsum(returns[:, a] ** 2) / years) for a, name in enumerate(table.assets)}
 
 
 def _nanoseconds(moment: datetime) -> int:

@@ -141,6 +141,11 @@ class Scenario(Part):
         return _hash([self.model_dump(mode="json", include=parts), self._files])
 
     @property
+    def assets(self) -> tuple[str, ...]:
+        """Names of the assets of the market, in its order."""
+        return self.market.asset_names
+
+    @property
     def account_count(self) -> int:
         """Accounts of all cohorts."""
         if self._account_count is None:
