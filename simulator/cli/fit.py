@@ -46,6 +46,35 @@ class Refused(Exception):
     show_default=True,
     help="auto: Merton where Student-t innovations do not explain the tails.",
 )
+@click.option(
+    "--process",
+    type=click.Choice(["auto", "garch", "gjr", "egarch"]),
+    default="garch",
+    show_default=True,
+    help="auto: the best by --criterion. garch: GJR where its gamma is significant.",
+)
+@click.option(
+    "--innovation",
+    type=click.Choice(["auto", "normal", "student-t", "skewed-t"]),
+    default="student-t",
+    show_default=True,
+    help="auto: the best by --criterion.",
+)
+@click.option("--criterion", type=click.Choice(["aic", "bic"]), default="bic", show_default=True, help="What auto goes by.")
+@click.option(
+    "--dependence",
+    type=click.Choice(["auto", "constant", "dcc"]),
+    default="constant",
+    show_default=True,
+    help="How correlation moves. auto: the best by --criterion.",
+)
+@click.option(
+    "--copula",
+    type=click.Choice(["auto", "gaussian", "student-t"]),
+    default="gaussian",
+    show_default=True,
+    help="What ties extremes. auto: the best by --criterion.",
+)
 @click.option("--persistence", type=float, default=0.995, show_default=True, help="Largest persistence of variance, a day.")
 @click.option("--tail-index", type=float, default=3.0, show_default=True, help="Least tail index of the stationary law; 0: free.")
 @click.option("--max-move", type=float, help="Cut of the innovations in deviations. Default: 1.5 x the largest residual.")
@@ -95,7 +124,17 @@ def _fit(prices: Path, options: dict[str, Any]) -> tuple[MarketFit, tuple[HeldOu
     since = _moment("--from", options["since"], problems) if options["since"] else None
     exclude = [_stretch(text, problems) for text in options["exclude"]]
     assets = _names(options["assets"], problems) if options["assets"] is not None else None
-    settings = FitSettings(options["jumps"], options["persistence"], options["tail_index"] or None, options["max_move"])
+    settings = FitSettings(
+        jumps=options["jumps"],
+        persistence_per_day=options["persistence"],
+        tail_index=options["tail_index"] or None,
+        max_move=options["max_move"],
+        process=options["process"],
+        innovation=options["innovation"],
+        criterion=options["criterion"],
+        dependence=options["dependence"],
+        copula=options["copula"],
+    )
     problems += [(f"--{key}", what) for key, what in settings.problems()]
     if options["step"] is not None and not 0 < options["step"] < 1e9:
         problems.append(("--step", f"{options['step']:g} must be a number of seconds above 0"))
@@ -205,7 +244,10 @@ def _print_json(found: MarketFit, later: tuple[HeldOut, ...]) -> None:
     data = {
         "provenance": found.source.facts(),
         "estimates": json.loads(found.frame().to_json(orient="records", double_precision=15)),
+        "candidates": json.loads(found.candidates_frame().to_json(orient="records", double_precision=15)),
         "correlation": found.correlation,
+        "dependence": found.dependence.facts() if found.dependence else None,
+        "residual_tests": [vars(row) for row in found.residual_tests()],
         "comparison": json.loads(found.comparison_frame().to_json(orient="records", double_precision=15)),
         "notes": found.notes,
         "held_out": [facts(one) for one in later],
