@@ -7,7 +7,6 @@ so results do not depend on blocks, workers or Mesa's own generator.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import mesa
@@ -22,6 +21,7 @@ from simulator.market.surface import make_surfaces
 from simulator.outcomes import Outcomes
 from simulator.parameters import DAY, RiskParameters
 from simulator.protocol import book
+from simulator.protocol.conditions import conditions_of
 from simulator.protocol.load import load
 from simulator.protocol.rules import blend, make_rules, make_terms
 from simulator.protocol.settle import close_window, count_newly_liquidatable, forget, settle, start_step
@@ -85,7 +85,9 @@ class RiskModel(mesa.Model):
             keepers,
             stream(scenario.seed, purpose, keepers.name if keepers else "", "latency"),
             watches,
+            scenario.gas,
         )
+        self.conditions = conditions_of(market)
         paths = market.price.shape[2]
         r = self.rules
         self.state = book.make_state(paths, accounts, r.assets, r.markets, r.currencies, r.options, r.slots, r.underlyings)
@@ -112,7 +114,7 @@ class RiskModel(mesa.Model):
         """Market, oracle and accrual; cohorts ask; the protocol grants, liquidates, takes over and records."""
         t = self.clock
         self._move_surfaces(t + 1)
-        start_step(self.state, t, self.market.price, self.market.volatility, self.terms, self.rules)
+        start_step(self.state, t, self.market.price, self.market.volatility, self.conditions, self.terms, self.rules)
         self.agents.do("step")
         last = (t + 1) % self.rules.substeps == 0
         worst = settle(self.state, t, self.first, self.market.volatility, self.terms, self.rules, last)
@@ -250,7 +252,8 @@ def block_size(scenario: Scenario, accounts: int) -> int:
     """How many paths a block holds: state that stays in cache, market arrays that stay small. Only speed depends on it."""
     least = 8 if accounts <= 10_000 else 4
     cells = max(BLOCK_CELLS // max(accounts, 1), least)
-    row = 8 * (scenario.grid.steps + 2) * len(scenario.market.asset_names) * (1 + 1 / scenario.grid.substeps)
+    columns = len(scenario.market.asset_names) * (1 + 1 / scenario.grid.substeps) + (scenario.gas is not None)
+    row = 8 * (scenario.grid.steps + 2) * columns
     return max(1, min(cells, int(BLOCK_BYTES / row), 2048))
 
 
@@ -311,7 +314,8 @@ _compiled: set[tuple[str, ...]] = set()  # kinds of parts whose kernels this pro
 
 def _compile(scenario) -> None:
     """Compile every kernel that `scenario` needs, or load it from the cache: the shortest run there is of one path."""
-    kinds = (scenario.market.kind, *sorted({cohort.kind for cohort in scenario.cohorts}))
+    gas = scenario.gas.kind if scenario.gas else ""
+    kinds = (scenario.market.kind, gas, *sorted({cohort.kind for cohort in scenario.cohorts}))
     if kinds in _compiled:
         return
     _compiled.add(kinds)
@@ -323,11 +327,10 @@ def _compile(scenario) -> None:
 
 def _evaluate_block(scenario, candidates, purpose, start, paths, market, populations, first) -> list[Outcomes]:
     if market is None:
-        part = scenario.market.paths(scenario.grid, scenario.seed, purpose, start, paths)
+        part = scenario.market_paths(purpose, start, paths)
     else:
         rows = slice(start - first, start - first + paths)
-        price, volatility = market.price[:, :, rows], market.volatility[:, :, rows]
-        part = replace(market, price=np.ascontiguousarray(price), volatility=np.ascontiguousarray(volatility))
+        part = market.rows(rows)
     model = RiskModel(scenario, part, purpose=purpose, first=start, populations=populations)
     model.run(scenario.grid.burn_in_steps)
     shared = model.snapshot() if len(candidates) > 1 else None
