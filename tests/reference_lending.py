@@ -247,7 +247,7 @@ class Lending:
         if b >= 0:
             outlay = x / self.index[b] * self.spot[b].trade(x / self.index[b], self.spot_price(b))
         proceeds = sold * self.spot[a].trade(-sold, self.spot_price(a))
-        profit = proceeds - outlay - keepers.gas
+        profit = proceeds - outlay - self.gas_cost
         if keepers.acts == "at-a-profit":
             self.near(profit - keepers.minimum_profit, x)
             if profit < keepers.minimum_profit:
@@ -275,8 +275,8 @@ class Lending:
     def absorb(self, row, k):
         keepers = self.keepers
         if keepers.acts == "at-a-profit":
-            pay = (1 - self.resale_part(k)) * row.deposit[k] * self.X[k] - keepers.gas
-            self.near(pay - keepers.minimum_profit, abs(pay) + keepers.gas)
+            pay = (1 - self.resale_part(k)) * row.deposit[k] * self.X[k] - self.gas_cost
+            self.near(pay - keepers.minimum_profit, abs(pay) + self.gas_cost)
             if pay < keepers.minimum_profit:
                 return False
         value = credited = debts = 0.0
@@ -337,8 +337,8 @@ class Lending:
         self.pool(k, -tokens)
         left = self.reserve[k] - tokens
         self.reserve[k] = 0.0 if left < NOTHING * self.reserve[k] else left
-        self.post(self.special["KEEPER"], -self.keepers.gas)
-        self.count("gas", self.keepers.gas)
+        self.post(self.special["KEEPER"], -self.gas_cost)
+        self.count("gas", self.gas_cost)
         return True
 
     # --- 7

@@ -58,6 +58,11 @@ class World:
     cohorts: list
     populations: list
     elasticity: str = "central"
+    gas: object = None  # the section [gas]
+    gas_price: list = None  # [substep], gwei
+    block_capacity: list = None  # [substep], liquidations
+    depth_share: list = None  # [substep][asset]
+    oracle_halted: list = None  # [substep][asset]
 
 
 @dataclass
@@ -128,17 +133,18 @@ class Venue:
         self.part = part
         self.is_linear = part.kind == "linear"
         self.permanent = self.transient = self.flow = 0.0
-        self.depth = part.depth
+        self.depth, self.share = part.depth, 1.0
 
     @property
     def factor(self):
         return math.exp(self.permanent + self.transient)
 
-    def set_depth(self, volatility, reference):
+    def set_depth(self, volatility, reference, share):
+        self.depth = self.part.depth * share
         if self.is_linear:
             elasticity, ratio = self.part.depth_elasticity, volatility / reference
             stretch = ratio**-elasticity if ratio > 0 or elasticity == 0 else math.inf
-            self.depth = self.part.depth * between(stretch, self.part.depth_floor, 1.0)
+            self.depth *= between(stretch, self.part.depth_floor, 1.0)
 
     def recover(self, dt):
         if self.is_linear:
@@ -468,7 +474,8 @@ class ReferenceModel(Lending, mesa.Model):
         self.post(self.special["FUND"], p.fund.cash)
         for name, tokens in p.fund.tokens.items():
             self.put(self.special["FUND"], self.currencies.index(name), tokens)
-        self.capacity = 0.0
+        self.capacity, self.gas_cost = 0.0, self.keepers.gas if self.keepers else 0.0
+        self.room, self.stale = (math.inf if w.block_capacity is None else 0.0), [False] * len(self.assets)
         if self.keepers:
             self.post(self.special["KEEPER"], self.keepers.capital)
             self.capacity = self.keepers.capital
@@ -530,13 +537,17 @@ class ReferenceModel(Lending, mesa.Model):
                 self.near(move - oracle.deviation, oracle.deviation)
             if dt is not None:
                 self.age[a] += dt
-            if self.age[a] >= oracle.heartbeat or move >= oracle.deviation:
+            halted = self.world.oracle_halted is not None and self.world.oracle_halted[self.t][a]
+            if not halted and (self.age[a] >= oracle.heartbeat or move >= oracle.deviation):
                 self.index[a] = raw
                 if dt is not None:
                     self.age[a] = 0.0
             if dt is not None:
                 keep, r = 2 ** (-dt / self.protocol.volatility_half_life), math.log(self.index[a] / previous)
                 self.v[a] = keep * self.v[a] + (1 - keep) * r * r / (dt / YEAR)
+                if self.protocol.volatility_source == "conditional":
+                    self.v[a] = float(self.world.volatility[self.t // self.world.substeps][a]) ** 2
+                self.stale[a] = oracle.stale_after is not None and self.age[a] > oracle.stale_after
 
     def refresh(self):
         index = self.index
@@ -595,6 +606,11 @@ class ReferenceModel(Lending, mesa.Model):
     def liquidatable(self, i):
         return self.maintenance(self.rows[i]) < 0
 
+    def frozen(self, row):
+        """Section 3: it holds something whose oracle is stale."""
+        lent = any(self.stale[a] and (row.deposit[k] or row.debt[k]) for k, a in enumerate(self.currency_asset))
+        return lent or any(self.stale[a] and row.position[m] for m, a in enumerate(self.market_asset))
+
     # --- section 4: a step
 
     def step(self):
@@ -632,10 +648,16 @@ class ReferenceModel(Lending, mesa.Model):
         w = self.world
         self.former, self.external = self.external, [float(x) for x in w.prices[t + 1]]
         volatility = w.volatility[t // w.substeps]
+        share = w.depth_share[t] if w.depth_share is not None else [1.0] * len(self.assets)
         for a, name in enumerate(self.assets):
-            self.spot[a].set_depth(float(volatility[a]), w.reference_volatility[name])
+            self.spot[a].set_depth(float(volatility[a]), w.reference_volatility[name], share[a])
         for m, a in enumerate(self.market_asset):
-            self.perpetual[m].set_depth(float(volatility[a]), w.reference_volatility[self.assets[a]])
+            self.perpetual[m].set_depth(float(volatility[a]), w.reference_volatility[self.assets[a]], share[a])
+        if w.gas is not None:
+            coin = self.external[self.assets.index(w.gas.asset)]
+            self.gas_cost = w.gas_price[t] * 1e-9 * w.gas.gas_per_liquidation * coin
+        if w.block_capacity is not None:
+            self.room = min(self.room + w.block_capacity[t], max(w.block_capacity[t], 1.0))
 
     def totals(self, k):
         """(borrowed, supplied) tokens."""
@@ -778,7 +800,7 @@ class ReferenceModel(Lending, mesa.Model):
         for i in range(self.N):
             row = self.rows[i]
             need, N = self.requirement(row), self.notional(row)
-            if N > 0 and self.liquidatable(i):
+            if N > 0 and self.liquidatable(i) and not self.frozen(row):
                 gap = self.equity(row) - self.protocol.backstop.threshold * need
                 self.near(gap, N)
                 if gap < 0:
@@ -859,7 +881,7 @@ class ReferenceModel(Lending, mesa.Model):
             row.basis = 0.0
         if not q.exit and before is not None and self.category(row) != before:
             must_be_safe = True
-        if must_be_safe and self.initial(row) < 0:
+        if must_be_safe and (self.frozen(row) or self.initial(row) < 0):
             return None
         if q.exit and self.maintenance(row) < 0:
             return None
@@ -869,12 +891,13 @@ class ReferenceModel(Lending, mesa.Model):
         """A keeper at account i: 5.2 or 5.3, then 5.4. True if something changed."""
         row = self.rows[i]
         maintenance = self.maintenance(row)
-        if maintenance >= 0:
+        if maintenance >= 0 or self.room < 1 or self.frozen(row):
             return False
         acted = self._close_positions(row, maintenance) if any(row.position) else self.serve_debt(row)
         if acted:
-            self.post(self.special["KEEPER"], -self.keepers.gas)
-            self.count("gas", self.keepers.gas)
+            self.room -= 1
+            self.post(self.special["KEEPER"], -self.gas_cost)
+            self.count("gas", self.gas_cost)
             self._write_off(row)
         return acted
 
@@ -891,8 +914,8 @@ class ReferenceModel(Lending, mesa.Model):
         due = penalty * f * N
         if keepers.acts == "at-a-profit":
             pay = rule.keeper_share * (due if rule.guaranteed else min(due, max(self.equity(row), 0.0)))
-            self.near(pay - keepers.gas - keepers.minimum_profit, pay + keepers.gas)
-            if pay - keepers.gas < keepers.minimum_profit:
+            self.near(pay - self.gas_cost - keepers.minimum_profit, pay + self.gas_cost)
+            if pay - self.gas_cost < keepers.minimum_profit:
                 return False
         for m in range(len(self.markets)):
             if row.position[m] != 0:

@@ -44,6 +44,7 @@ def engine_of(world, watches=True) -> RiskModel:
         parameters=world.current,
         protocol=world.protocol,
         elasticity=world.elasticity,
+        gas=world.gas,
         surfaces=getattr(world, "surface_parts", {}),
         market=SimpleNamespace(reference_volatility=lambda name: world.reference_volatility[name]),
         grid=SimpleNamespace(
@@ -59,6 +60,10 @@ def engine_of(world, watches=True) -> RiskModel:
         world.substeps,
         np.array(world.prices, float)[:, :, None].copy(),
         np.array(world.volatility, float)[:, :, None].copy(),
+        depth_share=None if world.depth_share is None else np.array(world.depth_share, float),
+        oracle_halted=None if world.oracle_halted is None else np.array(world.oracle_halted, bool),
+        gas=None if world.gas_price is None else np.array(world.gas_price, float)[:, None].copy(),
+        block_capacity=None if world.block_capacity is None else np.array(world.block_capacity, float),
     )
     populations = [
         Population(
@@ -127,6 +132,16 @@ def _squeezed(world, run) -> bool:
     markets = [world.assets.index(name) for name in world.current.perpetuals]
     pairs = [(mark[m], index[a]) for mark, index in zip(run["mark"], run["index"], strict=True) for m, a in enumerate(markets)]
     return any(not 0.5 < mark / index < 2.0 for mark, index in pairs)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("make", worlds.PRESSED, ids=lambda make: make.__name__)
+def test_the_engine_equals_the_reference_under_stress(make, seed):
+    """Gas, room in blocks, droughts, halted and stale oracles, the market's own volatility in the fee."""
+    world, run = drawn(make, seed)
+    model = engine_of(world, seed % 2 == 0)
+    model.run(world.burn_in_steps)
+    compare(world, run, model)
 
 
 @pytest.mark.parametrize("watches", [True, False], ids=["watch-list", "brute-force"])

@@ -97,7 +97,7 @@ def calibrate(
     lineage = Lineage(folder.parent, scenario.lineage, scenario.hash, version)
     with Record(folder, scenario.hash, version, allow_version_change=allow_version_change) as record:
         trials = Trials(space, record, evaluate or _engine(), jobs=jobs, progress=progress)
-        return _calibrate(scenario, trials, lineage, _planned_look(record, lineage, look))
+        return replay(scenario, trials, lineage, _planned_look(record, lineage, look))
 
 
 def _planned_look(record: Record, lineage: Lineage, look: int | None) -> int:
@@ -110,7 +110,8 @@ def _planned_look(record: Record, lineage: Lineage, look: int | None) -> int:
     return number
 
 
-def _calibrate(world: World, trials: Trials, lineage: Lineage, look: int) -> Calibration:
+def replay(world: World, trials: Trials, lineage: Lineage, look: int) -> Calibration:
+    """The calibration as a function of its trials: those that the record holds are not run again."""
     plan = plan_confirmation(world, look)
     found = search(world, trials, plan)
     selection = select(world, trials, found)

@@ -133,12 +133,18 @@ def _title(calibration: Calibration) -> str:
 
 
 def _rollback(calibration: Calibration) -> dict[str, Any]:
-    """When to go back: a loss beyond the threshold that the limits made rare, or demand outside what was studied."""
+    """When to go back: a loss beyond the threshold that the limits made rare, or a market or demand outside what was studied."""
     confirmation = calibration.confirmation
-    triggers = [f"any breach of a limit's threshold: {limit.describe()}" for limit in asked(calibration.world)[0].limits]
-    if confirmation:
-        triggers += evidence.studied_range(confirmation)
-    return {"to": dict(zip(calibration.space.names, calibration.space.current_point, strict=True)), "triggers": triggers}
+    studied = evidence.studied_range(confirmation) if confirmation else []
+    return {
+        "to": dict(zip(calibration.space.names, calibration.space.current_point, strict=True)),
+        "triggers": [
+            *(f"any breach of a limit's threshold: {limit.describe()}" for limit in asked(calibration.world)[0].limits),
+            *evidence.in_words(studied),
+        ],
+        "studied_range": studied,
+        "studied_volatility": evidence.studied_volatility(confirmation, calibration.world.assets) if confirmation else [],
+    }
 
 
 def _expiry(world: World) -> dict[str, Any]:

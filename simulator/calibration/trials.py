@@ -9,20 +9,31 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from simulator.calibration.record import Record
 from simulator.calibration.space import Point, SearchSpace
 from simulator.calibration.world import Evaluate, World
 
 if TYPE_CHECKING:
     from simulator.outcomes import Outcomes
 
-BLOCK = 500  # paths in one line: what a kill can lose
+BLOCK = 500  # paths in one line of the record
+WAVE = 64  # paths a worker that are computed at once, where more than a block is missing: what a kill can lose
 FAILED_SHARE = 0.2  # of all candidates; more, and the scenario is at fault, not the candidates
 
+
+class Log(Protocol):
+    """What trials need of a record."""
+
+    lines: list[dict[str, Any]]
+
+    def append(self, line: dict[str, Any]) -> None:
+        """Add one line; when this returns, it is safe."""
+
+
+Block = tuple[int, int]  # (first path, count)
 Progress = Callable[[str, int, int], None]  # (stage, done, total) path evaluations of the stage
 
 
@@ -40,7 +51,7 @@ class Trials:
     """Evaluations of points of `space`, through the record."""
 
     def __init__(
-        self, space: SearchSpace, record: Record, evaluate: Evaluate, *, jobs: int = 1, progress: Progress | None = None
+        self, space: SearchSpace, record: Log, evaluate: Evaluate, *, jobs: int = 1, progress: Progress | None = None
     ) -> None:
         self.space, self.record, self.jobs = space, record, jobs
         self._evaluate, self._progress = evaluate, progress
@@ -48,6 +59,7 @@ class Trials:
         self.failures: dict[Point, str] = {}
         self._beside: set[Point] = set()
         self.evaluations = 0  # path evaluations in the record
+        self.worlds: dict[str, World] = {}  # those asked about, by label
         for line in record.lines:
             if line["kind"] == "evaluation":
                 self._keep(line)
@@ -73,48 +85,54 @@ class Trials:
         """
         if not points:
             return []
+        self.worlds[label] = world
         blocks = list(_blocks(paths, cuts))
-        total = len(points) * paths
-        for done, (first, count) in enumerate(blocks):
-            missing = [p for p in dict.fromkeys(points) if (label, purpose, first, count, p) not in self._blocks]
+        asked = list(dict.fromkeys(points))
+        for missing, wave in _waves(blocks, lambda block: self._missing(label, purpose, block, asked), WAVE * self.jobs):
             if missing:
-                self._compute(world, label, purpose, first, count, missing, columns, beside)
+                self._compute(world, label, purpose, wave, missing, columns, beside)
             if self._progress:
-                self._progress(stage, min(total, (done + 1) * total // len(blocks)), total)
+                self._progress(stage, sum(wave[-1]) * len(points), paths * len(points))
         self._check_failures()
         return [self._collect(label, purpose, point, blocks) for point in points]
+
+    def _missing(self, label: str, purpose: str, block: Block, points: Sequence[Point]) -> tuple[Point, ...]:
+        return tuple(point for point in points if (label, purpose, *block, point) not in self._blocks)
 
     def _compute(
         self,
         world: World,
         label: str,
         purpose: str,
-        first: int,
-        count: int,
-        points: list[Point],
+        wave: Sequence[Block],
+        points: Sequence[Point],
         columns: Sequence[str] | None,
         beside: bool,
     ) -> None:
+        """Run `points` on consecutive blocks at once; record them block by block, as if each had been run by itself."""
         candidates = [self.space.parameters(point) for point in points]
         valid = [candidate for candidate in candidates if candidate is not None]
+        first, count = wave[0][0], sum(wave[-1]) - wave[0][0]
         found = self._evaluate(world, valid, purpose, first, count, self.jobs)
         expected = np.arange(first, first + count)
         if len(found) != len(points) or any(not np.array_equal(outcome.path, expected) for outcome in found):
             raise RuntimeError(f"evaluate gave other candidates or paths than asked for: {purpose}, {count} from {first}")
         names = sorted(found[0].columns) if columns is None else columns
-        line: dict[str, Any] = {
-            "kind": "evaluation",
-            "world": label,
-            "purpose": purpose,
-            "first": first,
-            "count": count,
-            "candidates": [list(point) for point in points],
-            "columns": {name: [outcome.column(name).tolist() for outcome in found] for name in names},
-        }
-        if beside:
-            line["beside"] = True
-        self.record.append(line)
-        self._keep(line)
+        for start, size in wave:
+            rows = slice(start - first, start - first + size)
+            line: dict[str, Any] = {
+                "kind": "evaluation",
+                "world": label,
+                "purpose": purpose,
+                "first": start,
+                "count": size,
+                "candidates": [list(point) for point in points],
+                "columns": {name: [outcome.column(name)[rows].tolist() for outcome in found] for name in names},
+            }
+            if beside:
+                line["beside"] = True
+            self.record.append(line)
+            self._keep(line)
 
     def _keep(self, line: dict[str, Any]) -> None:
         if line.get("beside"):
@@ -129,7 +147,7 @@ class Trials:
                     path = line["first"] + int(np.argmin(np.isfinite(row)))
                     self.failures.setdefault(point, f"{name} of path {path} of {line['purpose']} is {row[path - line['first']]}")
 
-    def _collect(self, label: str, purpose: str, point: Point, blocks: list[tuple[int, int]]) -> Outcomes:
+    def _collect(self, label: str, purpose: str, point: Point, blocks: list[Block]) -> Outcomes:
         from simulator.outcomes import Outcomes
 
         parts = [self._blocks[label, purpose, first, count, point] for first, count in blocks]
@@ -149,12 +167,26 @@ class Trials:
         self.insist(self.space.current_point)
 
 
-def _blocks(paths: int, cuts: Sequence[int]) -> Iterator[tuple[int, int]]:
+def _blocks(paths: int, cuts: Sequence[int]) -> Iterator[Block]:
     """(first, count) of blocks of at most BLOCK paths that end at every cut."""
     edges = [0, *sorted(cut for cut in set(cuts) if cut < paths), paths]
     for low, high in itertools.pairwise(edges):
         for first in range(low, high, BLOCK):
             yield first, min(BLOCK, high - first)
+
+
+def _waves(
+    blocks: Sequence[Block], missing: Callable[[Block], tuple[Point, ...]], most: int
+) -> Iterator[tuple[tuple[Point, ...], list[Block]]]:
+    """Consecutive blocks that miss the same points, of at most `most` paths together, so that many workers have work."""
+    for points, alike in itertools.groupby(blocks, missing):
+        wave: list[Block] = []
+        for block in alike:
+            if wave and sum(block) - wave[0][0] > most:
+                yield points, wave
+                wave = []
+            wave.append(block)
+        yield points, wave
 
 
 def _words(space: SearchSpace, point: Point) -> str:

@@ -50,6 +50,7 @@ class Protocol(Part):
     options: OptionRules | None = None
     residual: Literal["socialised", "uncovered"] = "socialised"
     volatility_half_life: Annotated[float, Field(gt=0)] = 86_400.0  # [s] of the EWMA that the fee reads
+    volatility_source: Literal["observed", "conditional"] = "observed"  # the fee reads that EWMA, or the market's own volatility
     max_rounds: Annotated[int, Field(ge=1, le=100)] = 16  # of liquidation and impact within a substep
     change: Change = Change()
 

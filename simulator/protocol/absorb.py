@@ -12,6 +12,7 @@ from simulator.protocol.book import (
     DEPOSIT_VALUE,
     FUND_DRAW,
     GAS,
+    GAS_COST,
     HEAD,
     INDEX,
     KEEPER,
@@ -41,7 +42,7 @@ def absorption_pays(b, row, c, terms, rules):
     if not rules.at_a_profit:
         return True
     discount = 1.0 - 1.0 / resale_incentive(c, terms)
-    return discount * row[HEAD + c] * b.currency[c, DEPOSIT_VALUE] - rules.gas >= rules.minimum_profit
+    return discount * row[HEAD + c] * b.currency[c, DEPOSIT_VALUE] - b.scalar[GAS_COST] >= rules.minimum_profit
 
 
 @rule
@@ -123,7 +124,7 @@ def buy_absorbed(b, c, terms, rules):
     b.currency[base, RESERVE] += paid
     b.currency[c, LIQUIDITY] -= sold
     b.currency[c, RESERVE] = held - sold if held - sold > 1e-12 * held else 0.0
-    b.accounts[rules.accounts + KEEPER, CASH] -= rules.gas
-    b.scalar[OUTSIDE_CASH] += rules.gas
-    b.scalar[GAS] += rules.gas
+    b.accounts[rules.accounts + KEEPER, CASH] -= b.scalar[GAS_COST]
+    b.scalar[OUTSIDE_CASH] += b.scalar[GAS_COST]
+    b.scalar[GAS] += b.scalar[GAS_COST]
     return True

@@ -19,7 +19,8 @@ MAKER, VAULT, FUND, KEEPER, TREASURY, WRITER, SPECIAL = 0, 1, 2, 3, 4, 5, 6  # r
 
 # asset fields, of the path record `asset[path, asset, field]`
 EXTERNAL, SPOT_PERMANENT, SPOT_TRANSIENT, SPOT_FLOW, SPOT, SPOT_DEPTH, INDEX, ORACLE_AGE, VARIANCE, LAST_INDEX = range(10)
-ASSET_FIELDS = 10
+DEPTH_SHARE, HALTED, STALE = 10, 11, 12
+ASSET_FIELDS = 13
 
 # market fields: MARGIN_PRICE is M and VALUE is P = M - F of docs/model.md; REFERENCE_* are as the watch list last saw them
 PERMANENT, TRANSIENT, FLOW, DEPTH, MARK, FUNDING, MARGIN_PRICE, VALUE, OPEN_LONG, HEDGE = range(10)
@@ -52,7 +53,10 @@ FOUND = 35  # accounts found liquidatable by the last look
 MOVED = 36  # 1: the vault traded in this step
 REFUSED = 37  # requests that a cap, a debt ceiling or isolation refused
 OVERDRAWN = 38  # [usd] bad debt of absorbed accounts that reserves could not pay
-SCALARS = 39
+GAS_COST = 39  # [usd] of one liquidation in this step
+ROOM = 40  # [liquidations] that blocks still have room for
+ANY_STALE = 41  # 1: some oracle is stale
+SCALARS = 42
 
 # request fields (docs/model.md 5.1)
 ACCOUNT, ARRIVAL, R_MARKET, QUANTITY, R_CASH, R_CURRENCY, TOKENS, R_DEBT, BORROW, EXIT, REDUCE = range(11)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from simulator.kernel import rule, small_rule
 from simulator.protocol.book import (
+    ANY_STALE,
     CASH,
     CUT,
     DEBT_VALUE,
@@ -18,6 +19,7 @@ from simulator.protocol.book import (
     REFERENCE_FUNDING,
     REFERENCE_PRICE,
     REFERENCE_VALUE,
+    STALE,
     VALUE,
     commit,
 )
@@ -205,6 +207,21 @@ def find_liquidatable(b, terms, rules):
             n += 1
     b.scalar[FOUND] = n
     return n
+
+
+@rule
+def is_frozen(b, row, rules):
+    """Whether a record holds a deposit, a debt or a position of an asset whose oracle is stale."""
+    if not rules.can_be_stale or b.scalar[ANY_STALE] == 0.0:
+        return False
+    K = rules.currencies
+    for k in range(K):
+        if b.asset[rules.currency_asset[k], STALE] != 0.0 and (row[HEAD + k] != 0.0 or row[HEAD + K + k] != 0.0):
+            return True
+    for m in range(rules.markets):
+        if b.asset[rules.market_asset[m], STALE] != 0.0 and row[HEAD + 2 * K + m] != 0.0:
+            return True
+    return False
 
 
 @rule

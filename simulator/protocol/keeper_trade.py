@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.kernel import rule
-from simulator.protocol.book import CAPACITY, CASH, INDEX, KEEPER, OUTSIDE_CASH, SPOT, SPOT_DEPTH
+from simulator.protocol.book import CAPACITY, CASH, GAS_COST, INDEX, KEEPER, OUTSIDE_CASH, SPOT, SPOT_DEPTH
 from simulator.protocol.rules import LINEAR
 from simulator.protocol.trading import quote_spot, trade_spot
 
@@ -16,7 +16,7 @@ LEAST = 0.01  # [usd] no keeper repays less: after the most profitable size, the
 def trade_for_keeper(b, ac, ad, same, sold, bought, x, rules):
     """A keeper buys `bought` tokens of asset `ad` (-1: pays `x` in cash) and sells `sold` of asset `ac`, if that pays."""
     outlay = quote_spot(b, ad, bought, rules) if ad >= 0 else x
-    if rules.at_a_profit and not same and -quote_spot(b, ac, -sold, rules) - outlay - rules.gas < rules.minimum_profit:
+    if rules.at_a_profit and not same and -quote_spot(b, ac, -sold, rules) - outlay - b.scalar[GAS_COST] < rules.minimum_profit:
         return False
     outlay = trade_spot(b, ad, bought, rules) if ad >= 0 else x
     proceeds = -trade_spot(b, ac, -sold, rules)

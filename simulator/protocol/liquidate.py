@@ -14,6 +14,7 @@ from simulator.protocol.book import (
     FUND,
     FUND_DRAW,
     GAS,
+    GAS_COST,
     HEAD,
     INDEX,
     KEEPER,
@@ -23,12 +24,13 @@ from simulator.protocol.book import (
     OUTSIDE_CASH,
     PENALTIES,
     REALISED,
+    ROOM,
     SOCIALISED,
     UNBACKED,
     UNCOVERED,
     USER_COST,
 )
-from simulator.protocol.health import change, maintenance
+from simulator.protocol.health import change, is_frozen, maintenance
 from simulator.protocol.loans import serve_loan
 from simulator.protocol.option_liquidation import close_portfolio
 from simulator.protocol.option_values import holds_options
@@ -56,7 +58,7 @@ def serve(b, i, terms, rules):
     for f in range(row.size):
         row[f] = b.accounts[i, f]
     slack, equity, requirement, notional = maintenance(b, row, terms, rules)
-    if slack >= 0.0:
+    if slack >= 0.0 or b.scalar[ROOM] < 1.0 or is_frozen(b, row, rules):
         return False
     if rules.options > 0 and holds_options(row, rules):
         done = close_portfolio(b, row, slack, equity, requirement, notional, terms, rules)
@@ -66,9 +68,11 @@ def serve(b, i, terms, rules):
         done = serve_loan(b, row, terms, rules)
     if done:
         b.scalar[LIQUIDATIONS] += 1.0
-        b.scalar[GAS] += rules.gas
-        b.accounts[rules.accounts + KEEPER, CASH] -= rules.gas
-        b.scalar[OUTSIDE_CASH] += rules.gas
+        gas = b.scalar[GAS_COST]
+        b.scalar[ROOM] -= 1.0
+        b.scalar[GAS] += gas
+        b.accounts[rules.accounts + KEEPER, CASH] -= gas
+        b.scalar[OUTSIDE_CASH] += gas
         write_off(b, row, rules)
         change(b, i, row, terms, rules)
     return done
@@ -80,7 +84,7 @@ def _close_positions(b, i, row, slack, equity, requirement, notional, terms, rul
     f = share_to_close(slack, requirement, notional, terms, rules)
     due = terms.penalty * f * notional
     pay = due if rules.guaranteed else min(due, max(equity, 0.0))
-    if rules.at_a_profit and rules.keeper_share * pay - rules.gas < rules.minimum_profit:
+    if rules.at_a_profit and rules.keeper_share * pay - b.scalar[GAS_COST] < rules.minimum_profit:
         return False
     for m in range(rules.markets):
         q = row[HEAD + 2 * rules.currencies + m]

@@ -24,6 +24,7 @@ def load(
     price = market.price[0]  # [asset, path]
     state.asset[:, :, book.EXTERNAL] = state.asset[:, :, book.SPOT] = state.asset[:, :, book.INDEX] = price.T
     state.asset[:, :, book.VARIANCE] = rules.reference_volatility[: rules.assets] ** 2
+    state.asset[:, :, book.DEPTH_SHARE] = 1.0
     state.asset[:, :, book.SPOT_DEPTH] = rules.spot[: rules.assets, 1]
     state.market[:, :, book.DEPTH] = rules.perpetual[: rules.markets, 1]
     state.currency[:, :, [book.DEPOSIT_INDEX, book.BORROW_INDEX, book.INDEX_PEAK]] = 1.0
@@ -43,6 +44,8 @@ def load(
     scalar = state.scalar
     scalar[:, book.CUT] = -1.0
     scalar[:, book.CAPACITY] = rules.capital
+    scalar[:, book.GAS_COST] = rules.gas
+    scalar[:, book.ROOM] = np.inf if market.block_capacity is None else 0.0
     fund = state.accounts[:, rules.accounts + book.FUND]
     scalar[:, book.FUND_MINIMUM] = fund[:, book.CASH]
     for k in range(rules.currencies):

@@ -10,6 +10,7 @@ import numpy as np
 from simulator.kernel import rule, small_rule
 from simulator.parameters import YEAR
 from simulator.protocol.book import (
+    ANY_STALE,
     BORROW_INDEX,
     CAPACITY,
     CASH,
@@ -17,10 +18,12 @@ from simulator.protocol.book import (
     DEPOSIT_INDEX,
     DEPOSIT_VALUE,
     DEPTH,
+    DEPTH_SHARE,
     EXTERNAL,
     EXTERNAL_SQUARES,
     FLOW,
     FUNDING,
+    HALTED,
     HEAD,
     HEDGE,
     INDEX,
@@ -39,6 +42,7 @@ from simulator.protocol.book import (
     SPOT_FLOW,
     SPOT_PERMANENT,
     SPOT_TRANSIENT,
+    STALE,
     TRANSIENT,
     VALUE,
     VARIANCE,
@@ -49,6 +53,7 @@ from simulator.protocol.rules import (
     LINEAR,
     O_DEVIATION,
     O_HEARTBEAT,
+    O_STALE,
     O_WEIGHT,
     V_COEFFICIENT,
     V_DEPTH,
@@ -91,7 +96,8 @@ def observe(b, rules, elapsed):
         if oracle[O_WEIGHT] < 1.0:
             spot = shifted(asset[EXTERNAL], asset[SPOT_PERMANENT], asset[SPOT_TRANSIENT])
             raw = oracle[O_WEIGHT] * asset[EXTERNAL] + (1.0 - oracle[O_WEIGHT]) * spot
-        if asset[ORACLE_AGE] >= oracle[O_HEARTBEAT] or abs(raw / asset[INDEX] - 1.0) >= oracle[O_DEVIATION]:
+        moved = asset[ORACLE_AGE] >= oracle[O_HEARTBEAT] or abs(raw / asset[INDEX] - 1.0) >= oracle[O_DEVIATION]
+        if moved and asset[HALTED] == 0.0:
             asset[INDEX] = raw
             if elapsed > 0.0:
                 asset[ORACLE_AGE] = 0.0
@@ -154,14 +160,17 @@ def begin(b, price, previous, volatility, terms, rules):
     for a in range(rules.assets):
         asset = b.asset[a]
         asset[EXTERNAL] = price[a]
-        asset[SPOT_DEPTH] = depth_of(rules.spot[a], volatility[a], rules.reference_volatility[a])
+        asset[SPOT_DEPTH] = asset[DEPTH_SHARE] * depth_of(rules.spot[a], volatility[a], rules.reference_volatility[a])
         asset[SPOT_TRANSIENT] *= rules.spot[a, V_KEEP]
     for m in range(rules.markets):
         market = b.market[m]
         a = rules.market_asset[m]
-        market[DEPTH] = depth_of(rules.perpetual[m], volatility[a], rules.reference_volatility[a])
+        share = b.asset[a, DEPTH_SHARE]
+        market[DEPTH] = share * depth_of(rules.perpetual[m], volatility[a], rules.reference_volatility[a])
         market[TRANSIENT] *= rules.perpetual[m, V_KEEP]
-    observe_and_learn(b, rules)
+    observe_and_learn(b, volatility, rules)
+    if rules.can_be_stale:
+        find_stale(b, rules)
     accrue_funding(b, rules)
     accrue_interest(b, terms, rules)
     for m in range(rules.markets):
@@ -173,11 +182,24 @@ def begin(b, price, previous, volatility, terms, rules):
 
 
 @rule
-def observe_and_learn(b, rules):
-    """The oracle observes, and the volatility that fees read learns from what it published."""
+def find_stale(b, rules):
+    """Which oracles are older than their protocol believes."""
+    b.scalar[ANY_STALE] = 0.0
+    for a in range(rules.assets):
+        b.asset[a, STALE] = 1.0 if b.asset[a, ORACLE_AGE] > rules.oracle[a, O_STALE] else 0.0
+        b.scalar[ANY_STALE] = max(b.scalar[ANY_STALE], b.asset[a, STALE])
+
+
+@rule
+def observe_and_learn(b, volatility, rules):
+    """The oracle observes, and the volatility that fees read learns from what it published, or is the market's own."""
     for a in range(rules.assets):
         b.asset[a, LAST_INDEX] = b.asset[a, INDEX]
     observe(b, rules, rules.dt)
+    if rules.reads_conditional:
+        for a in range(rules.assets):
+            b.asset[a, VARIANCE] = volatility[a] * volatility[a]
+        return
     for a in range(rules.assets):
         keep = rules.variance_keep
         squared = 0.0

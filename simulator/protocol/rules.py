@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from simulator.market.gas import GWEI
 from simulator.parameters import YEAR, RiskParameters
 from simulator.protocol import Protocol
 from simulator.protocol.backstop import Maker, VaultBackstop
@@ -20,7 +21,7 @@ from simulator.protocol.venue import LinearPermanentVenue, LinearVenue
 # columns of a venue table
 LINEAR, V_DEPTH, V_PERMANENT, V_KEEP, V_ELASTICITY, V_FLOOR, V_COEFFICIENT = range(7)
 # columns of the oracle table
-O_WEIGHT, O_DEVIATION, O_HEARTBEAT = range(3)
+O_WEIGHT, O_DEVIATION, O_HEARTBEAT, O_STALE = range(4)
 
 
 # columns of the table of option terms
@@ -63,7 +64,7 @@ RULES = np.dtype(
         ("borrowable", "u1", (MOST,)),  # by currency
         ("spot", "f8", (MOST, 7)),  # [asset, venue column]
         ("perpetual", "f8", (MOST, 7)),  # [market, venue column]
-        ("oracle", "f8", (MOST, 3)),  # [asset, oracle column]
+        ("oracle", "f8", (MOST, 4)),  # [asset, oracle column]
         ("reference_volatility", *COLUMN),  # by asset
         ("dt", "f8"),
         ("year", "f8"),
@@ -95,6 +96,10 @@ RULES = np.dtype(
         ("capital", "f8"),
         ("turnover", "f8"),
         ("gas", "f8"),
+        ("gas_asset", "i8"),  # in whose units gas is paid; 0 without a section [gas]
+        ("gas_units", "f8"),  # units of it for one liquidation at a gas price of one gwei
+        ("can_be_stale", "?"),
+        ("reads_conditional", "?"),  # v is the path's conditional variance, not what the oracle showed
         ("minimum_profit", "f8"),
         ("keeper_key", "u8"),
         ("watches", "?"),
@@ -124,6 +129,12 @@ def _venue_row(venue, dt: float) -> list[float]:
     assert isinstance(venue, LinearVenue)
     keep = 2.0 ** (-dt / venue.half_life)
     return [1.0, venue.depth, venue.permanent_share, keep, venue.depth_elasticity, venue.depth_floor, 0.0]
+
+
+def _oracle_row(oracle) -> list[float]:
+    if oracle is None:
+        return [1.0, 0.0, 1e30, 1e30]
+    return [oracle.oracle_weight, oracle.deviation, oracle.heartbeat, 1e30 if oracle.stale_after is None else oracle.stale_after]
 
 
 def make_terms(parameters: RiskParameters) -> np.record:
@@ -193,8 +204,9 @@ def make_rules(
     keepers,
     keeper_key: np.uint64,
     watches: bool = True,
+    gas=None,
 ) -> np.record:
-    """The numbers of `protocol` for the markets and currencies that `parameters` names; `keepers` may be None."""
+    """The numbers of `protocol` for the markets and currencies that `parameters` names; `keepers` and `gas` may be None."""
     where = {name: a for a, name in enumerate(assets)}
     currencies, markets = list(parameters.collateral), list(parameters.perpetuals)
     liquidation, backstop, counterparty = protocol.liquidation, protocol.backstop, protocol.counterparty
@@ -216,7 +228,7 @@ def make_rules(
         borrowable=np.array([name in parameters.borrowing for name in currencies], np.uint8),
         spot=np.array(spot, float).reshape(len(assets), 7),
         perpetual=np.array([_venue_row(protocol.venues[name].perpetual, dt) for name in markets], float).reshape(len(markets), 7),
-        oracle=np.array([[o.oracle_weight, o.deviation, o.heartbeat] if o else [1.0, 0.0, 1e30] for o in oracles], float),
+        oracle=np.array([_oracle_row(oracle) for oracle in oracles], float),
         reference_volatility=np.array(reference_volatility, float),
         dt=dt,
         year=dt / YEAR,
@@ -248,6 +260,10 @@ def make_rules(
         capital=keepers.capital if keepers else 0.0,
         turnover=keepers.turnover if keepers else 1.0,
         gas=keepers.gas if keepers else 0.0,
+        gas_asset=where[gas.asset] if gas else 0,
+        gas_units=gas.gas_per_liquidation * GWEI if gas else 0.0,
+        can_be_stale=any(oracle is not None and oracle.stale_after is not None for oracle in oracles),
+        reads_conditional=protocol.volatility_source == "conditional",
         minimum_profit=keepers.minimum_profit if keepers else 0.0,
         keeper_key=keeper_key,
         watches=watches,

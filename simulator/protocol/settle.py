@@ -59,6 +59,7 @@ from simulator.protocol.book import (
     WRITER,
     path_of,
 )
+from simulator.protocol.conditions import meet
 from simulator.protocol.health import REACH, find_liquidatable, maintenance, rebuild
 from simulator.protocol.liquidate import serve
 from simulator.protocol.option_expiry import start_options
@@ -81,10 +82,11 @@ CENT = 0.01  # [usd] a fund is not under water by rounding
 
 
 @rule
-def start_step(state, t, price, volatility, terms, rules):
+def start_step(state, t, price, volatility, conditions, terms, rules):
     """Sections 4.1 to 4.5 on every path. price: [step + 1, asset, path]; volatility: [market step, asset, path]."""
     for p in range(state.accounts.shape[0]):
         b = path_of(state, p)
+        meet(b, t, p, price[t + 1, :, p], conditions, rules)
         begin(b, price[t + 1, :, p], price[t, :, p], volatility[t // rules.substeps, :, p], terms, rules)
         if rules.options > 0:
             start_options(b, t, price[t + 1, :, p], price[t, :, p], rules)

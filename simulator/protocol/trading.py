@@ -45,7 +45,7 @@ from simulator.protocol.book import (
     VARIANCE,
     less,
 )
-from simulator.protocol.health import change, initial, maintenance
+from simulator.protocol.health import change, initial, is_frozen, maintenance
 from simulator.protocol.limits import leaves_category, may_borrow, may_supply
 from simulator.protocol.rules import LINEAR, V_PERMANENT
 
@@ -190,7 +190,7 @@ def _grant_trade(b, i, row, request, terms, rules):
         return True
     n, x, price, fee = _work_out_trade(b, row, m, request[QUANTITY], request[REDUCE] != 0.0, terms, rules)
     enlarged = abs(row[HEAD + 2 * rules.currencies + m]) > abs(b.accounts[i, HEAD + 2 * rules.currencies + m])
-    if enlarged and initial_after(b, row, m, n, terms, rules) < 0.0:
+    if enlarged and (is_frozen(b, row, rules) or initial_after(b, row, m, n, terms, rules) < 0.0):
         return False
     if request[R_CASH] > 0.0:
         b.scalar[OUTSIDE_CASH] -= request[R_CASH]
@@ -289,7 +289,7 @@ def _grant_loan(b, i, row, request, terms, rules):
     if request[EXIT] != 0.0:
         return _leave(b, i, row, d, borrowed, cash_in, m, n, x, price, fee, terms, rules)
     risky = risky or (rules.categories > 0 and leaves_category(b, i, row, rules))
-    if risky and initial_after(b, row, m, n, terms, rules) < 0.0:
+    if risky and (is_frozen(b, row, rules) or initial_after(b, row, m, n, terms, rules) < 0.0):
         return False
     _move_pools(b, c, tokens_in, d, borrowed, cash_in, rules)
     if n != 0.0:

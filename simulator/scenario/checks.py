@@ -11,6 +11,7 @@ from simulator.scenario.draft import Draft
 from simulator.scenario.goals import unanswerable
 from simulator.scenario.loans import broken_loans
 from simulator.scenario.option_problems import wrong_options
+from simulator.scenario.pressure import impossible_pressure
 from simulator.scenario.problems import Problem
 from simulator.scenario.references import unknown_names
 from simulator.scenario.relations import broken_relations
@@ -25,6 +26,7 @@ def problems_between(draft: Draft, accounts: int) -> Iterator[Problem]:
         wrong_options,
         broken_relations,
         broken_loans,
+        impossible_pressure,
         unanswerable,
         seen_windows,
         partial(too_large, accounts=accounts),

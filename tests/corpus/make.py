@@ -34,6 +34,15 @@ def regime(text: str, name: str = "other") -> str:
     return f'[[regime]]\nname = "{name}"\nrole = "confirm"\n{text}\n'
 
 
+def overlay(text: str) -> str:
+    return f"[[overlays]]\n{text}\n"
+
+
+def gas(text: str) -> str:
+    own = "" if "spread" in text else "spread = 0.5\n"
+    return f'[gas]\nkind = "mean-reverting"\nasset = "ETH"\nlevel = 20\nhalf_life = 864000\n{own}{text}\n'
+
+
 def replay(file: str) -> str:
     return f'kind = "replay"\nfile = {file}\nfrom = 2025-01-01T00:00:00Z\nuntil = 2025-02-01T00:00:00Z\nassets = ["ETH", "BTC"]\n'
 
@@ -383,6 +392,27 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     "warning-percent-volatility": (P, "volatility = 0.6 }", "volatility = 60 }"),
     "warning-no-keepers": (P, KEEPERS, ""),
     "warning-maker-without-capital": (P, "capital = 1e7", "capital = 0"),
+    "overlays-unknown-kind": (P, "", overlay('kind = "flash-crash"\nat = 0')),
+    "overlays-unknown-asset": (P, "", overlay('kind = "price-shock"\nassets = ["SOL"]\nsize = -0.3\nat = 0')),
+    "overlays-all-the-price": (P, "", overlay('kind = "price-shock"\nassets = ["ETH"]\nsize = -1\nat = 0')),
+    "overlays-nothing": (P, "", overlay('kind = "price-shock"\nassets = ["ETH"]\nsize = 0\nat = 0')),
+    "overlays-before-the-vote": (P, "", overlay('kind = "price-shock"\nassets = ["ETH"]\nsize = -0.3\nat = -60')),
+    "overlays-after-the-horizon": (P, "", overlay('kind = "price-shock"\nassets = ["ETH"]\nsize = -0.3\nat = 300000')),
+    "overlays-no-peg": (P, "", overlay('kind = "depeg"\nassets = ["BTC"]\nsize = -0.1\nat = 0')),
+    "overlays-too-short": (P, "", overlay('kind = "volatility-spike"\nmultiplier = 2\nat = 0\nduration = 600')),
+    "overlays-halt-too-short": (P, "", overlay('kind = "oracle-halt"\nassets = ["ETH"]\nat = 0\nduration = 60')),
+    "overlays-no-drought": (P, "", overlay('kind = "liquidity-drought"\ndepth_multiplier = 1.0\nat = 0\nduration = 3600')),
+    "overlays-no-gas": (P, "", overlay('kind = "gas-spike"\nprice_multiplier = 9\nat = 0\nduration = 3600')),
+    "overlays-no-room-to-take": (
+        P,
+        "",
+        gas("") + overlay('kind = "gas-spike"\ncapacity_multiplier = 0.5\nat = 0\nduration = 3600'),
+    ),
+    "overlays-of-a-regime": (P, "", regime('[[regime.overlays]]\nkind = "price-shock"\nassets = ["SOL"]\nsize = -0.3\nat = 0')),
+    "gas-unknown-asset": (P, "", gas("").replace("ETH", "SOL")),
+    "gas-percent": (P, "", gas("spread = 50\n")),
+    "gas-no-capacity": (P, "", gas("capacity = 0\n")),
+    "gas-twice": (P, "latency = 600", "latency = 600\ngas = 5.0", "", gas("")),
     # loans
     "loans-unknown-curve": (L, "slope_below = 0.04", 'kind = "jump-rat"\nslope_below = 0.04'),
     "loans-kink-of-no-curve": (L, "optimal_utilisation = 0.9", 'optimal_utilisation = 0.9\nkind = "flat"\nrate = 0.05'),

@@ -24,9 +24,9 @@ from protocol_vectors import LAW, cases
 
 RULES = (
     ("jump-rate curve", "Compound v2", "compound-finance/compound-protocol @a3214f67", "interest_rate_jump.json"),
-    ("adaptive curve", "Morpho Blue", "morpho-org/morpho-blue-irm @a1a87fd5", "interest_rates.json"),
-    ("supply and borrow curve", "Comet", "compound-finance/comet @d5a30b0a", "interest_rates.json"),
-    ("cash pool with security module", "Derive", "derivexyz/v2-core @7736900", "interest_rates.json"),
+    ("adaptive curve", "Morpho Blue", "morpho-org/morpho-blue-irm @a1a87fd5", "interest_rates.json#morpho"),
+    ("supply and borrow curve", "Comet", "compound-finance/comet @d5a30b0a", "interest_rates.json#comet.cases"),
+    ("cash pool with security module", "Derive", "derivexyz/v2-core @7736900", "interest_rates.json#derive_cash"),
 )
 
 RATES = "vectors/interest_rates.json"

@@ -40,7 +40,12 @@ RULES = (
         "aave-dao/aave-v3-origin @fd1fbd9",
         "aave_v3_ethereum_params_20231031.csv",
     ),
-    ("absorb and resale", "Comet", "compound-finance/comet @d5a30b0a", "interest_rates.json, comet_collaterals.csv"),
+    (
+        "absorb and resale",
+        "Comet",
+        "compound-finance/comet @d5a30b0a",
+        "interest_rates.json#comet.quote, comet_collaterals.csv, comet_markets.csv",
+    ),
     ("incentive factor", "Morpho Blue", "morpho-org", "parameter_tables.json"),
     ("windowed liquidation", "Synthetix v3", "Synthetixio/synthetix-v3 @23585f7", "synthetix_v3_perps.json"),
     ("reverse Dutch", "Euler v2", "Euler vault kit", "by hand"),

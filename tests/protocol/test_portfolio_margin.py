@@ -30,8 +30,9 @@ from protocol_vectors import FOLDER, cases
 RULES = (
     ("standard margin of isolated options and perpetuals", "Derive SRM", "derivexyz/v2-core @7736900", "derive_srm.json"),
     ("margin by expected shortfall and slippage, with orders", "Vega", "vegaprotocol/vega @a50750c", "vega_margin.json"),
-    ("Black-76 and the oracle's SVI volatility", "Derive", "derivexyz/lyra-utils @759e962", "pricing_and_risk_measures.json"),
-    ("lognormal VaR, ES and risk factors", "Vega", "vegaprotocol/quant @afa0c5d", "pricing_and_risk_measures.json"),
+    ("Black-76 and the oracle's SVI volatility", "Derive", "derivexyz/lyra-utils @759e962",
+     "pricing_and_risk_measures.json#rows"),
+    ("lognormal VaR, ES and risk factors", "Vega", "vegaprotocol/quant @afa0c5d", "pricing_and_risk_measures.json#lognormal"),
     ("SPAN arrays", "McMillan, Options as a Strategic Investment, ch. 34", "book", "span_example.json"),
     ("naked option margin", "Opyn Gamma", "documentation", "by hand"),
 )  # fmt: skip

@@ -28,7 +28,8 @@ Z_INITIAL, Z_MAINTENANCE, TAIL_INITIAL, TAIL_MAINTENANCE, YEARS, IS_SHORTFALL, R
 LONG_RUN, STRESSED = range(2)  # columns of Method.underlying
 NO_RULE, BUFFER, WEIGHT, FLOOR = range(4)
 ROOT_TAU = math.sqrt(2 * math.pi)
-HALVINGS = 100
+MOST_STEPS = 100  # of Newton's method on the log of the chance, halving where it would leave its bracket
+SETTLED = 1e-15  # [1] of the greatest loss
 
 
 def covariance_method(part: ParametricMargin | DeltaGammaMargin, underlyings: tuple[str, ...]) -> Method:
@@ -142,16 +143,27 @@ def one_factor(d, g, tail, z, is_shortfall):
     if abs(g) <= 1e-12 * d:
         return d * (bell(z) / tail if is_shortfall else z)
     most = d * (z + 1.0) + 0.5 * abs(g) * (z + 1.0) * (z + 1.0)  # P(|Z| > z + 1) < tail for every tail below 1/2
-    low, high = -most, most
-    for _ in range(HALVINGS):
-        middle = 0.5 * (low + high)
-        if chance_of_loss(d, g, middle) > tail:
-            low = middle
+    low, high, loss = -most, most, d * z - 0.5 * g * z * z
+    for _ in range(MOST_STEPS):
+        chance = chance_of_loss(d, g, loss)
+        if chance > tail:
+            low = loss
         else:
-            high = middle
+            high = loss
+        inside = d * d - 2.0 * g * loss
+        following = 0.5 * (low + high)
+        if chance > 0.0 and inside > 0.0:
+            middle, reach = -d / g, np.sqrt(inside) / abs(g)
+            slope = (bell(middle + reach) + bell(middle - reach)) / np.sqrt(inside)  # of -chance
+            step = np.log(chance / tail) * chance / slope if slope > 0.0 else np.inf
+            if low < loss + step < high:
+                following = loss + step
+        moved, loss = abs(following - loss), following
+        if moved <= SETTLED * most:
+            break
     if not is_shortfall:
-        return high
-    reach, centre = np.sqrt(max(d * d - 2.0 * g * high, 0.0)) / abs(g), -d / g
+        return loss
+    reach, centre = np.sqrt(max(d * d - 2.0 * g * loss, 0.0)) / abs(g), -d / g
     inner = gain_below(d, g, centre + reach) - gain_below(d, g, centre - reach)
     return -(inner if g > 0.0 else 0.5 * g - inner) / tail
 
