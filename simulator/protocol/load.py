@@ -39,6 +39,8 @@ def load(
     for name, amount in protocol.fund.tokens.items():
         state.accounts[:, rules.accounts + book.FUND, HEAD + currencies.index(name)] = amount
     tally(state, rules)
+    for name, amount in protocol.lending.reserves.items():
+        state.currency[:, currencies.index(name), [book.RESERVE, book.LIQUIDITY, book.STOCK]] += amount
     scalar = state.scalar
     scalar[:, book.CUT] = -1.0
     scalar[:, book.CAPACITY] = rules.capital

@@ -459,6 +459,7 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
         CATEGORY.replace("0.93", "0.89") + FACTORS,
     ),
     "loans-isolation": (L, "fund = {", 'lending = { borrowable_in_isolation = ["ETH"] }\nfund = {'),
+    "loans-reserves": (L, "fund = {", "lending = { reserves = { DAI = 1000 } }\nfund = {"),
     "loans-cap": (L, "liquidation_bonus = 0.05", "liquidation_bonus = 0.05\nsupply_cap = -1"),
     "loans-unknown-accrual": (L, "fund = {", 'lending = { accrual = "daily" }\nfund = {'),
     "loans-search-of-another-shape": (
