@@ -101,6 +101,7 @@ class RiskModel(mesa.Model):
             [cohort.holders_and_sides for cohort in self.cohorts],
             market,
             list(scenario.parameters.collateral),
+            list(scenario.parameters.perpetuals),
         )
 
     def step(self) -> None:

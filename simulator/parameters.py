@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from simulator.terms.fees import FeeParameters, LinearFee
 from simulator.terms.margin import PerpetualParameters
 from simulator.terms.part import Fraction, Part, tupled
 
@@ -53,20 +54,6 @@ class BorrowingParameters(Part):
     reserve_factor: Annotated[float, Field(ge=0, lt=1)] = 0.0  # [1] share of interest kept by the treasury
 
 
-class FeeParameters(Part):
-    """Trading fee = min(cap, flat + slope x volatility), volatility = annualised EWMA of the oracle price."""
-
-    flat: Annotated[float, Field(ge=0, lt=1)] = 0.0  # [1] of notional traded
-    volatility_slope: Annotated[float, Field(ge=0, le=1)] = 0.0  # [1 per unit of annualised volatility]
-    cap: Annotated[float, Field(ge=0, lt=1)] = 0.05  # [1]
-
-    @model_validator(mode="after")
-    def _cap_above_flat(self) -> FeeParameters:
-        if self.cap < self.flat:
-            raise ValueError(f"`flat <= cap` must hold, but got {self.flat:g} and {self.cap:g}")
-        return self
-
-
 class LiquidationParameters(Part):
     """What a liquidation costs and how much of an account it may take."""
 
@@ -81,7 +68,7 @@ class RiskParameters(Part):
     perpetuals: dict[str, PerpetualParameters] = Field(default_factory=dict)
     collateral: dict[str, CollateralParameters] = Field(default_factory=dict)
     borrowing: dict[str, BorrowingParameters] = Field(default_factory=dict)
-    fees: FeeParameters = FeeParameters()
+    fees: FeeParameters = LinearFee()
     liquidation: LiquidationParameters = LiquidationParameters()
 
     def get(self, name: str) -> float:

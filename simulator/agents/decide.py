@@ -28,9 +28,9 @@ from simulator.protocol.book import (
     R_MARKET,
     REDUCE,
     TOKENS,
-    VARIANCE,
     path_of,
 )
+from simulator.protocol.fees import expected_fee
 from simulator.protocol.health import maintenance
 from simulator.protocol.margin import ratio_of_worth
 from simulator.protocol.prices import borrow_rate, utilisation
@@ -90,12 +90,6 @@ def ask(state, p, account, arrival):
 
 
 @small_rule
-def fee_at(variance, terms):
-    """The trading fee at an observed variance."""
-    return min(terms.fee_cap, terms.fee_flat + terms.fee_slope * np.sqrt(variance))
-
-
-@small_rule
 def initial_ratio(b, m, worth, terms, rules):
     """The initial ratio of a position worth `worth` [usd] in market `m` now; in a book of flat markets, the parameter."""
     if rules.scales_margin:
@@ -128,8 +122,7 @@ def traders_decide(state, t, first, holders, terms, current, rules):
 @small_rule
 def _entry(b, m, j, holders, terms, current, rules):
     """The probability that a look at market `m` without a position opens one."""
-    variance = b.asset[rules.market_asset[m], VARIANCE]
-    fee, fee0 = fee_at(variance, terms), fee_at(variance, current)
+    fee, fee0 = expected_fee(b, m, terms, rules), expected_fee(b, m, current, rules)
     p_enter = holders.p_enter
     worth = holders.wealth[j] * holders.appetite[j] / holders.markets.size
     now, before = initial_ratio(b, m, worth, terms, rules), initial_ratio(b, m, worth, current, rules)

@@ -49,11 +49,17 @@ from simulator.protocol.book import (
     VALUE,
     VARIANCE,
 )
+from simulator.protocol.fee_numbers import FEE_LINEAR
+from simulator.protocol.fees import learn
+from simulator.protocol.funding import accrue_by_rule
+from simulator.protocol.impact import skew_mark
+from simulator.protocol.market_numbers import BY_INTERVAL
 from simulator.protocol.rules import (
     LINEAR,
     O_DEVIATION,
     O_HEARTBEAT,
     O_WEIGHT,
+    SKEW_FILL,
     V_COEFFICIENT,
     V_DEPTH,
     V_ELASTICITY,
@@ -110,7 +116,10 @@ def mark(b, rules):
         asset[SPOT] = shifted(asset[EXTERNAL], asset[SPOT_PERMANENT], asset[SPOT_TRANSIENT])
     for m in range(rules.markets):
         market = b.market[m]
-        market[MARK] = shifted(b.asset[rules.market_asset[m], INDEX], market[PERMANENT], market[TRANSIENT])
+        if rules.perpetual[m, LINEAR] >= SKEW_FILL:
+            market[MARK] = skew_mark(b, m, rules)
+        else:
+            market[MARK] = shifted(b.asset[rules.market_asset[m], INDEX], market[PERMANENT], market[TRANSIENT])
 
 
 @small_rule
@@ -206,7 +215,12 @@ def begin(b, price, previous, volatility, terms, rules):
         market[DEPTH] = depth_of(rules.perpetual[m], volatility[a], rules.reference_volatility[a])
         market[TRANSIENT] *= rules.perpetual[m, V_KEEP]
     observe_and_learn(b, rules)
-    accrue_funding(b, rules)
+    if terms.fee_kind != FEE_LINEAR:
+        learn(b, terms, rules)
+    if rules.funding_kind == BY_INTERVAL:
+        accrue_funding(b, rules)
+    else:
+        accrue_by_rule(b, terms, rules)
     accrue_interest(b, terms, rules)
     for m in range(rules.markets):
         if rules.hedge_ratio > 0.0:

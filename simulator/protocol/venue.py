@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from simulator.parameters import Fraction, Part
+from simulator.protocol.price_impact import PowerImpact, SkewFill
 
 
 class LinearVenue(Part):
@@ -29,6 +30,7 @@ class LinearPermanentVenue(Part):
 
 
 Venue = Annotated[LinearVenue | LinearPermanentVenue, Field(discriminator="kind")]
+PerpetualVenue = Annotated[LinearVenue | LinearPermanentVenue | SkewFill | PowerImpact, Field(discriminator="kind")]
 
 
 class Oracle(Part):
@@ -44,5 +46,5 @@ class AssetVenues(Part):
     """The venues and the oracle of one asset."""
 
     spot: Venue
-    perpetual: Venue | None = None
+    perpetual: PerpetualVenue | None = None
     oracle: Oracle = Oracle()
