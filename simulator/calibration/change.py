@@ -18,6 +18,13 @@ UNITS = {  # of numbers that are no fractions
     "lower_bound": "usd",
     "minimum_margin": "usd",
     "minimum_collateral": "usd",
+    "middle_1": "tick^2",
+    "middle_2": "tick^2",
+    "width_1": "tick^2",
+    "width_2": "tick^2",
+    "filter_period": "s",
+    "decay_period": "s",
+    "delay": "s",
 }
 
 
