@@ -18,6 +18,7 @@ from simulator.agents.cohort import Cohort, make_cohorts
 from simulator.agents.population import Population, make_population
 from simulator.kernel import stream
 from simulator.market import Grid, MarketPaths
+from simulator.market.surface import make_surfaces
 from simulator.outcomes import Outcomes
 from simulator.parameters import DAY, RiskParameters
 from simulator.protocol import book
@@ -85,7 +86,9 @@ class RiskModel(mesa.Model):
             watches,
         )
         paths = market.price.shape[2]
-        self.state = book.make_state(paths, accounts, self.rules.assets, self.rules.markets, self.rules.currencies)
+        r = self.rules
+        self.state = book.make_state(paths, accounts, r.assets, r.markets, r.currencies, r.options, r.slots, r.underlyings)
+        self.surface = self._surfaces(scenario, purpose) if r.options else None
         self.cohorts: list[Cohort] = make_cohorts(self, scenario, purpose, holders, list(populations))
         self.terms: np.record = self.current
         self.candidate = scenario.parameters
@@ -103,10 +106,12 @@ class RiskModel(mesa.Model):
             list(scenario.parameters.collateral),
             list(scenario.parameters.perpetuals),
         )
+        self._move_surfaces(0)
 
     def step(self) -> None:
         """Market, oracle and accrual; cohorts ask; the protocol grants, liquidates, takes over and records."""
         t = self.clock
+        self._move_surfaces(t + 1)
         start_step(self.state, t, self.market.price, self.market.volatility, self.terms, self.rules)
         self.agents.do("step")
         last = (t + 1) % self.rules.substeps == 0
@@ -117,6 +122,20 @@ class RiskModel(mesa.Model):
                 f"paths {self.first} to {self.first + self.market.price.shape[2] - 1})"
             )
         self.clock = t + 1
+
+    def _surfaces(self, scenario: Scenario, purpose: str) -> np.ndarray:
+        """[market step + 1, underlying, parameter, path] of the underlyings of options, in the order of their parameters."""
+        parts = {name: scenario.surfaces[name] for name in scenario.parameters.options}
+        for u, part in enumerate(parts.values()):
+            self.state.underlying[:, u, book.SURFACE_REVERSION] = part.term_reversion
+        references = [scenario.market.reference_volatility(name) for name in self.market.assets]
+        return make_surfaces(parts, self.market, references, scenario.seed, purpose, self.first)
+
+    def _move_surfaces(self, t: int) -> None:
+        """The surfaces known at substep `t` are those on which options are marked."""
+        if self.surface is not None:
+            now = self.surface[t // self.rules.substeps]  # [underlying, parameter, path]
+            self.state.underlying[:, :, book.SURFACE_SHORT : book.SURFACE_ETA + 1] = now.transpose(2, 0, 1)
 
     def run(self, steps: int) -> None:
         """Move `steps` substeps, parameters in force following the vote's notice and phase-in."""

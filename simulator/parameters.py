@@ -62,10 +62,41 @@ class LiquidationParameters(Part):
     full_below_health: Annotated[float, Field(ge=0, le=1)] = 0.95  # [1] health factor below which all debt may be repaid
 
 
+class OptionParameters(Part):
+    """The standard margin of options on one asset, S its index, V the mark, per option sold; those bought count nothing.
+
+    Call: initial max(`initial_spot` - out-of-the-money share, `least_spot`) S, maintenance `maintenance_call` S. Put: the same
+    initial, at least `put_offset` x maintenance; maintenance max(`maintenance_put` S, `maintenance_put_mark` V). Beside the mark.
+    Defaults: Derive's standard manager (derivexyz/v2-core @7736900, scripts/config-mainnet.sol).
+    """
+
+    initial_spot: Annotated[float, Field(ge=0, le=1)] = 0.15  # [1] of the index
+    least_spot: Annotated[float, Field(ge=0, le=1)] = 0.13  # [1] of the index
+    maintenance_call: Annotated[float, Field(ge=0, le=1)] = 0.09  # [1] of the index
+    maintenance_put: Annotated[float, Field(ge=0, le=1)] = 0.09  # [1] of the index
+    maintenance_put_mark: Annotated[float, Field(ge=0, le=1)] = 0.09  # [1] of the mark
+    put_offset: Annotated[float, Field(ge=1, le=5)] = 1.05  # [1] of maintenance
+    fee: Annotated[float, Field(ge=0, lt=1)] = 0.0003  # [1] of the index, a trade
+    fee_cap: Annotated[float, Field(ge=0, le=1)] = 0.125  # [1] of the premium, above which no fee goes
+    penalty: Annotated[float, Field(ge=0, lt=1)] = 0.0  # [1] of the index, an option closed by a liquidation
+
+    @model_validator(mode="after")
+    def _relations(self) -> OptionParameters:
+        if self.least_spot > self.initial_spot:
+            raise ValueError(f"`least_spot <= initial_spot` must hold, but got {self.least_spot:g} and {self.initial_spot:g}")
+        if self.maintenance_call > self.least_spot:
+            raise ValueError(
+                f"`maintenance_call <= least_spot` must hold, but got {self.maintenance_call:g} and {self.least_spot:g}; "
+                "a call could be liquidatable when sold"
+            )
+        return self
+
+
 class RiskParameters(Part):
     """Every number that a vote may change. Dotted names, as in `perpetuals.ETH.initial_margin_ratio`, address them."""
 
     perpetuals: dict[str, PerpetualParameters] = Field(default_factory=dict)
+    options: dict[str, OptionParameters] = Field(default_factory=dict)
     collateral: dict[str, CollateralParameters] = Field(default_factory=dict)
     borrowing: dict[str, BorrowingParameters] = Field(default_factory=dict)
     fees: FeeParameters = LinearFee()

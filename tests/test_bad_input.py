@@ -36,7 +36,7 @@ def test_every_expectation_has_its_file():
 
 
 def test_the_corpus_is_what_its_maker_writes(tmp_path):
-    for name in ("make.py", "good-perpetual.toml", "good-lending.toml"):
+    for name in ("make.py", "good-perpetual.toml", "good-lending.toml", "good-options.toml"):
         (tmp_path / name).write_bytes((CORPUS / name).read_bytes())
     subprocess.run([sys.executable, str(tmp_path / "make.py")], check=True, timeout=60)
     made = {file.name: file.read_bytes() for file in tmp_path.glob("*.toml")}
@@ -295,7 +295,7 @@ def edited(text: str, rng: random.Random) -> str:
     return "\n".join(lines)
 
 
-@pytest.mark.parametrize("base", ["good-perpetual.toml", "good-lending.toml"])
+@pytest.mark.parametrize("base", ["good-perpetual.toml", "good-lending.toml", "good-options.toml"])
 def test_no_edit_of_a_file_gets_more_or_less_than_lines(base, tmp_path):
     rng, text, refused = random.Random(20261121), (CORPUS / base).read_text(), []
     for _ in range(400):

@@ -43,6 +43,7 @@ def engine_of(world, watches=True) -> RiskModel:
         parameters=world.current,
         protocol=world.protocol,
         elasticity=world.elasticity,
+        surfaces=getattr(world, "surface_parts", {}),
         market=SimpleNamespace(reference_volatility=lambda name: world.reference_volatility[name]),
         grid=SimpleNamespace(
             dt=world.dt,

@@ -6,8 +6,11 @@ from pydantic import Field
 
 from simulator.agents.keepers import Keepers
 from simulator.agents.lending import Borrowers, Suppliers
+from simulator.agents.options import OptionBuyers, OptionHedgers, OptionWriters
 from simulator.agents.perp_traders import PerpTraders
 
-Cohort = Annotated[PerpTraders | Borrowers | Suppliers | Keepers, Field(discriminator="kind")]
+Cohort = Annotated[
+    PerpTraders | Borrowers | Suppliers | OptionBuyers | OptionWriters | OptionHedgers | Keepers, Field(discriminator="kind")
+]
 
-__all__ = ["Borrowers", "Cohort", "Keepers", "PerpTraders", "Suppliers"]
+__all__ = ["Borrowers", "Cohort", "Keepers", "OptionBuyers", "OptionHedgers", "OptionWriters", "PerpTraders", "Suppliers"]

@@ -10,6 +10,9 @@ import numpy as np
 
 from simulator.agents.decide import Holders, borrowers_decide, suppliers_decide, traders_decide
 from simulator.agents.lending import Borrowers, Suppliers
+from simulator.agents.option_dealers import make_dealers
+from simulator.agents.option_decide import option_dealers_decide
+from simulator.agents.options import OPTION_COHORTS, OptionCohort
 from simulator.agents.perp_traders import PerpTraders
 from simulator.agents.population import Population
 from simulator.kernel import stream
@@ -19,13 +22,23 @@ if TYPE_CHECKING:
     from simulator.agents.demand import Level
 
 
+DECIDE = {
+    "perp-traders": traders_decide,
+    "borrowers": borrowers_decide,
+    "suppliers": suppliers_decide,
+    "option-buyers": option_dealers_decide,
+    "option-writers": option_dealers_decide,
+    "option-hedgers": option_dealers_decide,
+}
+
+
 class Cohort(mesa.Agent):
     """Accounts that share one behaviour. `holders` are its numbers, `decide` its kernel."""
 
-    def __init__(self, model, part: PerpTraders | Borrowers | Suppliers, population: Population, holders: Holders):
+    def __init__(self, model, part: PerpTraders | Borrowers | Suppliers | OptionCohort, population: Population, holders):
         super().__init__(model)
         self.part, self.population, self.holders = part, population, holders
-        self._decide = {"perp-traders": traders_decide, "borrowers": borrowers_decide, "suppliers": suppliers_decide}[part.kind]
+        self._decide = DECIDE[part.kind]
 
     def step(self) -> None:
         """Write this step's requests of every path into the book."""
@@ -42,7 +55,8 @@ def make_cohorts(model, scenario, purpose: str, parts: list, populations: list[P
     """One agent for every part, its accounts after those of the parts before it."""
     cohorts, start = [], 0
     for part, population in zip(parts, populations, strict=True):
-        holders = make_holders(part, population, scenario, purpose, start)
+        make = make_dealers if isinstance(part, OPTION_COHORTS) else make_holders
+        holders = make(part, population, scenario, purpose, start)
         cohorts.append(Cohort(model, part, population, holders))
         start += len(population)
     return cohorts

@@ -13,6 +13,7 @@ from simulator.protocol.book import (
     BORROW,
     BORROW_INDEX,
     CASH,
+    COUNT,
     DEBT_VALUE,
     DEPOSIT_INDEX,
     DEPOSIT_VALUE,
@@ -26,6 +27,7 @@ from simulator.protocol.book import (
     R_CURRENCY,
     R_DEBT,
     R_MARKET,
+    R_OPTION,
     REDUCE,
     TOKENS,
     path_of,
@@ -86,6 +88,8 @@ def ask(state, p, account, arrival):
     request[BORROW] = 0.0
     request[EXIT] = 0.0
     request[REDUCE] = 0.0
+    request[R_OPTION] = -1.0
+    request[COUNT] = 0.0
     return s
 
 

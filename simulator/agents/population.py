@@ -10,6 +10,7 @@ import numpy as np
 
 from simulator.agents.accounts_file import read_accounts
 from simulator.agents.lending import Borrowers, Suppliers
+from simulator.agents.options import OPTION_COHORTS, OptionCohort
 from simulator.agents.perp_traders import PerpTraders
 from simulator.kernel import kernel, normal, stream, uniform_pair
 
@@ -26,11 +27,15 @@ class Population:
         return len(self.wealth)
 
 
-def make_population(cohort: PerpTraders | Borrowers | Suppliers, seed: int, folder: Path | None = None) -> Population:
+def make_population(
+    cohort: PerpTraders | Borrowers | Suppliers | OptionCohort, seed: int, folder: Path | None = None
+) -> Population:
     """The accounts of `cohort`: drawn under `seed` (account j's draws depend on j alone), or read from its file in `folder`.
 
     Raises AccountsFileError with one line per problem of the file.
     """
+    if isinstance(cohort, OPTION_COHORTS):
+        return _drawn(cohort, seed, cohort.wealth, cohort.span, 0.0, 1.0)
     if isinstance(cohort, Suppliers):
         return _drawn(cohort, seed, cohort.wealth, None, 1.0, 1.0)
     if cohort.file is not None:

@@ -10,6 +10,7 @@ from simulator.parameters import Fraction, Part
 from simulator.protocol.backstop import Backstop, Counterparty, InsuranceFund, Maker, NoBackstop
 from simulator.protocol.funding_rate import Funding, IntervalFunding
 from simulator.protocol.liquidation import Liquidation, WholeLiquidation
+from simulator.protocol.options import OptionRules
 from simulator.protocol.venue import AssetVenues
 
 
@@ -38,6 +39,7 @@ class Protocol(Part):
     counterparty: Counterparty = Maker(capital=0.0)
     fund: InsuranceFund = InsuranceFund()
     backstop: Backstop = NoBackstop(kind="none")
+    options: OptionRules | None = None
     residual: Literal["socialised", "uncovered"] = "socialised"
     volatility_half_life: Annotated[float, Field(gt=0)] = 86_400.0  # [s] of the EWMA that the fee reads
     max_rounds: Annotated[int, Field(ge=1, le=100)] = 16  # of liquidation and impact within a substep

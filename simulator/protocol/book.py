@@ -2,7 +2,8 @@
 
 Account state is `[path, account, field]`: a liquidation touches one record at random, so a record is contiguous. Field
 numbers never stand bare in a rule: fixed ones are the constants below, those of currency k and market m are
-`HEAD + k` (deposit), `HEAD + K + k` (debt), `HEAD + 2K + m` (position), `HEAD + 2K + M + m` (cost), see `offsets`.
+`HEAD + k` (deposit), `HEAD + K + k` (debt), `HEAD + 2K + m` (position), `HEAD + 2K + M + m` (cost); options j follow,
+`HEAD + 2K + 2M + j` (signed number held).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from simulator.kernel import small_rule
 
 CASH, BASIS, HEAD = 0, 1, 2  # account fields [usd], [usd]
-MAKER, VAULT, FUND, KEEPER, TREASURY, SPECIAL = 0, 1, 2, 3, 4, 5  # records after the cohorts' accounts
+MAKER, VAULT, FUND, KEEPER, TREASURY, WRITER, SPECIAL = 0, 1, 2, 3, 4, 5, 6  # records after the cohorts' accounts
 
 # asset fields, of the path record `asset[path, asset, field]`
 EXTERNAL, SPOT_PERMANENT, SPOT_TRANSIENT, SPOT_FLOW, SPOT, SPOT_DEPTH, INDEX, ORACLE_AGE, VARIANCE, LAST_INDEX = range(10)
@@ -32,6 +33,17 @@ DEPOSIT_INDEX, BORROW_INDEX, LIQUIDITY, RESERVE, DEPOSIT_TOTAL, DEBT_TOTAL, DEPO
 BORROW_RATE, UTILISATION, REFERENCE_DEPOSIT, REFERENCE_DEBT, UNBACKED, STOCK = 9, 10, 11, 12, 13, 14
 CURRENCY_FIELDS = 15
 
+# option fields: what an option is, and what one path makes of it now
+STRIKE, SURFACE_VOLATILITY, OPTION_VALUE, DELTA, VEGA, HALF_SPREAD, VEGA_DEPTH, OPTION_OPEN, OPTION_TRADED = range(9)
+OPTION_FIELDS = 9
+# fields of an expiry slot: the substep at which it expires, years from now, what trades moved its volatility by, the sum and
+# number of indices that settle it
+EXPIRES, YEARS, IMPACT, INDEX_SUM, INDEX_COUNT = range(5)
+SLOT_FIELDS = 5
+# fields of an underlying of options: its surface now, and the writer's hedge
+SURFACE_SHORT, SURFACE_LONG, SURFACE_RHO, SURFACE_ETA, SURFACE_REVERSION, OPTION_HEDGE = range(6)
+UNDERLYING_FIELDS = 6
+
 # pots, running totals and counters of a path: COUNTERS are what section 7 of docs/model.md records
 OUTSIDE_CASH, DEFICIT_CASH, DEFICIT_OUTSIDE, UNCOVERED_CASH, CAPACITY, BASIS_TOTAL, GROSS_FLOW, CUT, LIST_LENGTH = range(9)
 REALISED, FUND_DRAW, ADL_HAIRCUT, ADL_VOLUME, SOCIALISED, UNCOVERED, LIQUIDATIONS, LIQUIDATED, TAKEOVERS = range(9, 18)
@@ -43,10 +55,11 @@ SCALARS = 37
 
 # request fields (docs/model.md 5.1)
 ACCOUNT, ARRIVAL, R_MARKET, QUANTITY, R_CASH, R_CURRENCY, TOKENS, R_DEBT, BORROW, EXIT, REDUCE = range(11)
-REQUEST_FIELDS = 11
+R_OPTION, COUNT = 11, 12  # the option asked for, and how many (< 0: sold)
+REQUEST_FIELDS = 13
 
 
-MOVING = 8  # arrays of a State that carry over from step to step; the rest is scratch
+MOVING = 11  # arrays of a State that carry over from step to step; the rest is scratch
 
 
 class State(NamedTuple):
@@ -60,6 +73,9 @@ class State(NamedTuple):
     watch: np.ndarray  # float64 [path, account, 3]: slack at the reference, sensitivity to falls, to rises
     listed: np.ndarray  # int32 [path, account]: the accounts that may be reached before the cut
     is_listed: np.ndarray  # uint8 [path, account]
+    option: np.ndarray  # float64 [path, option, field]
+    slot: np.ndarray  # float64 [path, expiry slot, field]
+    underlying: np.ndarray  # float64 [path, underlying of options, field]
     requests: np.ndarray  # float64 [path, slot, field]
     waiting: np.ndarray  # int64 [path]: requests made in this step
     row: np.ndarray  # float64 [field]: the copy on which a change is worked out
@@ -80,6 +96,9 @@ class Path(NamedTuple):
     watch: np.ndarray
     listed: np.ndarray
     is_listed: np.ndarray
+    option: np.ndarray
+    slot: np.ndarray
+    underlying: np.ndarray
     requests: np.ndarray
     row: np.ndarray
     other: np.ndarray
@@ -100,6 +119,9 @@ def path_of(state, p):
         state.watch[p],
         state.listed[p],
         state.is_listed[p],
+        state.option[p],
+        state.slot[p],
+        state.underlying[p],
         state.requests[p],
         state.row,
         state.other,
@@ -109,9 +131,11 @@ def path_of(state, p):
     )
 
 
-def make_state(paths: int, accounts: int, assets: int, markets: int, currencies: int) -> State:
+def make_state(
+    paths: int, accounts: int, assets: int, markets: int, currencies: int, options: int = 0, slots: int = 0, underlyings: int = 0
+) -> State:
     """A zeroed block for `accounts` cohort accounts (special records are added)."""
-    fields = HEAD + 2 * currencies + 2 * markets
+    fields = HEAD + 2 * currencies + 2 * markets + options
     return State(
         accounts=np.zeros((paths, accounts + SPECIAL, fields)),
         asset=np.zeros((paths, assets, ASSET_FIELDS)),
@@ -121,12 +145,15 @@ def make_state(paths: int, accounts: int, assets: int, markets: int, currencies:
         watch=np.zeros((paths, accounts, 3)),
         listed=np.zeros((paths, accounts), np.int32),
         is_listed=np.zeros((paths, accounts), np.uint8),
+        option=np.zeros((paths, options, OPTION_FIELDS)),
+        slot=np.zeros((paths, slots, SLOT_FIELDS)),
+        underlying=np.zeros((paths, underlyings, UNDERLYING_FIELDS)),
         requests=np.empty((paths, accounts, REQUEST_FIELDS)),
         waiting=np.zeros(paths, np.int64),
         row=np.zeros(fields),
         other=np.zeros(fields),
         order=np.zeros(2 * accounts + 1, np.int64),
-        due=np.zeros(2 * accounts + 1),
+        due=np.zeros(max(2 * accounts + 1, options)),
         found=np.zeros(accounts + 1, np.int64),
     )
 
@@ -142,6 +169,9 @@ def commit(b, i, row, rules):
         b.currency[k, DEBT_TOTAL] += row[HEAD + K + k] - old[HEAD + K + k]
     for m in range(M):
         b.market[m, OPEN_LONG] += max(row[HEAD + 2 * K + m], 0.0) - max(old[HEAD + 2 * K + m], 0.0)
+    for j in range(rules.options):
+        o = HEAD + 2 * K + 2 * M + j
+        b.option[j, OPTION_OPEN] += max(row[o], 0.0) - max(old[o], 0.0)
     for f in range(row.size):
         old[f] = row[f]
 

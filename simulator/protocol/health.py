@@ -22,8 +22,11 @@ from simulator.protocol.book import (
     commit,
 )
 from simulator.protocol.margin import scaled_requirement, watched_requirement
+from simulator.protocol.option_margin import option_margin
+from simulator.protocol.option_values import holds_options
 
 ROUNDING = 1e-10  # of gross value: what the slack at the reference may be wrong by
+ALWAYS = -1e300  # the slack of an account that is always looked at: it holds options
 REACH = 6.0  # the cut in standard deviations of a substep: beyond it the list is made anew
 
 
@@ -55,6 +58,12 @@ def health(b, row, weight, ratio, is_initial, terms, rules):
     equity += gain
     if gain > 0.0:
         gain = min(rules.gain_weight * gain, rules.gain_cap)
+    if rules.options > 0:
+        value, needed, written = option_margin(b, row, is_initial, terms, rules)
+        equity += value
+        slack += value
+        requirement += needed
+        notional += written
     return slack + gain - requirement, equity, requirement, notional
 
 
@@ -109,6 +118,8 @@ def note(b, i, terms, rules):
     if gain > 0.0:
         gain = min(rules.gain_weight * gain, rules.gain_cap)
     slack += gain - ROUNDING * gross
+    if rules.options > 0 and holds_options(row, rules):
+        slack = ALWAYS
     b.watch[i, 0] = slack
     b.watch[i, 1] = falls
     b.watch[i, 2] = rises
@@ -187,8 +198,8 @@ def find_liquidatable(b, terms, rules):
 
 @rule
 def is_empty(row, rules):
-    """Whether a record holds no position, no deposit and no debt."""
+    """Whether a record holds no position, no option, no deposit and no debt."""
     for f in range(HEAD, HEAD + 2 * rules.currencies + rules.markets):
         if row[f] != 0.0:
             return False
-    return True
+    return rules.options == 0 or not holds_options(row, rules)

@@ -37,6 +37,8 @@ from simulator.protocol.book import (
     less,
 )
 from simulator.protocol.health import change, maintenance
+from simulator.protocol.option_liquidation import close_portfolio
+from simulator.protocol.option_values import holds_options
 from simulator.protocol.rules import LINEAR
 from simulator.protocol.trading import quote_spot, trade, trade_spot
 from simulator.protocol.waterfall import fund_pays
@@ -65,7 +67,9 @@ def serve(b, i, terms, rules):
     slack, equity, requirement, notional = maintenance(b, row, terms, rules)
     if slack >= 0.0:
         return False
-    if notional > 0.0:
+    if rules.options > 0 and holds_options(row, rules):
+        done = close_portfolio(b, row, slack, equity, requirement, notional, terms, rules)
+    elif notional > 0.0:
         done = _close_positions(b, i, row, slack, equity, requirement, notional, terms, rules)
     else:
         done = _repay_and_seize(b, i, row, terms, rules)
@@ -194,6 +198,8 @@ def write_off(b, row, rules):
     for m in range(rules.markets):
         if row[HEAD + 2 * K + m] != 0.0:
             return
+    if rules.options > 0 and holds_options(row, rules):
+        return
     worth = 0.0
     for k in range(K):
         worth += row[HEAD + k] * b.currency[k, DEPOSIT_INDEX] * b.asset[rules.currency_asset[k], INDEX]

@@ -10,6 +10,7 @@ from simulator.protocol.backstop import Maker, VaultBackstop
 from simulator.protocol.book import HEAD, State
 from simulator.protocol.fee_numbers import ONE_SIDED
 from simulator.protocol.margin import load_ratios
+from simulator.protocol.option_rules import FIRST_EXPIRY, SLOT_UNDERLYING, U_ASSET
 
 
 class LoadError(ValueError):
@@ -104,7 +105,18 @@ def _rows(holders):
     return slice(holders.start, holders.start + holders.accounts)
 
 
-_FILL = {"perp-traders": _traders, "borrowers": _borrowers, "suppliers": _suppliers}
+def _nobody(state, rules, terms, holders, side, price):
+    """Who deals in options is flat at load."""
+
+
+_FILL = {
+    "perp-traders": _traders,
+    "borrowers": _borrowers,
+    "suppliers": _suppliers,
+    "option-buyers": _nobody,
+    "option-writers": _nobody,
+    "option-hedgers": _nobody,
+}
 
 
 def _special(state, rules, protocol: Protocol, keepers) -> None:
@@ -114,8 +126,21 @@ def _special(state, rules, protocol: Protocol, keepers) -> None:
     if isinstance(protocol.backstop, VaultBackstop):
         special[:, book.VAULT, book.CASH] = protocol.backstop.capital
     special[:, book.FUND, book.CASH] = protocol.fund.cash
+    if protocol.options is not None:
+        special[:, book.WRITER, book.CASH] = protocol.options.writer.capital
+        list_options(state, rules)
     if keepers is not None:
         special[:, book.KEEPER, book.CASH] = keepers.capital
+
+
+def list_options(state, rules) -> None:
+    """Every option at its first listing, around the first index."""
+    option, slot = rules.option[: rules.options], rules.slot[: rules.slots]
+    state.slot[:, :, book.EXPIRES] = slot[:, FIRST_EXPIRY]
+    state.slot[:, :, book.YEARS] = slot[:, FIRST_EXPIRY] * rules.year
+    for j, (e, moneyness, _) in enumerate(option):
+        a = int(rules.underlying[int(slot[int(e), SLOT_UNDERLYING]), U_ASSET])
+        state.option[:, j, book.STRIKE] = moneyness * state.asset[:, a, book.INDEX]
 
 
 @rule

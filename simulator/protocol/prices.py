@@ -54,6 +54,7 @@ from simulator.protocol.fees import learn
 from simulator.protocol.funding import accrue_by_rule
 from simulator.protocol.impact import skew_mark
 from simulator.protocol.market_numbers import BY_INTERVAL
+from simulator.protocol.option_values import value_options
 from simulator.protocol.rules import (
     LINEAR,
     O_DEVIATION,
@@ -135,6 +136,8 @@ def value(b, rules):
         price = market[MARK] if rules.values_at_mark else b.asset[rules.market_asset[m], INDEX]
         market[MARGIN_PRICE] = price
         market[VALUE] = price - market[FUNDING]
+    if rules.options > 0:
+        value_options(b, rules)
 
 
 @rule

@@ -23,6 +23,7 @@ from simulator.protocol.market_numbers import (
     funding_scale,
     impact_numbers,
 )
+from simulator.protocol.option_rules import OPTION_COLUMNS, option_rules
 from simulator.protocol.price_impact import PowerImpact, SkewFill
 from simulator.protocol.trading_fees import LinearFee
 from simulator.protocol.venue import LinearPermanentVenue, LinearVenue
@@ -33,6 +34,9 @@ LINEAR, V_DEPTH, V_PERMANENT, V_KEEP, V_ELASTICITY, V_FLOOR, V_COEFFICIENT = ran
 # columns of the oracle table
 O_WEIGHT, O_DEVIATION, O_HEARTBEAT = range(3)
 
+
+# columns of the table of option terms
+INITIAL_SPOT, LEAST_SPOT, CALL_SPOT, PUT_SPOT, PUT_MARK, PUT_OFFSET, OPTION_FEE, OPTION_FEE_CAP, OPTION_PENALTY = range(9)
 
 MOST = 32  # assets, markets and currencies of one scenario: the length of every column below, padded with zeros
 
@@ -65,6 +69,7 @@ TERMS = np.dtype(
         ("penalty", "f8"),
         ("close_factor", "f8"),
         ("full_below", "f8"),
+        ("option", "f8", (MOST, 9)),  # [underlying of options, column]
     ]
 )
 
@@ -119,6 +124,7 @@ RULES = np.dtype(
         ("funding_scale", *COLUMN),  # [asset] by market
         ("impact", "f8", (MOST, IMPACT_NUMBERS)),  # [market, number of an impact by skew]
         ("scales_margin", "?"),  # any market has a margin rule that is not flat
+        *OPTION_COLUMNS,
     ]
 )
 
@@ -180,6 +186,7 @@ def make_terms(parameters: RiskParameters) -> np.record:
         penalty=liquidation.penalty,
         close_factor=liquidation.close_factor,
         full_below=liquidation.full_below_health,
+        option=np.array([list(part.model_dump().values()) for part in parameters.options.values()], float).reshape(-1, 9),
     )
 
 
@@ -283,4 +290,5 @@ def make_rules(
         funding_scale=np.array([funding_scale(protocol.funding, protocol.venues[name].perpetual) for name in markets], float),
         impact=np.array([impact_numbers(protocol.venues[name].perpetual) for name in markets]).reshape(-1, IMPACT_NUMBERS),
         scales_margin=any(part.kind != "flat" for part in parameters.perpetuals.values()),
+        **option_rules(protocol.options, parameters, where, markets, dt),
     )

@@ -37,6 +37,7 @@ from simulator.protocol.book import (
     OPEN_INTEREST,
     OPEN_LONG,
     OUTSIDE_CASH,
+    R_OPTION,
     REALISED,
     RESERVE,
     SOCIALISED,
@@ -52,10 +53,20 @@ from simulator.protocol.book import (
     UTILISATION_SUM,
     VAULT,
     WORST_IMBALANCE,
+    WRITER,
     path_of,
 )
 from simulator.protocol.health import REACH, find_liquidatable, maintenance, rebuild
 from simulator.protocol.liquidate import serve
+from simulator.protocol.option_expiry import start_options
+from simulator.protocol.option_liquidation import (
+    bought_notional,
+    open_options,
+    options_imbalance,
+    worth_wound_down,
+    wound_down,
+)
+from simulator.protocol.option_requests import grant_option
 from simulator.protocol.prices import begin, mark, move_permanently, observe, utilisation, value, watch_variance
 from simulator.protocol.rules import LINEAR
 from simulator.protocol.trading import average, grant, quote
@@ -71,6 +82,8 @@ def start_step(state, t, price, volatility, terms, rules):
     for p in range(state.accounts.shape[0]):
         b = path_of(state, p)
         begin(b, price[t + 1, :, p], price[t, :, p], volatility[t // rules.substeps, :, p], terms, rules)
+        if rules.options > 0:
+            start_options(b, t, price[t + 1, :, p], price[t, :, p], rules)
         b.scalar[MOVED] = 1.0 if rules.has_vault and unwind_vault(b, rules) else 0.0
         if t % rules.substeps == 0:
             _set_cut(b, volatility[t // rules.substeps, :, p], rules)
@@ -164,6 +177,8 @@ def play_round(b, t, path, waiting, terms, rules):
         if code & 1 == 0:
             if serve(b, code >> 1, terms, rules):
                 served += 1
+        elif b.requests[code >> 32, R_OPTION] >= 0.0:
+            grant_option(b, b.requests[code >> 32], terms, rules)
         else:
             grant(b, b.requests[code >> 32], terms, rules)
     return served
@@ -236,10 +251,14 @@ def record(b, volatility, t, p, moved, terms, rules):
         for m in range(rules.markets):
             q = b.accounts[b.found[s], HEAD + 2 * rules.currencies + m]
             held += max(q, 0.0) * b.asset[rules.market_asset[m], INDEX]
+        if rules.options > 0:
+            held += bought_notional(b, b.accounts[b.found[s]], rules)
     if rules.has_vault:
         latent += max(0.0, -equity_of(b, rules.accounts + VAULT, terms, rules))
     if rules.is_maker:
         latent += max(0.0, -equity_of(b, rules.accounts + MAKER, terms, rules))
+    if rules.options > 0:
+        latent += max(0.0, -equity_of(b, rules.accounts + WRITER, terms, rules))
     fund = equity_of(b, rules.accounts + FUND, terms, rules)
     b.scalar[LATENT] = latent
     if latent > fund + CENT:
@@ -248,6 +267,8 @@ def record(b, volatility, t, p, moved, terms, rules):
     interest = -held
     for m in range(rules.markets):
         interest += b.market[m, OPEN_LONG] * b.asset[rules.market_asset[m], INDEX]
+    if rules.options > 0:
+        interest += open_options(b, rules)
     borrowed = 0.0
     used = 0.0
     for k in range(rules.currencies):
@@ -290,6 +311,8 @@ def audit(b, rules):
             long += max(q, 0.0)
         b.market[m, MOST_OPEN] = max(b.market[m, MOST_OPEN], long)
         worst = max(worst, abs(net) / size, abs(long - b.market[m, OPEN_LONG]) / size)
+    for j in range(rules.options):
+        worst = max(worst, options_imbalance(b, j, n, rules))
     classified = b.scalar[FUND_DRAW] + b.scalar[ADL_HAIRCUT] + b.scalar[SOCIALISED] + b.scalar[UNCOVERED]
     worst = max(worst, abs(classified - b.scalar[REALISED]) / (gross + b.scalar[REALISED]))
     if not (worst < 1e300) or b.accounts[rules.accounts + FUND, CASH] < 0.0:
@@ -334,6 +357,8 @@ def latent_loss(b, terms, rules):
             if _owes(row, K):
                 for k in range(K):
                     tokens[k] -= row[HEAD + k] * b.currency[k, DEPOSIT_INDEX]
+    if rules.options > 0:
+        wound_down(b, n, rules)
     total = 0.0
     for s in range(n):
         row = b.accounts[b.found[s]]
@@ -350,11 +375,15 @@ def latent_loss(b, terms, rules):
         for m in range(M):
             price = quote(b, m, net[m], rules)[1]
             equity += row[HEAD + 2 * K + m] * (price - b.market[m, FUNDING]) - row[HEAD + 2 * K + M + m]
+        if rules.options > 0:
+            equity += worth_wound_down(b, row, rules)
         total += max(0.0, -equity)
     if rules.has_vault:
         total += max(0.0, -equity_of(b, rules.accounts + VAULT, terms, rules))
     if rules.is_maker:
         total += max(0.0, -equity_of(b, rules.accounts + MAKER, terms, rules))
+    if rules.options > 0:
+        total += max(0.0, -equity_of(b, rules.accounts + WRITER, terms, rules))
     return total
 
 

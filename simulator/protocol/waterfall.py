@@ -39,6 +39,7 @@ from simulator.protocol.book import (
     less,
 )
 from simulator.protocol.health import change, find_liquidatable, is_empty, maintenance
+from simulator.protocol.option_liquidation import give_options, options_notional, unwind_options
 from simulator.protocol.rules import LINEAR
 from simulator.protocol.trading import exchange, trade, trade_spot
 
@@ -172,6 +173,8 @@ def _take_over_one(b, i, equity, notional, terms, rules):
         matched, unmatched = 0.0, 0.0
         if share > 0.0:
             matched, unmatched = deleverage(b, i, row, share, loss, notional, terms, rules)
+            if rules.options > 0:  # options find no counterparty: their part of the loss is a deficit
+                unmatched += share * loss * options_notional(b, row, rules) / notional
             row[CASH] += unmatched
             b.scalar[DEFICIT_CASH] += unmatched
         b.scalar[REALISED] += paid + matched + unmatched
@@ -212,6 +215,8 @@ def _give_to_vault(b, row, rules):
         b.market[m, OPEN_LONG] += max(vault[q], 0.0) - before
         row[q] = 0.0
         row[c] = 0.0
+    if rules.options > 0:
+        give_options(b, row, rules)
 
 
 @rule
@@ -305,6 +310,8 @@ def unwind_vault(b, rules):
             before = max(q, 0.0)
             trade(b, vault, m, -share * q, rules)
             b.market[m, OPEN_LONG] += max(vault[HEAD + 2 * K + m], 0.0) - before
+    if rules.options > 0:
+        unwind_options(b, rules.unwind, rules)
     for k in range(K):
         index = b.asset[rules.currency_asset[k], INDEX]
         held = min(vault[HEAD + k] * b.currency[k, DEPOSIT_INDEX], b.currency[k, LIQUIDITY])

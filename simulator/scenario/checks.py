@@ -9,6 +9,7 @@ from simulator.agents import Keepers
 from simulator.protocol.backstop import Maker
 from simulator.scenario.draft import Draft
 from simulator.scenario.goals import unanswerable
+from simulator.scenario.option_problems import wrong_options
 from simulator.scenario.problems import Problem
 from simulator.scenario.references import unknown_names
 from simulator.scenario.relations import broken_relations
@@ -18,7 +19,14 @@ from simulator.scenario.size import too_large
 
 def problems_between(draft: Draft, accounts: int) -> Iterator[Problem]:
     """Every problem that no section has by itself."""
-    for check in (unknown_names, broken_relations, unanswerable, seen_windows, partial(too_large, accounts=accounts)):
+    for check in (
+        unknown_names,
+        wrong_options,
+        broken_relations,
+        unanswerable,
+        seen_windows,
+        partial(too_large, accounts=accounts),
+    ):
         try:
             yield from check(draft)
         except ArithmeticError:
@@ -43,7 +51,7 @@ def notices(draft: Draft) -> Iterator[str]:
 def _unused(draft: Draft) -> Iterator[str]:
     if draft.parameters is None or draft.protocol is None:
         return
-    used = {*draft.parameters.perpetuals, *draft.parameters.collateral}
+    used = {*draft.parameters.perpetuals, *draft.parameters.collateral, *draft.parameters.options}
     for name in draft.assets or ():
         if name not in used:
             yield f"market: W04 {name} is neither a market nor a currency; it only costs time"

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from simulator.agents import Cohort
 from simulator.calibration_settings import CalibrationSettings
 from simulator.market import Bootstrap, Grid, Market, Replay
+from simulator.market.surface import ImpliedSurface
 from simulator.parameters import RiskParameters
 from simulator.protocol import Protocol
 from simulator.risk.appetite import RiskAppetite
@@ -33,6 +34,7 @@ class Draft:
     appetite: RiskAppetite | None
     calibration: CalibrationSettings | None
     regimes: dict[int, Regime]
+    surfaces: dict[str, ImpliedSurface] | None
 
     @property
     def assets(self) -> tuple[str, ...] | None:
@@ -59,6 +61,7 @@ def draft_of_parts(scenario: Any) -> Draft:
         appetite=scenario.appetite,
         calibration=scenario.calibration,
         regimes=dict(enumerate(scenario.regime)),
+        surfaces=scenario.surfaces,
     )
 
 
@@ -77,6 +80,7 @@ def draft_of(tree: dict[str, Any], folder: Path) -> Draft:
         appetite=_read(RiskAppetite, tree.get("appetite")),
         calibration=_read(CalibrationSettings, tree.get("calibration")),
         regimes={i: regime_in_folder(regime, folder) for i, regime in _members(Regime, tree.get("regime"))},
+        surfaces=_read(dict[str, ImpliedSurface], tree.get("surfaces", {})),
     )
 
 

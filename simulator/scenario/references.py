@@ -28,7 +28,7 @@ def unknown_names(draft: Draft) -> Iterator[Problem]:
 
 
 def _parameters(parameters: RiskParameters, assets: tuple[str, ...] | None, protocol: Protocol | None) -> Iterator[Problem]:
-    if not parameters.perpetuals and not parameters.collateral:
+    if not parameters.perpetuals and not parameters.collateral and not parameters.options:
         yield Problem(("parameters",), "has neither [parameters.perpetuals] nor [parameters.collateral]; at least one is needed")
     for section in ("perpetuals", "collateral"):
         for name in getattr(parameters, section):

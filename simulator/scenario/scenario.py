@@ -15,6 +15,7 @@ from simulator.agents import Cohort
 from simulator.agents.demand import Elasticity, Level
 from simulator.calibration_settings import CalibrationSettings
 from simulator.market import Grid, Market, ModelMarket
+from simulator.market.surface import ImpliedSurface
 from simulator.parameters import Part, RiskParameters
 from simulator.protocol import Protocol
 from simulator.risk.appetite import RiskAppetite
@@ -51,6 +52,7 @@ class Scenario(Part):
     data_until: Day | None = None  # the last day of data behind the market; absent: what the market says
     grid: Grid
     market: Market
+    surfaces: dict[str, ImpliedSurface] = Field(default_factory=dict)  # by underlying of options
     protocol: Protocol
     parameters: RiskParameters
     cohorts: Annotated[tuple[Cohort, ...], BeforeValidator(tupled), Field(min_length=1, max_length=100)]
@@ -135,7 +137,7 @@ class Scenario(Part):
     @property
     def lineage(self) -> str:
         """A hash of protocol, cohorts, market and appetite: what makes two confirmations looks at the same question."""
-        parts = {"market", "protocol", "parameters", "cohorts", "appetite", "regime"}
+        parts = {"market", "surfaces", "protocol", "parameters", "cohorts", "appetite", "regime"}
         return _hash([self.model_dump(mode="json", include=parts), self._files])
 
     @property
@@ -227,8 +229,9 @@ def _in_order_of_assets(tree: dict[str, Any]) -> dict[str, Any]:
     """Tables by asset in the order of the market's assets, so that the order of keys in a file moves no digit of a result."""
     order = {name: i for i, name in enumerate(_asset_names(tree.get("market")))}
     protocol = tree.get("protocol")
-    for place in (tree.get("parameters"), protocol, protocol.get("fund") if isinstance(protocol, dict) else None):
-        for key in ("perpetuals", "collateral", "borrowing", "venues", "tokens"):
+    options = protocol.get("options") if isinstance(protocol, dict) else None
+    for place in (tree, tree.get("parameters"), protocol, options, protocol.get("fund") if isinstance(protocol, dict) else None):
+        for key in ("perpetuals", "options", "collateral", "borrowing", "venues", "tokens", "surfaces", "markets"):
             if isinstance(place, dict) and isinstance(place.get(key), dict):
                 place[key] = dict(sorted(place[key].items(), key=lambda entry: order.get(entry[0], len(order))))
     return tree

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PERPETUAL, LENDING = "good-perpetual.toml", "good-lending.toml"
+PERPETUAL, LENDING, OPTIONS = "good-perpetual.toml", "good-lending.toml", "good-options.toml"
 
 ETH_PROCESS = (
     'process = { kind = "garch", volatility = 0.8, alpha = 0.05, beta = 0.9, volatility_today = 0.7, '
@@ -47,6 +47,7 @@ OTHER_MARKET = (
 )
 P = PERPETUAL
 L = LENDING
+O = OPTIONS  # noqa: E741
 MARKET_OF_P = (
     """kind = "model"
 start = "today"
@@ -330,6 +331,44 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
         'initial_margin_ratio = "5%"\nmaintenence_margin_ratio = 0.03',
     ),
     "several-more-than-twenty": (P, "", "".join(f'[[cohorts]]\nkind = "keepers"\nname = "k{i}"\nspeed = 1\n' for i in range(25))),
+    # options
+    "options-premium": (O, "premium = 1.05", "premium = 0"),
+    "options-skew": (O, "premium = 1.05", "skew = -1.0"),
+    "options-curvature": (O, "premium = 1.05", "curvature = 1.5"),
+    "options-unknown-surface": (O, "[surfaces.ETH]", "[surfaces.ETC]"),
+    "options-falling-strikes": (O, "strikes = [0.9, 1.0, 1.1]", "strikes = [1.1, 1.0, 0.9]"),
+    "options-no-strikes": (O, "strikes = [0.9, 1.0, 1.1]", "strikes = []"),
+    "options-too-many": (
+        O,
+        "strikes = [0.9, 1.0, 1.1]",
+        f"strikes = {[round(0.5 + 0.05 * i, 2) for i in range(24)]}",
+        "listed = 2",
+        "listed = 12",
+    ),
+    "options-broken-substeps": (O, "interval = 1,", "interval = 0.99,"),
+    "options-none-listed": (O, "listed = 2", "listed = 0"),
+    "options-parameters-missing": (O, "[parameters.options.ETH]", "[parameters.options.USDC]"),
+    "options-margin-order": (O, "initial_spot = 0.15", "initial_spot = 0.1"),
+    "options-call-order": (O, "maintenance_call = 0.09", "maintenance_call = 0.14"),
+    "options-slow-substep": (O, "depth = 1e6", "depth = 1e6\nhalf_life = 1800"),
+    "options-no-depth": (O, "depth = 1e6", "depth = 0"),
+    "options-unknown-underlying": (O, 'name = "buyers"\nunderlying = "ETH"', 'name = "buyers"\nunderlying = "ETHER"'),
+    "options-no-strike-chosen": (O, "lowest = 1.0", "lowest = 1.5"),
+    "options-choice-order": (O, "lowest = 1.0", "lowest = 1.5, highest = 1.2"),
+    "options-unknown-collateral": (O, 'collateral = "ETH"', 'collateral = "DAI"'),
+    "options-hedgers-without-perpetual": (
+        O,
+        "[parameters.perpetuals.ETH]\ninitial_margin_ratio = 0.1\nmaintenance_margin_ratio = 0.065\n",
+        "",
+        'perpetual = { kind = "linear", depth = 1e8 }\n',
+        "",
+    ),
+    "options-spending-order": (O, "spending = { low = 0.02, high = 0.2 }", "spending = { low = 0.2, high = 0.02 }"),
+    "options-too-frequent": (
+        O,
+        "spending = { low = 0.02, high = 0.2 }",
+        "spending = { low = 0.02, high = 0.2 }\nholding_days = 0.1",
+    ),
     # accepted, but suspicious
     "warning-percent-volatility": (P, "volatility = 0.6 }", "volatility = 60 }"),
     "warning-no-keepers": (P, KEEPERS, ""),
@@ -391,7 +430,7 @@ RAW: dict[str, bytes] = {
 
 def main() -> None:
     """Write every case, and an expectation to fill in where there is none."""
-    good = {name: (HERE / name).read_text() for name in (P, L)}
+    good = {name: (HERE / name).read_text() for name in (P, L, O)}
     for case, (base, *changes) in CASES.items():
         text = good[base]
         for old, new in zip(changes[::2], changes[1::2], strict=True):

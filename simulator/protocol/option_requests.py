@@ -1,0 +1,32 @@
+"""A request for options: worked out on a copy, granted whole or refused whole. docs/model.md section 8.4."""
+
+from __future__ import annotations
+
+from simulator.kernel import rule
+from simulator.protocol.book import ACCOUNT, COUNT, R_CASH, R_CURRENCY, R_OPTION, REDUCE
+from simulator.protocol.health import change, initial
+from simulator.protocol.option_trading import is_leaving, move_option_venue, work_out
+from simulator.protocol.trading import _leave, _move_pools, pay_fee
+
+
+@rule
+def grant_option(b, request, terms, rules):
+    """Cash and tokens in, a trade of one option, or leaving with all that is left. Returns whether it was granted."""
+    i = int(request[ACCOUNT])
+    row = b.row
+    old = b.accounts[i]
+    for f in range(row.size):
+        row[f] = old[f]
+    n, x, fill, fee, tokens = work_out(b, row, request, terms, rules)
+    if is_leaving(row, request, rules):
+        if not _leave(b, i, row, -1, 0.0, request[R_CASH], -1, 0.0, 0.0, 0.0, 0.0, terms, rules):
+            return False
+    else:
+        if request[REDUCE] == 0.0 and request[COUNT] != 0.0 and initial(b, row, terms, rules) < 0.0:
+            return False
+        _move_pools(b, int(request[R_CURRENCY]), tokens, -1, 0.0, request[R_CASH], rules)
+        change(b, i, row, terms, rules)
+    if n != 0.0:
+        move_option_venue(b, int(request[R_OPTION]), n, x, fill, rules)
+        pay_fee(b, fee, rules)
+    return True
