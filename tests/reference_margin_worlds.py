@@ -102,4 +102,34 @@ def market_world(seed):
     return replace(world, protocol=Protocol.model_validate(tree), current=current, candidate=current.replace(changes))
 
 
-MAKERS = [margin_world, market_world]
+CLOSES = [
+    {"kind": "staged-close", "large": 3e3, "first_share": 0.3, "cooldown": 3000.0},
+    {"kind": "staged-close", "large": 2e3, "first_share": 0.2, "cooldown": 9000.0, "guaranteed": True},
+    {"kind": "window-cap", "multiplier": 5e-5, "calm_skew": 0.002},
+    {"kind": "fillable-price", "block": 1800.0, "most_of_position": 0.4, "most_notional": 4e3, "least_notional": 500.0},
+    {"kind": "fillable-price", "spread": 0.1, "most_fee": 0.005, "most_insurance_lost": 0.02},
+]
+
+
+def liquidation_world(seed):
+    """The market worlds with other liquidations, and crowds that get into trouble."""
+    world = market_world(seed)
+    draw = random.Random(f"liquidation {seed}")
+    tree, values, changes = world.protocol.model_dump(), world.current.model_dump(), dict(world.candidate.items())
+    tree["liquidation"] = rule = CLOSES[seed % len(CLOSES)]
+    tree["gains"] = {"weight": 1.0, "cap": 1e18}
+    if rule["kind"] == "window-cap":
+        values["fees"] = {"kind": "maker-taker", "maker": 0.0002, "taker": 0.0008}
+        for name in ("BTC", "ETH"):
+            tree["venues"][name]["perpetual"] = {"kind": "skew-fill", "skew_scale": draw.choice([20_000.0, 60_000.0])}
+    keepers = {"acts": "always"} if rule["kind"] == "fillable-price" or draw.random() < 0.3 else {}
+    cohorts = [c.model_copy(update=keepers) if c.kind == "keepers" else c for c in world.cohorts]
+    tree["backstop"] = {"kind": "vault", "capital": draw.choice([0.0, 1e4]), "threshold": draw.choice([0.0, 0.67])}
+    current = RiskParameters.model_validate(values)
+    changes = {name: value for name, value in changes.items() if name in dict(current.items())}
+    changes = {name: value for name, value in changes.items() if not name.startswith("fees.")}
+    protocol = Protocol.model_validate(tree)
+    return replace(world, protocol=protocol, current=current, candidate=current.replace(changes), cohorts=cohorts)
+
+
+MAKERS = [margin_world, market_world, liquidation_world]

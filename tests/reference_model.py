@@ -17,6 +17,7 @@ import mesa
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
+import reference_liquidation
 import reference_margin
 import reference_rules_of_markets
 
@@ -69,6 +70,7 @@ class Row:
     cost: list
     cash: float = 0.0
     basis: float = 0.0
+    closed_at: float = 0.0  # 5.2: when it was last closed in part
 
 
 @dataclass
@@ -426,6 +428,7 @@ class ReferenceModel(mesa.Model):
         self.external = [float(x) for x in world.prices[0]]
         self.index, self.age = list(self.external), [0.0] * n
         self.v = [world.reference_volatility[a] ** 2 for a in self.assets]
+        self.windows = reference_liquidation.Windows()
         self.fee_memory = reference_rules_of_markets.FeeMemory(self)
         self.F, self.hedge = [0.0] * len(self.markets), [0.0] * len(self.markets)
         self.A, self.B, self.greatest = [1.0] * K, [1.0] * K, [1.0] * K
@@ -895,7 +898,18 @@ class ReferenceModel(mesa.Model):
         """5.2."""
         rule, keepers = self.protocol.liquidation, self.keepers
         need, N, penalty = self.requirement(row), self.notional(row), self.force["liquidation"]["penalty"]
-        f = 1.0
+        f, sizes = 1.0, None
+        if rule.kind == "fillable-price":
+            return reference_liquidation.fillable(self, row)
+        if rule.kind == "staged-close":
+            f = reference_liquidation.stage(self, row, N)
+        if rule.kind == "window-cap":
+            sizes = self.windows.sizes(self, row)
+            left = sum(size * M for size, M in zip(sizes, self.M, strict=True))
+            self.near(left - 1, 1.0)
+            if left < 1:
+                return False
+            f = left / N
         if rule.kind == "partial":
             self.near(N - rule.minimum_notional, N)
             below = need * (1 + rule.buffer) - penalty * N
@@ -907,9 +921,15 @@ class ReferenceModel(mesa.Model):
             self.near(pay - keepers.gas - keepers.minimum_profit, pay + keepers.gas)
             if pay - keepers.gas < keepers.minimum_profit:
                 return False
+        if rule.kind == "staged-close" and f < 1:
+            row.closed_at = reference_liquidation.clock(self)
         for m in range(len(self.markets)):
-            if row.position[m] != 0:
-                self.trade(row, m, -f * row.position[m])
+            q = row.position[m]
+            if q != 0 and sizes is None:
+                self.trade(row, m, -f * q)
+            elif q != 0 and sizes[m] > 0:
+                self.windows.use(m, sizes[m])
+                self.trade(row, m, -sign(q) * sizes[m])
         available = max(self.equity(row), 0.0)
         paid = min(due, available)
         row.cash -= paid

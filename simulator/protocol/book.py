@@ -26,7 +26,8 @@ PERMANENT, TRANSIENT, FLOW, DEPTH, MARK, FUNDING, MARGIN_PRICE, VALUE, OPEN_LONG
 REFERENCE_PRICE, REFERENCE_VALUE, REFERENCE_FUNDING, MOST_OPEN = 10, 11, 12, 13
 # what rules of funding, impact and fees keep: docs/model.md sections 2, 4.4 and 5.1
 FUNDING_RATE, IMPACT_POOL, FEE_FACTOR, FEE_LAST, FEE_REFERENCE, FEE_KEPT, FEE_CROSSED = range(14, 21)
-MARKET_FIELDS = 21
+WINDOW_LEFT = 21  # [asset] what may still be liquidated in this step
+MARKET_FIELDS = 22
 
 # currency fields: DEPOSIT_VALUE is X = A index and DEBT_VALUE is Y = B index
 DEPOSIT_INDEX, BORROW_INDEX, LIQUIDITY, RESERVE, DEPOSIT_TOTAL, DEBT_TOTAL, DEPOSIT_VALUE, DEBT_VALUE, INDEX_PEAK = range(9)
@@ -51,7 +52,8 @@ PENALTIES, FEES, GAS, USER_COST, UNDER_WATER, OPEN_INTEREST, BORROWED, COLLATERA
 FUND_MINIMUM, EXTERNAL_SQUARES, OBSERVED_SQUARES, LAST_EXTERNAL, LAST_OBSERVED, STEPS, LATENT, WORST_IMBALANCE = range(27, 35)
 FOUND = 35  # accounts found liquidatable by the last look
 MOVED = 36  # 1: the vault traded in this step
-SCALARS = 37
+CLOCK = 37  # [s] since the load
+SCALARS = 38
 
 # request fields (docs/model.md 5.1)
 ACCOUNT, ARRIVAL, R_MARKET, QUANTITY, R_CASH, R_CURRENCY, TOKENS, R_DEBT, BORROW, EXIT, REDUCE = range(11)
@@ -132,10 +134,18 @@ def path_of(state, p):
 
 
 def make_state(
-    paths: int, accounts: int, assets: int, markets: int, currencies: int, options: int = 0, slots: int = 0, underlyings: int = 0
+    paths: int,
+    accounts: int,
+    assets: int,
+    markets: int,
+    currencies: int,
+    options: int = 0,
+    slots: int = 0,
+    underlyings: int = 0,
+    timers: int = 0,
 ) -> State:
-    """A zeroed block for `accounts` cohort accounts (special records are added)."""
-    fields = HEAD + 2 * currencies + 2 * markets + options
+    """A zeroed block for `accounts` cohort accounts (special records are added); a timer is the last field of a record."""
+    fields = HEAD + 2 * currencies + 2 * markets + options + timers
     return State(
         accounts=np.zeros((paths, accounts + SPECIAL, fields)),
         asset=np.zeros((paths, assets, ASSET_FIELDS)),

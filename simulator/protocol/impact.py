@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from simulator.kernel import rule, small_rule
-from simulator.protocol.book import FUNDING, HEAD, IMPACT_POOL, INDEX, MAKER, MARK
+from simulator.protocol.book import FUNDING, HEAD, IMPACT_POOL, INDEX, MAKER, MARK, WINDOW_LEFT
+from simulator.protocol.market_numbers import WINDOW
 from simulator.protocol.price_impact.fill import paid_impact, power_impact, skew_fill
 from simulator.protocol.rules import LINEAR, SKEW_FILL
 
@@ -55,3 +56,20 @@ def makers_price(b, m, n, price, rules):
 def mark_by_skew(b, m, rules):
     """After a trade: the skew is another."""
     b.market[m, MARK] = skew_mark(b, m, rules)
+
+
+@rule
+def open_windows(b, terms, rules):
+    """Synthetix: what may be liquidated in each market in this step, (maker + taker fee) x skew scale x multiplier x dt."""
+    if rules.close_rule != WINDOW:
+        return
+    for m in range(rules.markets):
+        b.market[m, WINDOW_LEFT] = (terms.fee[0] + terms.fee[1]) * rules.impact[m, 0] * rules.close[0]
+
+
+@small_rule
+def left_to_liquidate(b, m, size, rules):
+    """[asset] of a position of `size` that a keeper may close now; a calm skew caps nothing."""
+    if abs(skew_of(b, m, rules)) < rules.close[1] * rules.impact[m, 0]:
+        return abs(size)
+    return min(abs(size), b.market[m, WINDOW_LEFT])

@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.protocol.funding_rate import AdaptiveFunding, Funding, PremiumFunding, VelocityFunding
+from simulator.protocol.liquidation import FillableLiquidation, Liquidation, StagedLiquidation, WindowLiquidation
 from simulator.protocol.price_impact import PowerImpact, SkewFill
 
 FUNDING_KINDS = ("interval", "premium", "velocity", "adaptive")
 BY_INTERVAL, PREMIUM, VELOCITY, ADAPTIVE = range(4)
+CLOSE_RULES = ("whole", "partial", "staged-close", "window-cap", "fillable-price")
+PARTIAL, STAGED, WINDOW, FILLABLE = range(1, 5)
+CLOSE_NUMBERS = 8
 FUNDING_NUMBERS = 7
 IMPACT_NUMBERS = 7
 
@@ -49,3 +53,23 @@ def impact_numbers(venue: object) -> np.ndarray:
         powers = venue.positive_factor, venue.negative_factor, venue.positive_exponent, venue.negative_exponent
         return _padded((*powers, venue.greatest_gain, venue.greatest_cost), IMPACT_NUMBERS)
     return np.zeros(IMPACT_NUMBERS)
+
+
+def close_numbers(part: Liquidation, dt: float) -> np.ndarray:
+    """float64 [CLOSE_NUMBERS]: of a liquidation by stages, windows or blocks; limits a block become limits a substep of `dt`."""
+    if isinstance(part, StagedLiquidation):
+        return _padded((part.large, part.first_share, part.cooldown), CLOSE_NUMBERS)
+    if isinstance(part, WindowLiquidation):
+        return _padded((part.multiplier * dt, part.calm_skew), CLOSE_NUMBERS)
+    if isinstance(part, FillableLiquidation):
+        blocks = max(dt / part.block, 1.0)
+        prices = part.bankruptcy_adjustment, part.spread, part.most_fee
+        share = 1.0 - (1.0 - part.most_of_position) ** blocks
+        limits = blocks * part.least_notional, blocks * part.most_notional, blocks * part.most_insurance_lost
+        return _padded((*prices, share, *limits), CLOSE_NUMBERS)
+    return np.zeros(CLOSE_NUMBERS)
+
+
+def timers(rules) -> int:
+    """How many times an account's record keeps: that of its last partial close, under rules that ask for it."""
+    return 1 if rules.close_rule in (STAGED, FILLABLE) else 0

@@ -14,6 +14,7 @@ from simulator.protocol.book import (
     BORROW_RATE,
     CAPACITY,
     CASH,
+    CLOCK,
     DEBT_TOTAL,
     DEBT_VALUE,
     DEPOSIT_INDEX,
@@ -52,8 +53,8 @@ from simulator.protocol.book import (
 from simulator.protocol.fee_numbers import FEE_LINEAR
 from simulator.protocol.fees import learn
 from simulator.protocol.funding import accrue_by_rule
-from simulator.protocol.impact import skew_mark
-from simulator.protocol.market_numbers import BY_INTERVAL
+from simulator.protocol.impact import open_windows, skew_mark
+from simulator.protocol.market_numbers import BY_INTERVAL, STAGED
 from simulator.protocol.option_values import value_options
 from simulator.protocol.rules import (
     LINEAR,
@@ -229,6 +230,9 @@ def begin(b, price, previous, volatility, terms, rules):
         if rules.hedge_ratio > 0.0:
             a = rules.market_asset[m]
             hedge_maker(b, m, price[a] - previous[a], rules)
+    if rules.close_rule >= STAGED:
+        b.scalar[CLOCK] += rules.dt
+        open_windows(b, terms, rules)
     b.scalar[CAPACITY] = min(rules.capital, b.scalar[CAPACITY] + rules.capital * rules.dt / rules.turnover)
     value(b, rules)
 

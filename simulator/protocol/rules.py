@@ -16,9 +16,12 @@ from simulator.protocol.funding_rate import IntervalFunding
 from simulator.protocol.liquidation import PartialLiquidation
 from simulator.protocol.margin_ratio.requirement import ROW, row_of
 from simulator.protocol.market_numbers import (
+    CLOSE_NUMBERS,
+    CLOSE_RULES,
     FUNDING_KINDS,
     FUNDING_NUMBERS,
     IMPACT_NUMBERS,
+    close_numbers,
     funding_numbers,
     funding_scale,
     impact_numbers,
@@ -122,6 +125,8 @@ RULES = np.dtype(
         ("funding_kind", "i8"),
         ("funding", "f8", (FUNDING_NUMBERS,)),  # of a rule that is not by interval
         ("funding_scale", *COLUMN),  # [asset] by market
+        ("close_rule", "i8"),
+        ("close", "f8", (CLOSE_NUMBERS,)),  # of a liquidation by stages, windows or blocks
         ("impact", "f8", (MOST, IMPACT_NUMBERS)),  # [market, number of an impact by skew]
         ("scales_margin", "?"),  # any market has a margin rule that is not flat
         *OPTION_COLUMNS,
@@ -288,6 +293,8 @@ def make_rules(
         funding_kind=FUNDING_KINDS.index(protocol.funding.kind),
         funding=funding_numbers(protocol.funding),
         funding_scale=np.array([funding_scale(protocol.funding, protocol.venues[name].perpetual) for name in markets], float),
+        close_rule=CLOSE_RULES.index(liquidation.kind),
+        close=close_numbers(liquidation, dt),
         impact=np.array([impact_numbers(protocol.venues[name].perpetual) for name in markets]).reshape(-1, IMPACT_NUMBERS),
         scales_margin=any(part.kind != "flat" for part in parameters.perpetuals.values()),
         **option_rules(protocol.options, parameters, where, markets, dt),

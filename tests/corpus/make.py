@@ -427,7 +427,11 @@ CASES |= {
     "fees-of-another-rule": (P, FEES, f"{FEES}\ntaker = 0.0005"),
     "fees-rebate": (P, FEES, '[parameters.fees]\nkind = "maker-taker"\nmaker = -0.001\ntaker = 0.0005'),
     "fees-heights": (P, FEES, '[parameters.fees]\nkind = "two-sigmoid"\nheight_1 = 0.6\nheight_2 = 0.6'),
-    "fees-periods": (P, FEES, '[parameters.fees]\nkind = "liquidity-book"\nbin_step = 0.001\nbase = 0.0001\ncontrol = 1\nfilter_period = 900'),
+    "fees-periods": (
+        P,
+        FEES,
+        '[parameters.fees]\nkind = "liquidity-book"\nbin_step = 0.001\nbase = 0.0001\ncontrol = 1\nfilter_period = 900',
+    ),
     "funding-velocity-without-a-scale": (P, FUND, f'{FUND}funding = {{ kind = "velocity", greatest_velocity = 3 }}\n'),
     "funding-adaptive-order": (
         P,
@@ -435,7 +439,11 @@ CASES |= {
         f'{FUND}funding = {{ kind = "adaptive", increase = 1e-10, decrease = 1e-11, least = 1e-6, greatest = 1e-7 }}\n',
     ),
     "funding-unknown": (P, FUND, f'{FUND}funding = {{ kind = "premia", hourly_cap = 0.01 }}\n'),
-    "venue-earns": (P, PERPETUAL_VENUE, 'perpetual = { kind = "power", positive_factor = 2e-7, negative_factor = 1e-7, positive_exponent = 2 }'),
+    "venue-earns": (
+        P,
+        PERPETUAL_VENUE,
+        'perpetual = { kind = "power", positive_factor = 2e-7, negative_factor = 1e-7, positive_exponent = 2 }',
+    ),
     "venue-spot-by-skew": (P, 'spot = { kind = "linear", depth = 1e9 }', 'spot = { kind = "skew-fill", skew_scale = 1e6 }'),
 }
 RAW: dict[str, bytes] = {
