@@ -11,6 +11,7 @@ from simulator.market import Bootstrap, Grid, Market, Replay
 from simulator.parameters import PerpetualParameters, RiskParameters
 from simulator.protocol import Protocol
 from simulator.protocol.backstop import VaultBackstop
+from simulator.protocol.liquidation import FillableLiquidation, WindowLiquidation
 from simulator.protocol.venue import LinearVenue, PerpetualVenue, Venue
 from simulator.scenario.draft import Draft
 from simulator.scenario.problems import Place, Problem, dotted
@@ -22,8 +23,10 @@ def broken_relations(draft: Draft) -> Iterator[Problem]:
     """Every pair of numbers in different sections that cannot both hold."""
     if draft.grid is not None:
         yield from _slow_substep(draft, draft.grid)
+        yield from _short_window(draft, draft.grid)
         if draft.market is not None:
             yield from market_problems(draft.market, draft.grid, ("market",))
+    yield from _unpaid_keepers(draft)
     if draft.parameters is not None:
         yield from _double_credit(draft.parameters)
     for i, cohort in draft.cohorts.items():
@@ -58,6 +61,26 @@ def _slow_substep(draft: Draft, grid: Grid) -> Iterator[Problem]:
             ("grid", "substeps"),
             f"a substep of {grid.dt:g} s is longer than half of {dotted(place)}, {shortest:g} s; {way_out}",
         )
+
+
+def _short_window(draft: Draft, grid: Grid) -> Iterator[Problem]:
+    """What a window of liquidations holds is counted by substep, so a window may not be longer than one."""
+    liquidation = draft.protocol.liquidation if draft.protocol is not None else None
+    if isinstance(liquidation, WindowLiquidation) and liquidation.window > grid.dt:
+        yield Problem(
+            ("protocol", "liquidation", "window"),
+            f"must be at most a substep, {grid.dt:g} s, but is {liquidation.window:g} s; write fewer substeps",
+        )
+
+
+def _unpaid_keepers(draft: Draft) -> Iterator[Problem]:
+    """Nobody earns by a liquidation at a fillable price."""
+    if draft.protocol is None or not isinstance(draft.protocol.liquidation, FillableLiquidation):
+        return
+    for i, cohort in draft.cohorts.items():
+        if isinstance(cohort, Keepers) and cohort.acts == "at-a-profit" and -cohort.gas < cohort.minimum_profit:
+            message = 'must be "always" where [protocol.liquidation] is fillable-price, which pays keepers nothing'
+            yield Problem(("cohorts", i, "acts"), message)
 
 
 def _times(draft: Draft) -> Iterator[tuple[float, Place]]:

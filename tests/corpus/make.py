@@ -444,6 +444,21 @@ CASES |= {
         PERPETUAL_VENUE,
         'perpetual = { kind = "power", positive_factor = 2e-7, negative_factor = 1e-7, positive_exponent = 2 }',
     ),
+    "liquidation-window": (P, FUND, f'{FUND}liquidation = {{ kind = "window-cap", window = 900 }}\n'),
+    "liquidation-unpaid": (
+        P,
+        FUND,
+        f'{FUND}liquidation = {{ kind = "fillable-price" }}\n',
+        "latency = 600",
+        "latency = 600\ngas = 1",
+    ),
+    "liquidation-pays-nobody": (
+        P,
+        FUND,
+        f'{FUND}liquidation = {{ kind = "fillable-price", keeper_share = 0.5 }}\n',
+        "latency = 600",
+        'latency = 600\nacts = "always"',
+    ),
     "venue-spot-by-skew": (P, 'spot = { kind = "linear", depth = 1e9 }', 'spot = { kind = "skew-fill", skew_scale = 1e6 }'),
 }
 RAW: dict[str, bytes] = {
