@@ -214,6 +214,7 @@ COUNTERS = {
     "penalties": book.PENALTIES,
     "fees": book.FEES,
     "gas": book.GAS,
+    "refusals": book.REFUSED,
     "user_cost": book.USER_COST,
     "time_under_water": book.UNDER_WATER,
 }

@@ -29,6 +29,7 @@ def _module(name: str):
 
 reference = _module("reference_model")
 worlds = _module("reference_worlds")
+lending_worlds = _module("reference_lending_worlds")
 margin_worlds = _module("reference_margin_worlds")
 
 TOLERANCE = 1e-9
@@ -146,5 +147,14 @@ def equal_on(make, seed, watches) -> None:
     """The engine and the reference on one world."""
     world, run = drawn(make, seed)
     model = engine_of(world, watches)
+    model.run(world.burn_in_steps)
+    compare(world, run, model)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("make", lending_worlds.MAKERS, ids=lambda make: make.__name__)
+def test_the_engine_equals_the_reference_in_lending(make, seed):
+    world, run = drawn(make, seed)
+    model = engine_of(world, watches=seed % 3 > 0)
     model.run(world.burn_in_steps)
     compare(world, run, model)

@@ -131,6 +131,22 @@ def finalists(calibration: Calibration) -> list[dict[str, Any]]:
     ]
 
 
+def alternatives(calibration: Calibration) -> list[dict[str, Any]]:
+    """What was confirmed together with the chosen values, each with its verdict and the confidence of its last step."""
+    names = calibration.space.names
+    return [
+        {
+            "values": dict(zip(names, one.point, strict=True)),
+            "verdict": one.verdict,
+            "reasons": list(one.reasons),
+            "confidence": one.plan.confidence,
+            "goal": one.score,
+            "goal_error": one.score_error,
+        }
+        for one in calibration.alternatives
+    ]
+
+
 def _error(judgement: Judgement) -> float:
     """The standard error behind a judgement; for a probability, at half a failure more, so that none seen is not certainty."""
     if judgement.unit == "probability":

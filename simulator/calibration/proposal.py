@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import math
+from dataclasses import asdict
 from typing import Any
 
 from simulator.calibration import change, evidence, pictures
@@ -60,12 +61,16 @@ def make_proposal(calibration: Calibration, *, scenario_file: str = "scenario.to
             "metrics": evidence.metrics(confirmation) if confirmation else [],
             "stages": evidence.stages(calibration),
             "finalists": evidence.finalists(calibration),
+            "alternatives": evidence.alternatives(calibration),
             "capital_efficiency": evidence.efficiency(calibration),
             "newly_liquidatable": evidence.newly_liquidatable(confirmation) if confirmation else None,
             "paired_loss_test": evidence.paired_test(confirmation) if confirmation else None,
             "convergence": evidence.convergence(confirmation) if confirmation else None,
             "elasticities": evidence.elasticities(world, confirmation),
             "sensitivity": evidence.sensitivity(calibration),
+            "neighbourhood": asdict(calibration.neighbourhood) if calibration.neighbourhood else None,
+            "global_sensitivity": [asdict(figure) for figure in calibration.indices],
+            "front": pictures.front(calibration),
             "loss_distribution": pictures.loss_distribution(calibration),
             "search_cloud": pictures.search_cloud(calibration),
             "sequence": change.sequence(calibration),

@@ -46,6 +46,7 @@ class Trials:
         self._evaluate, self._progress = evaluate, progress
         self._blocks: dict[tuple[str, str, int, int, Point], dict[str, np.ndarray]] = {}
         self.failures: dict[Point, str] = {}
+        self._beside: set[Point] = set()
         self.evaluations = 0  # path evaluations in the record
         for line in record.lines:
             if line["kind"] == "evaluation":
@@ -61,12 +62,14 @@ class Trials:
         columns: Sequence[str] | None,
         stage: str,
         cuts: Sequence[int] = (),
+        *,
+        beside: bool = False,
     ) -> list[Outcomes]:
         """Outcomes of `points` on paths 0 .. paths - 1 of `purpose` in the world called `label`, computing what is missing.
 
         `columns`: those to keep, all if None. `cuts`: counts of paths that other calls for the same purpose ask for, so that
-        blocks match. Raises CandidatesFailed when current parameters, or more than a fifth of all candidates, gave a value
-        that is not finite.
+        blocks match. `beside`: the points only lie beside a choice, and are not counted among candidates that fail. Raises
+        CandidatesFailed when current parameters, or more than a fifth of all candidates, gave a value that is not finite.
         """
         if not points:
             return []
@@ -75,14 +78,22 @@ class Trials:
         for done, (first, count) in enumerate(blocks):
             missing = [p for p in dict.fromkeys(points) if (label, purpose, first, count, p) not in self._blocks]
             if missing:
-                self._compute(world, label, purpose, first, count, missing, columns)
+                self._compute(world, label, purpose, first, count, missing, columns, beside)
             if self._progress:
                 self._progress(stage, min(total, (done + 1) * total // len(blocks)), total)
         self._check_failures()
         return [self._collect(label, purpose, point, blocks) for point in points]
 
     def _compute(
-        self, world: World, label: str, purpose: str, first: int, count: int, points: list[Point], columns: Sequence[str] | None
+        self,
+        world: World,
+        label: str,
+        purpose: str,
+        first: int,
+        count: int,
+        points: list[Point],
+        columns: Sequence[str] | None,
+        beside: bool,
     ) -> None:
         candidates = [self.space.parameters(point) for point in points]
         valid = [candidate for candidate in candidates if candidate is not None]
@@ -100,10 +111,14 @@ class Trials:
             "candidates": [list(point) for point in points],
             "columns": {name: [outcome.column(name).tolist() for outcome in found] for name in names},
         }
+        if beside:
+            line["beside"] = True
         self.record.append(line)
         self._keep(line)
 
     def _keep(self, line: dict[str, Any]) -> None:
+        if line.get("beside"):
+            self._beside.update({tuple(values) for values in line["candidates"]} - {key[-1] for key in self._blocks})
         for i, values in enumerate(line["candidates"]):
             point = tuple(values)
             kept = {name: np.asarray(rows[i], dtype=float) for name, rows in line["columns"].items()}
@@ -127,9 +142,10 @@ class Trials:
             raise CandidatesFailed([f"{_words(self.space, one)}: {reason}" for one, reason in self.failures.items()])
 
     def _check_failures(self) -> None:
-        points = {key[-1] for key in self._blocks}
-        if len(self.failures) > max(1, math.floor(FAILED_SHARE * len(points))):
-            self.insist(next(iter(self.failures)))
+        points = {key[-1] for key in self._blocks} - self._beside
+        failed = [point for point in self.failures if point not in self._beside]
+        if len(failed) > max(1, math.floor(FAILED_SHARE * len(points))):
+            self.insist(failed[0])
         self.insist(self.space.current_point)
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from simulator.parameters import Fraction, Part
 from simulator.protocol.backstop import Backstop, Counterparty, InsuranceFund, Maker, NoBackstop
 from simulator.protocol.funding_rate import Funding, IntervalFunding
+from simulator.protocol.lending import Lending
 from simulator.protocol.liquidation import Liquidation, WholeLiquidation
 from simulator.protocol.options import OptionRules
 from simulator.protocol.venue import AssetVenues
@@ -36,6 +37,7 @@ class Protocol(Part):
     gains: Gains = Gains()
     funding: Funding = IntervalFunding()
     liquidation: Liquidation = WholeLiquidation(kind="whole")
+    lending: Lending = Lending()
     counterparty: Counterparty = Maker(capital=0.0)
     fund: InsuranceFund = InsuranceFund()
     backstop: Backstop = NoBackstop(kind="none")

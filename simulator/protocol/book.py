@@ -32,7 +32,8 @@ MARKET_FIELDS = 22
 # currency fields: DEPOSIT_VALUE is X = A index and DEBT_VALUE is Y = B index
 DEPOSIT_INDEX, BORROW_INDEX, LIQUIDITY, RESERVE, DEPOSIT_TOTAL, DEBT_TOTAL, DEPOSIT_VALUE, DEBT_VALUE, INDEX_PEAK = range(9)
 BORROW_RATE, UTILISATION, REFERENCE_DEPOSIT, REFERENCE_DEBT, UNBACKED, STOCK = 9, 10, 11, 12, 13, 14
-CURRENCY_FIELDS = 15
+AT_TARGET = 15  # [1/year] the moving rate of an adaptive curve
+CURRENCY_FIELDS = 16
 
 # option fields: what an option is, and what one path makes of it now
 STRIKE, SURFACE_VOLATILITY, OPTION_VALUE, DELTA, VEGA, HALF_SPREAD, VEGA_DEPTH, OPTION_OPEN, OPTION_TRADED = range(9)
@@ -52,8 +53,10 @@ PENALTIES, FEES, GAS, USER_COST, UNDER_WATER, OPEN_INTEREST, BORROWED, COLLATERA
 FUND_MINIMUM, EXTERNAL_SQUARES, OBSERVED_SQUARES, LAST_EXTERNAL, LAST_OBSERVED, STEPS, LATENT, WORST_IMBALANCE = range(27, 35)
 FOUND = 35  # accounts found liquidatable by the last look
 MOVED = 36  # 1: the vault traded in this step
-CLOCK = 37  # [s] since the load
-SCALARS = 38
+REFUSED = 37  # requests that a cap, a debt ceiling or isolation refused
+OVERDRAWN = 38  # [usd] bad debt of absorbed accounts that reserves could not pay
+CLOCK = 39  # [s] since the load
+SCALARS = 40
 
 # request fields (docs/model.md 5.1)
 ACCOUNT, ARRIVAL, R_MARKET, QUANTITY, R_CASH, R_CURRENCY, TOKENS, R_DEBT, BORROW, EXIT, REDUCE = range(11)
@@ -162,8 +165,8 @@ def make_state(
         waiting=np.zeros(paths, np.int64),
         row=np.zeros(fields),
         other=np.zeros(fields),
-        order=np.zeros(2 * accounts + 1, np.int64),
-        due=np.zeros(max(2 * accounts + 1, options)),
+        order=np.zeros(2 * accounts + 1 + currencies, np.int64),
+        due=np.zeros(max(2 * accounts + 1 + currencies, options)),
         found=np.zeros(accounts + 1, np.int64),
     )
 

@@ -21,6 +21,7 @@ from simulator.protocol.book import (
     VALUE,
     commit,
 )
+from simulator.protocol.categories import category_credit
 from simulator.protocol.margin import scaled_requirement, watched_requirement
 from simulator.protocol.option_margin import option_margin
 from simulator.protocol.option_values import holds_options
@@ -70,13 +71,19 @@ def health(b, row, weight, ratio, is_initial, terms, rules):
 @small_rule
 def maintenance(b, row, terms, rules):
     """`health` that decides liquidation."""
-    return health(b, row, terms.maintenance_weight, terms.maintenance_ratio, False, terms, rules)
+    slack, equity, requirement, notional = health(b, row, terms.maintenance_weight, terms.maintenance_ratio, False, terms, rules)
+    if rules.categories > 0:
+        slack += category_credit(b, row, DEPOSIT_VALUE, terms.maintenance_weight, terms.category_threshold, terms, rules)
+    return slack, equity, requirement, notional
 
 
 @small_rule
 def initial(b, row, terms, rules):
     """`health` that decides whether risk may be taken: the slack alone."""
-    return health(b, row, terms.initial_weight, terms.initial_ratio, True, terms, rules)[0]
+    slack = health(b, row, terms.initial_weight, terms.initial_ratio, True, terms, rules)[0]
+    if rules.categories > 0:
+        slack += category_credit(b, row, DEPOSIT_VALUE, terms.initial_weight, terms.category_factor, terms, rules)
+    return slack
 
 
 @small_rule
@@ -94,6 +101,10 @@ def note(b, i, terms, rules):
         falls += value * terms.maintenance_weight[k]
         rises += debt
         slack += value * terms.maintenance_weight[k] - debt
+    if rules.categories > 0:
+        added = category_credit(b, row, REFERENCE_DEPOSIT, terms.maintenance_weight, terms.category_threshold, terms, rules)
+        falls += added
+        slack += added
     gross += falls + rises
     gain = 0.0
     for m in range(M):

@@ -8,6 +8,7 @@ from simulator.kernel import rule
 from simulator.protocol import Protocol, book
 from simulator.protocol.backstop import Maker, VaultBackstop
 from simulator.protocol.book import HEAD, State
+from simulator.protocol.categories import factor_of
 from simulator.protocol.fee_numbers import ONE_SIDED
 from simulator.protocol.margin import load_ratios
 from simulator.protocol.option_rules import FIRST_EXPIRY, SLOT_UNDERLYING, U_ASSET
@@ -37,6 +38,7 @@ def load(
     state.currency[:, :, [book.DEPOSIT_INDEX, book.BORROW_INDEX, book.INDEX_PEAK]] = 1.0
     pools = [getattr(protocol.venues[name].perpetual, "pool", 0.0) for name in markets]
     forgotten = terms.fee[0] if terms.fee_kind == ONE_SIDED else 0.0  # no step of the oracle is remembered
+    state.currency[:, :, book.AT_TARGET] = terms.initial_rate[: rules.currencies]
     for m, a in enumerate(rules.market_asset[: rules.markets]):
         state.market[:, m, [book.MARK, book.MARGIN_PRICE, book.VALUE]] = price[a][:, None]
         state.market[:, m, [book.FEE_LAST, book.FEE_REFERENCE]] = price[a][:, None]
@@ -89,7 +91,7 @@ def _borrowers(state, rules, terms, holders, side, price):
     k, d, rows = holders.first, holders.second, _rows(holders)
     wealth = np.where(side[:, 0] != 0.0, holders.wealth, 0.0)
     base = wealth * terms.counted[k] / terms.debt_weight[d]
-    owed = np.minimum(holders.appetite, 0.999) * terms.factor[k] * base
+    owed = np.minimum(holders.appetite, 0.999) * factor_of(k, d, terms, rules) * base
     state.accounts[:, rows, book.BASIS] = wealth
     state.accounts[:, rows, HEAD + k] = wealth / price[rules.currency_asset[k]][:, None]
     state.accounts[:, rows, HEAD + rules.currencies + d] = owed / price[rules.currency_asset[d]][:, None]

@@ -11,14 +11,11 @@ from simulator.kernel import rule, small_rule
 from simulator.parameters import YEAR
 from simulator.protocol.book import (
     BORROW_INDEX,
-    BORROW_RATE,
     CAPACITY,
     CASH,
     CLOCK,
-    DEBT_TOTAL,
     DEBT_VALUE,
     DEPOSIT_INDEX,
-    DEPOSIT_TOTAL,
     DEPOSIT_VALUE,
     DEPTH,
     EXTERNAL,
@@ -28,7 +25,6 @@ from simulator.protocol.book import (
     HEAD,
     HEDGE,
     INDEX,
-    INDEX_PEAK,
     LAST_EXTERNAL,
     LAST_INDEX,
     LAST_OBSERVED,
@@ -39,14 +35,12 @@ from simulator.protocol.book import (
     ORACLE_AGE,
     OUTSIDE_CASH,
     PERMANENT,
-    RESERVE,
     SPOT,
     SPOT_DEPTH,
     SPOT_FLOW,
     SPOT_PERMANENT,
     SPOT_TRANSIENT,
     TRANSIENT,
-    UTILISATION,
     VALUE,
     VARIANCE,
 )
@@ -56,6 +50,7 @@ from simulator.protocol.funding import accrue_by_rule
 from simulator.protocol.impact import open_windows, skew_mark
 from simulator.protocol.market_numbers import BY_INTERVAL, STAGED
 from simulator.protocol.option_values import value_options
+from simulator.protocol.pools import accrue_interest
 from simulator.protocol.rules import (
     LINEAR,
     O_DEVIATION,
@@ -139,48 +134,6 @@ def value(b, rules):
         market[VALUE] = price - market[FUNDING]
     if rules.options > 0:
         value_options(b, rules)
-
-
-@rule
-def utilisation(b, k):
-    """Share of the supplied tokens of currency `k` that is borrowed."""
-    supplied = b.currency[k, DEPOSIT_TOTAL] * b.currency[k, DEPOSIT_INDEX]
-    borrowed = b.currency[k, DEBT_TOTAL] * b.currency[k, BORROW_INDEX]
-    if supplied <= 0.0:
-        return 0.0
-    return min(max(borrowed / supplied, 0.0), 1.0)
-
-
-@rule
-def borrow_rate(u, terms, k):
-    """The kinked rate [1/year] at utilisation `u`."""
-    kink = terms.kink[k]
-    return (
-        terms.base_rate[k] + terms.slope_below[k] * min(u, kink) / kink + terms.slope_above[k] * max(u - kink, 0.0) / (1.0 - kink)
-    )
-
-
-@rule
-def accrue_interest(b, terms, rules):
-    """Interest of every pool over one substep, by indices: borrowers' accrual = suppliers' accrual + reserve."""
-    for k in range(rules.currencies):
-        if rules.borrowable[k] == 0:
-            continue
-        currency = b.currency[k]
-        supplied = currency[DEPOSIT_TOTAL] * currency[DEPOSIT_INDEX]
-        borrowed = currency[DEBT_TOTAL] * currency[BORROW_INDEX]
-        u = utilisation(b, k)
-        rate = borrow_rate(u, terms, k)
-        interest = borrowed * rate * rules.year
-        currency[BORROW_INDEX] *= 1.0 + rate * rules.year
-        if supplied > 0.0:
-            currency[DEPOSIT_INDEX] *= 1.0 + (1.0 - terms.reserve_factor[k]) * interest / supplied
-            currency[RESERVE] += terms.reserve_factor[k] * interest
-        else:
-            currency[RESERVE] += interest
-        currency[BORROW_RATE] = rate
-        currency[UTILISATION] = u
-        currency[INDEX_PEAK] = max(currency[INDEX_PEAK], currency[DEPOSIT_INDEX])
 
 
 @rule

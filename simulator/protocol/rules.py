@@ -14,6 +14,7 @@ from simulator.protocol.backstop import Maker, VaultBackstop
 from simulator.protocol.fee_numbers import FEE_KINDS, FEE_NUMBERS, fee_numbers
 from simulator.protocol.funding_rate import IntervalFunding
 from simulator.protocol.liquidation import PartialLiquidation
+from simulator.protocol.loan_rules import lending_rules, lending_terms, rules_fields, terms_fields
 from simulator.protocol.margin_ratio.requirement import ROW, row_of
 from simulator.protocol.market_numbers import (
     CLOSE_NUMBERS,
@@ -58,11 +59,6 @@ TERMS = np.dtype(
         ("factor", *COLUMN),  # collateral factor
         ("bonus", *COLUMN),
         ("debt_weight", *COLUMN),  # 1 + borrow weight
-        ("base_rate", *COLUMN),
-        ("slope_below", *COLUMN),
-        ("slope_above", *COLUMN),
-        ("kink", *COLUMN),
-        ("reserve_factor", *COLUMN),
         ("margin_gap", *COLUMN),  # least initial less least maintenance ratio
         ("fee_kind", "i8"),
         ("fee", "f8", (FEE_NUMBERS,)),  # of a fee that is not linear
@@ -70,8 +66,7 @@ TERMS = np.dtype(
         ("fee_slope", "f8"),
         ("fee_cap", "f8"),
         ("penalty", "f8"),
-        ("close_factor", "f8"),
-        ("full_below", "f8"),
+        *terms_fields(MOST),
         ("option", "f8", (MOST, 9)),  # [underlying of options, column]
     ]
 )
@@ -128,6 +123,7 @@ RULES = np.dtype(
         ("close_rule", "i8"),
         ("close", "f8", (CLOSE_NUMBERS,)),  # of a liquidation by stages, windows or blocks
         ("impact", "f8", (MOST, IMPACT_NUMBERS)),  # [market, number of an impact by skew]
+        *rules_fields(MOST),
         ("scales_margin", "?"),  # any market has a margin rule that is not flat
         *OPTION_COLUMNS,
     ]
@@ -160,11 +156,10 @@ def _venue_row(venue, dt: float) -> list[float]:
 def make_terms(parameters: RiskParameters) -> np.record:
     """The numbers of `parameters`, in the order in which it names markets and currencies."""
     perpetuals, collateral = list(parameters.perpetuals.values()), list(parameters.collateral.values())
-    rates = [parameters.borrowing.get(name) for name in parameters.collateral]
     fees, liquidation = parameters.fees, parameters.liquidation
 
-    def column(parts, read, absent=0.0):
-        return np.array([absent if part is None else read(part) for part in parts], dtype=float)
+    def column(parts, read):
+        return np.array([read(part) for part in parts], dtype=float)
 
     return _record(
         TERMS,
@@ -177,11 +172,6 @@ def make_terms(parameters: RiskParameters) -> np.record:
         factor=column(collateral, lambda x: x.collateral_factor),
         bonus=column(collateral, lambda x: x.liquidation_bonus),
         debt_weight=column(collateral, lambda x: 1 + x.borrow_weight),
-        base_rate=column(rates, lambda x: x.base_rate),
-        slope_below=column(rates, lambda x: x.slope_below),
-        slope_above=column(rates, lambda x: x.slope_above),
-        kink=column(rates, lambda x: x.optimal_utilisation, absent=0.5),
-        reserve_factor=column(rates, lambda x: x.reserve_factor),
         margin_gap=column(perpetuals, lambda x: x.least_initial_ratio - x.least_maintenance_ratio),
         fee_kind=FEE_KINDS.index(fees.kind),
         fee=fee_numbers(fees),
@@ -189,8 +179,7 @@ def make_terms(parameters: RiskParameters) -> np.record:
         fee_slope=fees.volatility_slope if isinstance(fees, LinearFee) else 0.0,
         fee_cap=fees.cap if isinstance(fees, LinearFee) else 0.0,
         penalty=liquidation.penalty,
-        close_factor=liquidation.close_factor,
-        full_below=liquidation.full_below_health,
+        **lending_terms(parameters),
         option=np.array([list(part.model_dump().values()) for part in parameters.options.values()], float).reshape(-1, 9),
     )
 
@@ -208,7 +197,9 @@ def blend(current: RiskParameters, candidate: RiskParameters, weight: float) -> 
 
 
 def _between(low, high, weight):
-    """Number by number, through records and tables of records."""
+    """Number by number, through records and tables of records; a name stays what it is."""
+    if low is None or isinstance(low, str):
+        return low
     if isinstance(low, float):
         return low + weight * (high - low)
     if isinstance(low, str):
@@ -296,6 +287,7 @@ def make_rules(
         close_rule=CLOSE_RULES.index(liquidation.kind),
         close=close_numbers(liquidation, dt),
         impact=np.array([impact_numbers(protocol.venues[name].perpetual) for name in markets]).reshape(-1, IMPACT_NUMBERS),
+        **lending_rules(protocol.lending, parameters),
         scales_margin=any(part.kind != "flat" for part in parameters.perpetuals.values()),
         **option_rules(protocol.options, parameters, where, markets, dt),
     )

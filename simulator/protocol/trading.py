@@ -47,6 +47,7 @@ from simulator.protocol.book import (
 from simulator.protocol.fees import fee_rate
 from simulator.protocol.health import change, initial, maintenance
 from simulator.protocol.impact import makers_price, mark_by_skew, quote_by_skew
+from simulator.protocol.limits import leaves_category, may_borrow, may_supply
 from simulator.protocol.rules import LINEAR, SKEW_FILL, V_PERMANENT
 
 
@@ -252,6 +253,8 @@ def _grant_loan(b, i, row, request, terms, rules):
         if b.currency[c, DEPOSIT_INDEX] <= 0.0:
             return False  # the pool lost everything
         tokens_in = request[TOKENS]
+        if not may_supply(b, c, tokens_in, terms):
+            return False
         row[HEAD + c] += tokens_in / b.currency[c, DEPOSIT_INDEX]
         row[BASIS] += tokens_in * b.asset[rules.currency_asset[c], INDEX]
     if d >= 0 and request[BORROW] < 0.0:
@@ -265,6 +268,8 @@ def _grant_loan(b, i, row, request, terms, rules):
     if d >= 0 and request[BORROW] > 0.0:
         borrowed = request[BORROW]
         if borrowed > b.currency[d, LIQUIDITY] + (tokens_in if c == d else 0.0):
+            return False
+        if not may_borrow(b, row, d, borrowed, terms, rules):
             return False
         row[HEAD + K + d] += borrowed / b.currency[d, BORROW_INDEX]
         risky = True
@@ -284,6 +289,7 @@ def _grant_loan(b, i, row, request, terms, rules):
         risky = risky or (out > 0.0 and request[EXIT] == 0.0)
     if request[EXIT] != 0.0:
         return _leave(b, i, row, d, borrowed, cash_in, m, n, x, price, fee, terms, rules)
+    risky = risky or (rules.categories > 0 and leaves_category(b, i, row, rules))
     if risky and initial_after(b, row, m, n, terms, rules) < 0.0:
         return False
     _move_pools(b, c, tokens_in, d, borrowed, cash_in, rules)

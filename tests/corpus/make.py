@@ -80,6 +80,12 @@ def process(text: str) -> str:
     return f"process = {{ {text} }}"
 
 
+FACTORS = "[parameters.collateral.USDC]\n"
+SLOPES = "slope_below = 0.04\nslope_above = 0.6\noptimal_utilisation = 0.9\nreserve_factor = 0.1\n"
+SHAPE = "[parameters.liquidation.loans]\n{}\n\n"
+ABSORB = 'kind = "absorb-and-resale"'
+CATEGORY = "[parameters.categories.ether]\ncollateral_factor = 0.9\nliquidation_threshold = 0.93\n\n"
+
 # name of the case: (the sound file, what is replaced, by what, and so on); an empty "what is replaced" adds at the end
 CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     # syntax
@@ -300,6 +306,10 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
         '[appetite]\nconfidence = 0.95\n\n[[appetite.limits]]\nkind = "probability"\nthreshold = 0.01\nprobability = 0.05\n',
         "",
     ),
+    "goals-preset-unknown": (P, "confidence = 0.95", 'preset = "bold"'),
+    "goals-preset-horizon": (P, "confidence = 0.95", 'preset = "emir-otc"'),
+    "goals-front-of-one": (P, "confirmation_paths = 2000", 'confirmation_paths = 2000\nfront = ["revenue"]'),
+    "goals-front-unknown": (P, "confirmation_paths = 2000", 'confirmation_paths = 2000\nfront = ["revenue", "profit"]'),
     "goals-outside-the-range": (P, "low = 0.04\nhigh = 0.2", "low = 0.06\nhigh = 0.2"),
     "goals-bounds": (P, "high = 0.2", "high = 1.2"),
     "goals-no-step": (P, "low = 0.04\nhigh = 0.2\nstep = 0.005", "low = 0.041\nhigh = 0.059\nstep = 0.04"),
@@ -373,6 +383,59 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     "warning-percent-volatility": (P, "volatility = 0.6 }", "volatility = 60 }"),
     "warning-no-keepers": (P, KEEPERS, ""),
     "warning-maker-without-capital": (P, "capital = 1e7", "capital = 0"),
+    # loans
+    "loans-unknown-curve": (L, "slope_below = 0.04", 'kind = "jump-rat"\nslope_below = 0.04'),
+    "loans-kink-of-no-curve": (L, "optimal_utilisation = 0.9", 'optimal_utilisation = 0.9\nkind = "flat"\nrate = 0.05'),
+    "loans-rates-in-no-order": (L, SLOPES, 'kind = "adaptive-curve"\ninitial_rate = 0.04\nleast_rate = 0.1\n'),
+    "loans-unknown-shape": (L, FACTORS, SHAPE.format('kind = "absorb"') + FACTORS),
+    "loans-dust": (L, FACTORS, "[parameters.liquidation]\nleast_leftover = 1000\nfull_below_value = 500\n\n" + FACTORS),
+    "loans-absorbed-at-a-loss": (L, "liquidation_bonus = 0.05", "liquidation_factor = 0.7"),
+    "loans-absorbed-in-two-currencies": (L, FACTORS, SHAPE.format(ABSORB) + "[parameters.borrowing.ETH]\n" + SLOPES + FACTORS),
+    "loans-absorbed-beside-perpetuals": (
+        P,
+        "[parameters.fees]",
+        SHAPE.format(ABSORB) + "[parameters.borrowing.BTC]\n" + SLOPES + "[parameters.fees]",
+        "[parameters.liquidation]\npenalty = 0.01\n",
+        "",
+    ),
+    "loans-category-of-nothing": (L, FACTORS, CATEGORY + FACTORS),
+    "loans-category-without-numbers": (L, "fund = {", 'lending = { categories = { ether = ["ETH"] } }\nfund = {'),
+    "loans-category-of-strangers": (
+        L,
+        "fund = {",
+        'lending = { categories = { ether = ["ETHER"] } }\nfund = {',
+        FACTORS,
+        CATEGORY + FACTORS,
+    ),
+    "loans-category-twice": (
+        L,
+        "fund = {",
+        'lending = { categories = { ether = ["ETH"], other = ["ETH"] } }\nfund = {',
+        FACTORS,
+        CATEGORY + CATEGORY.replace("ether", "other") + FACTORS,
+    ),
+    "loans-category-worse": (
+        L,
+        "fund = {",
+        'lending = { categories = { ether = ["ETH"] } }\nfund = {',
+        FACTORS,
+        CATEGORY.replace("0.9", "0.7") + FACTORS,
+    ),
+    "loans-category-threshold": (
+        L,
+        "fund = {",
+        'lending = { categories = { ether = ["ETH"] } }\nfund = {',
+        FACTORS,
+        CATEGORY.replace("0.93", "0.89") + FACTORS,
+    ),
+    "loans-isolation": (L, "fund = {", 'lending = { borrowable_in_isolation = ["ETH"] }\nfund = {'),
+    "loans-cap": (L, "liquidation_bonus = 0.05", "liquidation_bonus = 0.05\nsupply_cap = -1"),
+    "loans-unknown-accrual": (L, "fund = {", 'lending = { accrual = "daily" }\nfund = {'),
+    "loans-search-of-another-shape": (
+        P,
+        SEARCH,
+        SEARCH.replace("perpetuals.ETH.initial_margin_ratio", "liquidation.loans.cursor"),
+    ),
     "warning-unused-asset": (P, "[parameters.collateral.BTC]\nhaircut = 0.1\n", ""),
     "warning-unused-venue": (
         P,

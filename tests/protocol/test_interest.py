@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.protocol.integers import ray
-from simulator.protocol.interest import AdaptiveCurve, CashPool, FlatRate, IndependentCurves, JumpRate, KinkedRate
+from simulator.protocol.interest import AdaptiveCurve, CashPool, FlatRate, IndependentCurves, JumpLine, JumpRate, KinkedRate
 from simulator.protocol.interest.accrual import MODES, backing, cover_insolvency, growth, split_interest
 from simulator.protocol.interest.curves import adapt, curve, kinked_rate, rates, row_of, utilisation
 
@@ -58,8 +58,8 @@ def test_morpho_adaptive_curve(case):
 def test_comet_curves(case, shared_data):
     told = json.loads((shared_data / RATES).read_text())["comet"]["params"]
     supply, borrow = (
-        JumpRate(
-            kind="jump-rate", base_rate=float(told[f"{side}Base"]), slope=told[f"{side}Low"],
+        JumpLine(
+            base_rate=float(told[f"{side}Base"]), slope=told[f"{side}Low"],
             jump=told[f"{side}High"], kink=told[f"{side}Kink"],
         )
         for side in ("supply", "borrow")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from simulator.parameters import CollateralParameters
 from simulator.protocol.integers import drift, dydx
-from simulator.protocol.interest import FlatRate, IndependentCurves, JumpRate, KinkedRate
+from simulator.protocol.interest import FlatRate, IndependentCurves, JumpLine, KinkedRate
 from simulator.protocol.interest.curves import curve
 from simulator.protocol.liquidation_shapes import (
     AbsorbAndResale,
@@ -112,8 +112,8 @@ def test_every_real_collateral_and_market_of_comet_is_valid_input(shared_data):
             target_reserves=float(row["targetReserves"] or 0),
         )  # fmt: skip
         supply, borrow = (
-            JumpRate(
-                kind="jump-rate", base_rate=float(row[f"{side}Base"]), slope=float(row[f"{side}SlopeLow"]),
+            JumpLine(
+                base_rate=float(row[f"{side}Base"]), slope=float(row[f"{side}SlopeLow"]),
                 jump=float(row[f"{side}SlopeHigh"]), kink=float(row[f"{side}Kink"]),
             )
             for side in ("supply", "borrow")
