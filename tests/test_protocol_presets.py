@@ -39,14 +39,14 @@ def test_a_preset_says_what_it_shows_and_where_its_numbers_come_from(name):
     head = (FOLDER / f"{name}.toml").read_text().split('name = "')[0]
     assert "assumed" in head.lower()
     assert "From" in head or "from" in head or "those of" in head
-    assert not scenario.parameters.perpetuals[scenario.cohorts[0].market].kind == "flat"
+    assert scenario.parameters.perpetuals[scenario.cohorts[0].market].kind != "flat"
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_runs_and_calibrates(name):
     scenario = small(name)
     outcomes = simulate(scenario, count=4)
-    assert np.isfinite(np.concatenate([values for values in outcomes.columns.values()])).all()
+    assert np.isfinite(np.concatenate(list(outcomes.columns.values()))).all()
     assert (outcomes.column("fees.whole") > 0).all()
     found = calibrate(scenario)
     assert found.verdict
