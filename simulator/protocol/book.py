@@ -25,7 +25,10 @@ ASSET_FIELDS = 13
 # market fields: MARGIN_PRICE is M and VALUE is P = M - F of docs/model.md; REFERENCE_* are as the watch list last saw them
 PERMANENT, TRANSIENT, FLOW, DEPTH, MARK, FUNDING, MARGIN_PRICE, VALUE, OPEN_LONG, HEDGE = range(10)
 REFERENCE_PRICE, REFERENCE_VALUE, REFERENCE_FUNDING, MOST_OPEN = 10, 11, 12, 13
-MARKET_FIELDS = 14
+# what rules of funding, impact and fees keep: docs/model.md sections 2, 4.4 and 5.1
+FUNDING_RATE, IMPACT_POOL, FEE_FACTOR, FEE_LAST, FEE_REFERENCE, FEE_KEPT, FEE_CROSSED = range(14, 21)
+WINDOW_LEFT = 21  # [asset] what may still be liquidated in this step
+MARKET_FIELDS = 22
 
 # currency fields: DEPOSIT_VALUE is X = A index and DEBT_VALUE is Y = B index
 DEPOSIT_INDEX, BORROW_INDEX, LIQUIDITY, RESERVE, DEPOSIT_TOTAL, DEBT_TOTAL, DEPOSIT_VALUE, DEBT_VALUE, INDEX_PEAK = range(9)
@@ -56,7 +59,8 @@ OVERDRAWN = 38  # [usd] bad debt of absorbed accounts that reserves could not pa
 GAS_COST = 39  # [usd] of one liquidation in this step
 ROOM = 40  # [liquidations] that blocks still have room for
 ANY_STALE = 41  # 1: some oracle is stale
-SCALARS = 42
+CLOCK = 42  # [s] since the load
+SCALARS = 43
 
 # request fields (docs/model.md 5.1)
 ACCOUNT, ARRIVAL, R_MARKET, QUANTITY, R_CASH, R_CURRENCY, TOKENS, R_DEBT, BORROW, EXIT, REDUCE = range(11)
@@ -137,10 +141,18 @@ def path_of(state, p):
 
 
 def make_state(
-    paths: int, accounts: int, assets: int, markets: int, currencies: int, options: int = 0, slots: int = 0, underlyings: int = 0
+    paths: int,
+    accounts: int,
+    assets: int,
+    markets: int,
+    currencies: int,
+    options: int = 0,
+    slots: int = 0,
+    underlyings: int = 0,
+    timers: int = 0,
 ) -> State:
-    """A zeroed block for `accounts` cohort accounts (special records are added)."""
-    fields = HEAD + 2 * currencies + 2 * markets + options
+    """A zeroed block for `accounts` cohort accounts (special records are added); a timer is the last field of a record."""
+    fields = HEAD + 2 * currencies + 2 * markets + options + timers
     return State(
         accounts=np.zeros((paths, accounts + SPECIAL, fields)),
         asset=np.zeros((paths, assets, ASSET_FIELDS)),
