@@ -158,7 +158,7 @@ def test_a_liquidation_improves_health_and_writes_off_only_what_has_no_collatera
     model = engine_of(made)
     state, rules, terms = model.state, model.rules, model.terms
     state.asset[0, 0:3, book.INDEX] *= fall
-    b = book.path_of(state, 0)
+    b = getattr(book.path_of, "py_func", book.path_of)(state, 0)  # a rule hands no views to Python
     value(b, rules)
     K = rules.currencies
     for i in range(rules.accounts):
