@@ -43,7 +43,7 @@ class SkewVenue:
     def factor(self):
         return max(1 + users_skew(self.model, self.m) / self.part.skew_scale, 1e-3)
 
-    def set_depth(self, volatility, reference):
+    def set_depth(self, volatility, reference, share):
         pass
 
     def recover(self, dt):
