@@ -87,7 +87,9 @@ class RiskModel(mesa.Model):
         )
         paths = market.price.shape[2]
         r = self.rules
-        self.state = book.make_state(paths, accounts, r.assets, r.markets, r.currencies, r.options, r.slots, r.underlyings)
+        self.state = book.make_state(
+            paths, accounts, r.assets, r.markets, r.currencies, r.options, r.slots, r.underlyings, r.grid
+        )
         self.surface = self._surfaces(scenario, purpose) if r.options else None
         self.cohorts: list[Cohort] = make_cohorts(self, scenario, purpose, holders, list(populations))
         self.terms: np.record = self.current

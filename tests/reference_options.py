@@ -13,10 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+import numpy as np
 import reference_model as plain
 
 from simulator.agents import OptionBuyers, OptionHedgers, OptionWriters
 from simulator.parameters import DAY, YEAR
+from simulator.protocol.portfolio_margin.account import margins
+from simulator.protocol.portfolio_margin.grid_values import grid_method
+from simulator.protocol.portfolio_margin.records import Accounts, Market, instruments
 
 
 @dataclass
@@ -64,6 +68,7 @@ class Slot:
     renewal: int
     window: int
     impact: float = 0.0
+    impact_then: float = 0.0  # when the marks of the round were made
     seen: list = field(default_factory=list)
     years: float = 0.0
 
@@ -235,6 +240,8 @@ class OptionModel(plain.ReferenceModel):
         if not self.options:
             return
         venue = self.protocol.options.venue
+        for slot in self.slots:
+            slot.impact_then = slot.impact
         for j, o in enumerate(self.options):
             slot, S = self.slots[o.slot], self.index_of(j)
             k = math.log(o.strike / S)
@@ -272,7 +279,46 @@ class OptionModel(plain.ReferenceModel):
     def notional(self, row):
         return super().notional(row) + self.options_notional(row)
 
+    def grid_requirement(self, row, parameters, which):
+        """By the arrays of `portfolio_margin`, made anew for one account: the numbers of a vote written into the part itself."""
+        p, part = parameters["portfolio"], self.protocol.options.margin
+        changed = {
+            "initial_factor": p["initial_factor"],
+            "maintenance_factor": p["maintenance_factor"],
+            "volatility": part.volatility.model_copy(update={"up": p["volatility_up"], "down": p["volatility_down"]}),
+            "add_ons": part.add_ons.model_copy(
+                update={key: p[key] for key in p if key.startswith(("maintenance_p", "initial_p", "maintenance_o", "initial_o"))}
+            ),
+        }
+        method = grid_method(part.model_copy(update=changed), tuple(self.underlyings))
+        options, slots, moved = self.options, self.slots, self.protocol.valuation_price == "mark"
+        made = instruments(
+            [slots[o.slot].u for o in options],
+            [o.slot for o in options],
+            [o.strike for o in options],
+            [o.is_call for o in options],
+        )
+        index = [self.index[self.assets.index(name)] for name in self.underlyings]
+        markets = [self.markets.index(name) if name in self.markets else -1 for name in self.underlyings]
+        implied = [max(o.sigma + (slots[o.slot].impact_then if moved else 0.0), 0.01) for o in options]
+        spots = [index[slot.u] for slot in slots]
+
+        def one(values):
+            return np.array([values], float)
+
+        market = Market(
+            one(index), one([self.M[m] if m >= 0 else s for m, s in zip(markets, index, strict=True)]), one([1.0 for _ in index]),
+            one([1.0 for _ in index]), one(index), one(spots), one([0.0 for _ in slots]), one([slot.years for slot in slots]),
+            one([0.0 for _ in slots]), one([1.0 for _ in slots]), one(implied),
+            np.zeros((1, 0)), np.zeros((1, 0)), np.ones((1, 1)),
+        )  # fmt: skip
+        sizes = [row.position[m] if m >= 0 else 0.0 for m in markets]
+        held = Accounts(np.zeros((1, 1)), one([row.option]), one([sizes]), np.zeros((1, 1, len(sizes))), np.zeros((1, 1, 0)))
+        return margins(method, made, market, held)[0, 0, 1 if which == "initial" else 2]
+
     def requirement(self, row, parameters=None, which="maintenance"):
+        if self.options and self.protocol.options.margin.kind == "scenario-grid" and any(row.option):
+            return self.grid_requirement(row, parameters or self.force, which)
         total = super().requirement(row, parameters, which)
         for j, o in enumerate(self.options):
             n = row.option[j]

@@ -33,14 +33,20 @@ CURRENCY_FIELDS = 15
 
 # option fields: what an option is, and what one path makes of it now
 STRIKE, SURFACE_VOLATILITY, OPTION_VALUE, DELTA, VEGA, HALF_SPREAD, VEGA_DEPTH, OPTION_OPEN, OPTION_TRADED = range(9)
-OPTION_FIELDS = 9
+# of a portfolio margin: the volatility of the mark, its mark, delta and gamma; columns of shocked values follow
+MARK_VOLATILITY, SHEET_MARK, SHEET_DELTA, SHEET_GAMMA, SHEET_SHORT = 9, 10, 11, 12, 13
+OPTION_FIELDS = 15
 # fields of an expiry slot: the substep at which it expires, years from now, what trades moved its volatility by, the sum and
 # number of indices that settle it
 EXPIRES, YEARS, IMPACT, INDEX_SUM, INDEX_COUNT = range(5)
-SLOT_FIELDS = 5
+# of a portfolio margin: forward, what of it is fixed, rate, confidence, and three factors of the expiry
+FORWARD, FIXED, RATE, SURE, SHEET_EXPIRY = 5, 6, 7, 8, 9
+SLOT_FIELDS = 12
 # fields of an underlying of options: its surface now, and the writer's hedge
 SURFACE_SHORT, SURFACE_LONG, SURFACE_RHO, SURFACE_ETA, SURFACE_REVERSION, OPTION_HEDGE = range(6)
-UNDERLYING_FIELDS = 6
+# of a portfolio margin: prices and confidences of the underlying, an account's size and gain, and (of 0) the terms of the sheet
+U_SPOT, U_PERPETUAL, U_SPOT_SURE, U_PERPETUAL_SURE, U_VOLATILITY, U_SIZE, U_GAIN, SHEET_STAMP = range(6, 14)
+UNDERLYING_FIELDS = 14
 
 # pots, running totals and counters of a path: COUNTERS are what section 7 of docs/model.md records
 OUTSIDE_CASH, DEFICIT_CASH, DEFICIT_OUTSIDE, UNCOVERED_CASH, CAPACITY, BASIS_TOTAL, GROSS_FLOW, CUT, LIST_LENGTH = range(9)
@@ -81,6 +87,7 @@ class State(NamedTuple):
     order: np.ndarray  # int64 [slot]: scratch of the queue
     due: np.ndarray  # float64 [slot]: scratch of the queue
     found: np.ndarray  # int64 [account]: scratch, accounts found liquidatable
+    work: np.ndarray  # float64 [3, n]: scratch of a portfolio margin
 
 
 class Path(NamedTuple):
@@ -103,6 +110,7 @@ class Path(NamedTuple):
     order: np.ndarray
     due: np.ndarray
     found: np.ndarray
+    work: np.ndarray
 
 
 @small_rule
@@ -126,11 +134,20 @@ def path_of(state, p):
         state.order,
         state.due,
         state.found,
+        state.work,
     )
 
 
 def make_state(
-    paths: int, accounts: int, assets: int, markets: int, currencies: int, options: int = 0, slots: int = 0, underlyings: int = 0
+    paths: int,
+    accounts: int,
+    assets: int,
+    markets: int,
+    currencies: int,
+    options: int = 0,
+    slots: int = 0,
+    underlyings: int = 0,
+    grid: int = 0,
 ) -> State:
     """A zeroed block for `accounts` cohort accounts (special records are added)."""
     fields = HEAD + 2 * currencies + 2 * markets + options
@@ -143,7 +160,7 @@ def make_state(
         watch=np.zeros((paths, accounts, 3)),
         listed=np.zeros((paths, accounts), np.int32),
         is_listed=np.zeros((paths, accounts), np.uint8),
-        option=np.zeros((paths, options, OPTION_FIELDS)),
+        option=np.zeros((paths, options, OPTION_FIELDS + grid)),
         slot=np.zeros((paths, slots, SLOT_FIELDS)),
         underlying=np.zeros((paths, underlyings, UNDERLYING_FIELDS)),
         requests=np.empty((paths, accounts, REQUEST_FIELDS)),
@@ -153,6 +170,7 @@ def make_state(
         order=np.zeros(2 * accounts + 1, np.int64),
         due=np.zeros(max(2 * accounts + 1, options)),
         found=np.zeros(accounts + 1, np.int64),
+        work=np.zeros((3, max(grid, options, 36))),
     )
 
 

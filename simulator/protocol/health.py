@@ -23,6 +23,7 @@ from simulator.protocol.book import (
 )
 from simulator.protocol.margin import scaled_requirement, watched_requirement
 from simulator.protocol.option_margin import option_margin
+from simulator.protocol.option_portfolio import portfolio_requirement
 from simulator.protocol.option_values import holds_options
 
 ROUNDING = 1e-10  # of gross value: what the slack at the reference may be wrong by
@@ -62,8 +63,11 @@ def health(b, row, weight, ratio, is_initial, terms, rules):
         value, needed, written = option_margin(b, row, is_initial, terms, rules)
         equity += value
         slack += value
-        requirement += needed
         notional += written
+        if rules.grid > 0 and written > 0.0:
+            requirement = portfolio_requirement(b, row, is_initial, terms, rules)
+        else:
+            requirement += needed
     return slack + gain - requirement, equity, requirement, notional
 
 

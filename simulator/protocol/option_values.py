@@ -15,7 +15,9 @@ from simulator.protocol.book import (
     HEAD,
     IMPACT,
     INDEX,
+    MARK_VOLATILITY,
     OPTION_VALUE,
+    SHEET_STAMP,
     STRIKE,
     SURFACE_ETA,
     SURFACE_LONG,
@@ -56,6 +58,7 @@ def index_under(b, e, rules):
 @rule
 def value_options(b, rules):
     """Marks, deltas and vegas at the index of now, on the surface of now; the venue's terms follow."""
+    b.underlying[0, SHEET_STAMP] = 0.0
     for e in range(rules.slots):
         _value_slot(b, e, index_under(b, e, rules), rules)
 
@@ -77,6 +80,7 @@ def _value_slot(b, e, index, rules):
         volatility = max(option[SURFACE_VOLATILITY] + moved, LEAST_VOLATILITY)
         price, delta, vega = black(index, option[STRIKE], volatility * root, rules.option[j, IS_CALL] != 0.0)
         option[OPTION_VALUE] = price
+        option[MARK_VOLATILITY] = volatility
         option[DELTA] = delta
         option[VEGA] = vega * root
         z = min(abs(k) / np.sqrt(theta), FARTHEST) if theta > 0.0 else 0.0

@@ -54,6 +54,8 @@ TERMS = np.dtype(
         ("close_factor", "f8"),
         ("full_below", "f8"),
         ("option", "f8", (MOST, 9)),  # [underlying of options, column]
+        ("portfolio", "f8", (8,)),  # of the scenario grid, in the order of PortfolioParameters
+        ("stamp", "f8"),  # another number for another grid
     ]
 )
 
@@ -135,6 +137,7 @@ def make_terms(parameters: RiskParameters) -> np.record:
     perpetuals, collateral = list(parameters.perpetuals.values()), list(parameters.collateral.values())
     rates = [parameters.borrowing.get(name) for name in parameters.collateral]
     fees, liquidation = parameters.fees, parameters.liquidation
+    portfolio = list(parameters.portfolio.model_dump().values()) if parameters.portfolio else [0.0] * 8
 
     def column(parts, read, absent=0.0):
         return np.array([absent if part is None else read(part) for part in parts], dtype=float)
@@ -162,6 +165,8 @@ def make_terms(parameters: RiskParameters) -> np.record:
         close_factor=liquidation.close_factor,
         full_below=liquidation.full_below_health,
         option=np.array([list(part.model_dump().values()) for part in parameters.options.values()], float).reshape(-1, 9),
+        portfolio=np.array(portfolio),
+        stamp=float(hash(tuple(portfolio)) % 2**52 + 1),
     )
 
 

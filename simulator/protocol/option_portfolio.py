@@ -1,0 +1,166 @@
+"""The portfolio margin of accounts that hold options: a scenario grid over the path's own marks. docs/model.md section 8.3.
+
+What the grid makes of each option is worked out once for every set of values and terms, and kept in the fields of the option;
+an account is a sum over them. The arithmetic is `portfolio_margin`'s.
+"""
+
+from __future__ import annotations
+
+from simulator.kernel import rule, small_rule
+from simulator.protocol.book import (
+    FIXED,
+    FORWARD,
+    HEAD,
+    INDEX,
+    MARGIN_PRICE,
+    MARK_VOLATILITY,
+    OPTION_FIELDS,
+    RATE,
+    SHEET_DELTA,
+    SHEET_EXPIRY,
+    SHEET_GAMMA,
+    SHEET_MARK,
+    SHEET_SHORT,
+    SHEET_STAMP,
+    STRIKE,
+    SURE,
+    U_GAIN,
+    U_PERPETUAL,
+    U_PERPETUAL_SURE,
+    U_SIZE,
+    U_SPOT,
+    U_SPOT_SURE,
+    U_VOLATILITY,
+    VARIANCE,
+    YEARS,
+)
+from simulator.protocol.option_rules import IS_CALL, MOST_NUMBERS, U_ASSET, U_MARKET
+from simulator.protocol.option_values import first_option, index_under
+from simulator.protocol.portfolio_margin.account import account_margin, fill_sheet
+from simulator.protocol.portfolio_margin.grid_values import (
+    A_OPTION,
+    A_OPTION_INITIAL,
+    A_PERPETUAL,
+    A_PERPETUAL_INITIAL,
+    INITIAL_FACTOR,
+    MAINTENANCE_FACTOR,
+    V_DOWN,
+    V_UP,
+)
+from simulator.protocol.portfolio_margin.method import Method
+from simulator.protocol.portfolio_margin.records import Instruments, Market, Sheet
+
+NUMBER = 2  # the row of the scratch array that holds the numbers of the method
+
+
+@rule
+def portfolio_requirement(b, row, is_initial, terms, rules):
+    """What the grid requires of a record: its options, and the perpetuals of their underlyings."""
+    set_number(b, terms, rules)
+    if b.underlying[0, SHEET_STAMP] != terms.stamp:
+        prepare(b, terms, rules)
+    for u in range(rules.underlyings):
+        m = int(rules.underlying[u, U_MARKET])
+        b.underlying[u, U_SIZE] = row[HEAD + 2 * rules.currencies + m] if m >= 0 else 0.0
+    first = first_option(rules)
+    _equity, initial, maintenance = account_margin(
+        method_of(b, rules), instruments_of(b, rules), market_of(b, rules), sheet_of(b, rules), 0.0,
+        row[first : first + rules.options], b.underlying[:, U_SIZE], b.underlying[:, U_GAIN], b.row[0:0], b.work[:NUMBER],
+    )  # fmt: skip
+    return initial if is_initial else maintenance
+
+
+@rule
+def prepare(b, terms, rules):
+    """The market as the grid reads it, and every option in every scenario."""
+    for u in range(rules.underlyings):
+        its, m = b.underlying[u], int(rules.underlying[u, U_MARKET])
+        asset = b.asset[int(rules.underlying[u, U_ASSET])]
+        its[U_SPOT] = asset[INDEX]
+        its[U_PERPETUAL] = b.market[m, MARGIN_PRICE] if m >= 0 else asset[INDEX]
+        its[U_SPOT_SURE] = 1.0
+        its[U_PERPETUAL_SURE] = 1.0
+        its[U_VOLATILITY] = asset[VARIANCE] ** 0.5
+        its[U_GAIN] = 0.0
+    for e in range(rules.slots):
+        b.slot[e, FORWARD] = index_under(b, e, rules)
+        b.slot[e, FIXED] = 0.0
+        b.slot[e, RATE] = 0.0
+        b.slot[e, SURE] = 1.0
+    fill_sheet(method_of(b, rules), instruments_of(b, rules), market_of(b, rules), sheet_of(b, rules))
+    b.underlying[0, SHEET_STAMP] = terms.stamp
+
+
+@rule
+def set_number(b, terms, rules):
+    """The numbers of the method with those of the vote in their places."""
+    number = b.work[NUMBER]
+    for f in range(MOST_NUMBERS):
+        number[f] = rules.grid_number[f]
+    number[INITIAL_FACTOR] = terms.portfolio[0]
+    number[MAINTENANCE_FACTOR] = terms.portfolio[1]
+    number[V_UP] = terms.portfolio[2]
+    number[V_DOWN] = terms.portfolio[3]
+    number[A_PERPETUAL] = terms.portfolio[4]
+    number[A_PERPETUAL_INITIAL] = terms.portfolio[5]
+    number[A_OPTION] = terms.portfolio[6]
+    number[A_OPTION_INITIAL] = terms.portfolio[7]
+
+
+@small_rule
+def method_of(b, rules):
+    """The method, its numbers in the scratch array."""
+    return Method(
+        rules.grid_kind,
+        b.work[NUMBER],
+        rules.grid_scenario[: rules.grid],
+        b.work[0:0],
+        b.work[0:0],
+        b.work[0:0],
+    )
+
+
+@small_rule
+def instruments_of(b, rules):
+    """The options of the path."""
+    return Instruments(
+        b.option[:, STRIKE],
+        rules.option[: rules.options, IS_CALL],
+        rules.slot_first[: rules.slots + 1],
+        rules.first_slot[: rules.underlyings + 1],
+    )
+
+
+@small_rule
+def market_of(b, rules):
+    """What the grid reads off the path."""
+    its, slot, nothing = b.underlying, b.slot, b.row[0:0]
+    return Market(
+        its[:, U_SPOT],
+        its[:, U_PERPETUAL],
+        its[:, U_SPOT_SURE],
+        its[:, U_PERPETUAL_SURE],
+        its[:, U_VOLATILITY],
+        slot[:, FORWARD],
+        slot[:, FIXED],
+        slot[:, YEARS],
+        slot[:, RATE],
+        slot[:, SURE],
+        b.option[:, MARK_VOLATILITY],
+        nothing,
+        nothing,
+        its[0, U_SPOT_SURE : U_SPOT_SURE + 1],
+    )
+
+
+@small_rule
+def sheet_of(b, rules):
+    """Where the grid writes: fields of options and slots."""
+    return Sheet(
+        b.option[:, SHEET_MARK],
+        b.option[:, OPTION_FIELDS:],
+        b.option[:, SHEET_DELTA],
+        b.option[:, SHEET_GAMMA],
+        b.option[:, SHEET_SHORT : SHEET_SHORT + 2],
+        b.slot[:, SHEET_EXPIRY : SHEET_EXPIRY + 3],
+    )
