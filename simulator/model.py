@@ -88,7 +88,7 @@ class RiskModel(mesa.Model):
         paths = market.price.shape[2]
         r = self.rules
         self.state = book.make_state(
-            paths, accounts, r.assets, r.markets, r.currencies, r.options, r.slots, r.underlyings, r.grid
+            paths, accounts, r.assets, r.markets, r.currencies, r.options, r.slots, r.underlyings, r.grid, bool(r.auctions)
         )
         self.surface = self._surfaces(scenario, purpose) if r.options else None
         self.cohorts: list[Cohort] = make_cohorts(self, scenario, purpose, holders, list(populations))

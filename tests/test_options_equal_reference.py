@@ -17,6 +17,7 @@ from simulator.agents.demand import Elasticity
 from simulator.market import MarketPaths
 from simulator.market.surface import ImpliedSurface, make_surfaces
 from simulator.parameters import PortfolioParameters, RiskParameters
+from simulator.protocol.liquidation_shapes import DutchAuction
 from simulator.protocol.portfolio_margin.scenario_grid import ScenarioGrid
 
 
@@ -71,7 +72,7 @@ def dealers(draw):
 
 
 def option_world(seed):
-    """Options on ETH beside a perpetual and a pool, hourly for four days, a crash; a portfolio margin where `seed` is odd."""
+    """Options on ETH, a perpetual and a pool, hourly for four days, a crash; grids where `seed` is odd, auctions at 2 and 3 of 4."""
     draw = random.Random(f"options {seed}")
     steps, substeps = 96, draw.choice([1, 2])
     eth = worlds.falling(draw, steps, 0.012, 50, draw.choice([-0.2, 0.0, 0.25]))
@@ -131,6 +132,9 @@ def option_world(seed):
     )
     if seed % 2 == 1:
         rules = rules.model_copy(update={"options": rules.options.model_copy(update={"margin": GRID})})
+    if seed % 4 >= 2:
+        auction = TypeAdapter(DutchAuction).validate_python({"kind": "dutch-auction", "fast": draw.choice([900.0, 9000.0])})
+        rules = rules.model_copy(update={"options": rules.options.model_copy(update={"liquidation": auction})})
     base = worlds.world(
         eth, current, cohorts, books, rules, candidate=candidate, prices=prices, volatility=volatility, substeps=substeps,
         burn_in_steps=36, transition_steps=24, seed=seed, reference_volatility={"ETH": 0.7, "USDC": 0.01},

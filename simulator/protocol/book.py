@@ -55,7 +55,10 @@ PENALTIES, FEES, GAS, USER_COST, UNDER_WATER, OPEN_INTEREST, BORROWED, COLLATERA
 FUND_MINIMUM, EXTERNAL_SQUARES, OBSERVED_SQUARES, LAST_EXTERNAL, LAST_OBSERVED, STEPS, LATENT, WORST_IMBALANCE = range(27, 35)
 FOUND = 35  # accounts found liquidatable by the last look
 MOVED = 36  # 1: the vault traded in this step
-SCALARS = 37
+A_CLOCK = 37  # the step, as auctions count it
+SCALARS = 38
+# of an auction: since which step, since which without equity (-1: it has some), the last step in which the account was found
+STARTED, INSOLVENT, LAST_SEEN = range(3)
 
 # request fields (docs/model.md 5.1)
 ACCOUNT, ARRIVAL, R_MARKET, QUANTITY, R_CASH, R_CURRENCY, TOKENS, R_DEBT, BORROW, EXIT, REDUCE = range(11)
@@ -63,7 +66,7 @@ R_OPTION, COUNT = 11, 12  # the option asked for, and how many (< 0: sold)
 REQUEST_FIELDS = 13
 
 
-MOVING = 11  # arrays of a State that carry over from step to step; the rest is scratch
+MOVING = 12  # arrays of a State that carry over from step to step; the rest is scratch
 
 
 class State(NamedTuple):
@@ -80,6 +83,7 @@ class State(NamedTuple):
     option: np.ndarray  # float64 [path, option, field]
     slot: np.ndarray  # float64 [path, expiry slot, field]
     underlying: np.ndarray  # float64 [path, underlying of options, field]
+    auction: np.ndarray  # float64 [path, account or nobody, field]: the auction of accounts that hold options
     requests: np.ndarray  # float64 [path, slot, field]
     waiting: np.ndarray  # int64 [path]: requests made in this step
     row: np.ndarray  # float64 [field]: the copy on which a change is worked out
@@ -104,6 +108,7 @@ class Path(NamedTuple):
     option: np.ndarray
     slot: np.ndarray
     underlying: np.ndarray
+    auction: np.ndarray
     requests: np.ndarray
     row: np.ndarray
     other: np.ndarray
@@ -128,6 +133,7 @@ def path_of(state, p):
         state.option[p],
         state.slot[p],
         state.underlying[p],
+        state.auction[p],
         state.requests[p],
         state.row,
         state.other,
@@ -148,6 +154,7 @@ def make_state(
     slots: int = 0,
     underlyings: int = 0,
     grid: int = 0,
+    auctions: bool = False,
 ) -> State:
     """A zeroed block for `accounts` cohort accounts (special records are added)."""
     fields = HEAD + 2 * currencies + 2 * markets + options
@@ -163,6 +170,7 @@ def make_state(
         option=np.zeros((paths, options, OPTION_FIELDS + grid)),
         slot=np.zeros((paths, slots, SLOT_FIELDS)),
         underlying=np.zeros((paths, underlyings, UNDERLYING_FIELDS)),
+        auction=np.full((paths, accounts if auctions else 0, 3), -2.0),
         requests=np.empty((paths, accounts, REQUEST_FIELDS)),
         waiting=np.zeros(paths, np.int64),
         row=np.zeros(fields),

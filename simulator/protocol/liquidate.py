@@ -37,6 +37,7 @@ from simulator.protocol.book import (
     less,
 )
 from simulator.protocol.health import change, maintenance
+from simulator.protocol.option_auction import bid
 from simulator.protocol.option_liquidation import close_portfolio
 from simulator.protocol.option_values import holds_options
 from simulator.protocol.rules import LINEAR
@@ -68,7 +69,10 @@ def serve(b, i, terms, rules):
     if slack >= 0.0:
         return False
     if rules.options > 0 and holds_options(row, rules):
-        done = close_portfolio(b, row, slack, equity, requirement, notional, terms, rules)
+        if rules.auctions:
+            done = bid(b, i, row, slack, equity, notional, terms, rules)
+        else:
+            done = close_portfolio(b, row, slack, equity, requirement, notional, terms, rules)
     elif notional > 0.0:
         done = _close_positions(b, i, row, slack, equity, requirement, notional, terms, rules)
     else:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from simulator.parameters import DAY, Fraction, Part, tupled
+from simulator.protocol.liquidation_shapes import DutchAuction
 from simulator.protocol.portfolio_margin.scenario_grid import ScenarioGrid
 
 MOST_SLOTS = 32  # expiries of all underlyings at a time
@@ -79,6 +80,13 @@ class StandardMargin(Part):
     kind: Literal["standard"] = "standard"
 
 
+class VenueClose(Part):
+    """Keepers close it in the venues, whole or in part, as `[protocol.liquidation]` says."""
+
+    kind: Literal["venue"] = "venue"
+
+
+OptionLiquidation = Annotated[VenueClose | DutchAuction, Field(discriminator="kind")]
 OptionMargin = Annotated[StandardMargin | ScenarioGrid, Field(discriminator="kind")]
 
 
@@ -89,6 +97,7 @@ class OptionRules(Part):
     venue: VolatilityVenue
     writer: OptionWriter
     margin: OptionMargin = StandardMargin()  # of accounts that hold options
+    liquidation: OptionLiquidation = VenueClose()  # of accounts that hold options
 
     @model_validator(mode="after")
     def _bounded(self) -> OptionRules:
