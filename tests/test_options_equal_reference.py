@@ -72,7 +72,7 @@ def dealers(draw):
 
 
 def option_world(seed):
-    """Options on ETH, a perpetual and a pool, hourly for four days, a crash; grids where `seed` is odd, auctions at 2 and 3 of 4."""
+    """ETH options, a perpetual and a pool, hourly for four days, a crash; grids where `seed` is odd, auctions at 2 and 3 of 4."""
     draw = random.Random(f"options {seed}")
     steps, substeps = 96, draw.choice([1, 2])
     eth = worlds.falling(draw, steps, 0.012, 50, draw.choice([-0.2, 0.0, 0.25]))
