@@ -36,17 +36,16 @@ STRIKE, SURFACE_VOLATILITY, OPTION_VALUE, DELTA, VEGA, HALF_SPREAD, VEGA_DEPTH, 
 # of a portfolio margin: the volatility of the mark, its mark, delta and gamma; columns of shocked values follow
 MARK_VOLATILITY, SHEET_MARK, SHEET_DELTA, SHEET_GAMMA, SHEET_SHORT = 9, 10, 11, 12, 13
 OPTION_FIELDS = 15
-# fields of an expiry slot: the substep at which it expires, years from now, what trades moved its volatility by, the sum and
-# number of indices that settle it
+SCRATCH, LEAST_SCRATCH = 3, 36  # rows and columns of scratch of a portfolio margin
+# fields of an expiry slot, a row after those of options: the substep at which it expires, years from now, what trades moved its
+# volatility by, the sum and number of indices that settle it
 EXPIRES, YEARS, IMPACT, INDEX_SUM, INDEX_COUNT = range(5)
 # of a portfolio margin: forward, what of it is fixed, rate, confidence, and three factors of the expiry
 FORWARD, FIXED, RATE, SURE, SHEET_EXPIRY = 5, 6, 7, 8, 9
-SLOT_FIELDS = 12
-# fields of an underlying of options: its surface now, and the writer's hedge
+# fields of an underlying of options, a row after those of slots: its surface now, and the writer's hedge
 SURFACE_SHORT, SURFACE_LONG, SURFACE_RHO, SURFACE_ETA, SURFACE_REVERSION, OPTION_HEDGE = range(6)
 # of a portfolio margin: prices and confidences of the underlying, an account's size and gain, and (of 0) the terms of the sheet
 U_SPOT, U_PERPETUAL, U_SPOT_SURE, U_PERPETUAL_SURE, U_VOLATILITY, U_SIZE, U_GAIN, SHEET_STAMP = range(6, 14)
-UNDERLYING_FIELDS = 14
 
 # pots, running totals and counters of a path: COUNTERS are what section 7 of docs/model.md records
 OUTSIDE_CASH, DEFICIT_CASH, DEFICIT_OUTSIDE, UNCOVERED_CASH, CAPACITY, BASIS_TOTAL, GROSS_FLOW, CUT, LIST_LENGTH = range(9)
@@ -58,7 +57,7 @@ MOVED = 36  # 1: the vault traded in this step
 A_CLOCK = 37  # the step, as auctions count it
 SCALARS = 38
 # of an auction: since which step, since which without equity (-1: it has some), the last step in which the account was found
-STARTED, INSOLVENT, LAST_SEEN = range(3)
+STARTED, INSOLVENT, LAST_SEEN = range(3, 6)  # fields of the watch
 
 # request fields (docs/model.md 5.1)
 ACCOUNT, ARRIVAL, R_MARKET, QUANTITY, R_CASH, R_CURRENCY, TOKENS, R_DEBT, BORROW, EXIT, REDUCE = range(11)
@@ -66,7 +65,7 @@ R_OPTION, COUNT = 11, 12  # the option asked for, and how many (< 0: sold)
 REQUEST_FIELDS = 13
 
 
-MOVING = 12  # arrays of a State that carry over from step to step; the rest is scratch
+MOVING = 9  # arrays of a State that carry over from step to step; the rest is scratch
 
 
 class State(NamedTuple):
@@ -77,13 +76,10 @@ class State(NamedTuple):
     market: np.ndarray  # float64 [path, market, field]
     currency: np.ndarray  # float64 [path, currency, field]
     scalar: np.ndarray  # float64 [path, field]
-    watch: np.ndarray  # float64 [path, account, 3]: slack at the reference, sensitivity to falls, to rises
+    watch: np.ndarray  # float64 [path, account, 3 or 6]: slack at the reference, sensitivity to falls, to rises; an auction
     listed: np.ndarray  # int32 [path, account]: the accounts that may be reached before the cut
     is_listed: np.ndarray  # uint8 [path, account]
-    option: np.ndarray  # float64 [path, option, field]
-    slot: np.ndarray  # float64 [path, expiry slot, field]
-    underlying: np.ndarray  # float64 [path, underlying of options, field]
-    auction: np.ndarray  # float64 [path, account or nobody, field]: the auction of accounts that hold options
+    option: np.ndarray  # float64 [path, options, then expiry slots, underlyings and three rows of scratch; field]
     requests: np.ndarray  # float64 [path, slot, field]
     waiting: np.ndarray  # int64 [path]: requests made in this step
     row: np.ndarray  # float64 [field]: the copy on which a change is worked out
@@ -91,7 +87,6 @@ class State(NamedTuple):
     order: np.ndarray  # int64 [slot]: scratch of the queue
     due: np.ndarray  # float64 [slot]: scratch of the queue
     found: np.ndarray  # int64 [account]: scratch, accounts found liquidatable
-    work: np.ndarray  # float64 [3, n]: scratch of a portfolio margin
 
 
 class Path(NamedTuple):
@@ -106,16 +101,12 @@ class Path(NamedTuple):
     listed: np.ndarray
     is_listed: np.ndarray
     option: np.ndarray
-    slot: np.ndarray
-    underlying: np.ndarray
-    auction: np.ndarray
     requests: np.ndarray
     row: np.ndarray
     other: np.ndarray
     order: np.ndarray
     due: np.ndarray
     found: np.ndarray
-    work: np.ndarray
 
 
 @small_rule
@@ -131,16 +122,12 @@ def path_of(state, p):
         state.listed[p],
         state.is_listed[p],
         state.option[p],
-        state.slot[p],
-        state.underlying[p],
-        state.auction[p],
         state.requests[p],
         state.row,
         state.other,
         state.order,
         state.due,
         state.found,
-        state.work,
     )
 
 
@@ -158,19 +145,17 @@ def make_state(
 ) -> State:
     """A zeroed block for `accounts` cohort accounts (special records are added)."""
     fields = HEAD + 2 * currencies + 2 * markets + options
+    rows = options + slots + underlyings + SCRATCH if options else 0
     return State(
         accounts=np.zeros((paths, accounts + SPECIAL, fields)),
         asset=np.zeros((paths, assets, ASSET_FIELDS)),
         market=np.zeros((paths, markets, MARKET_FIELDS)),
         currency=np.zeros((paths, currencies, CURRENCY_FIELDS)),
         scalar=np.zeros((paths, SCALARS)),
-        watch=np.zeros((paths, accounts, 3)),
+        watch=np.full((paths, accounts, 6 if auctions else 3), -2.0),
         listed=np.zeros((paths, accounts), np.int32),
         is_listed=np.zeros((paths, accounts), np.uint8),
-        option=np.zeros((paths, options, OPTION_FIELDS + grid)),
-        slot=np.zeros((paths, slots, SLOT_FIELDS)),
-        underlying=np.zeros((paths, underlyings, UNDERLYING_FIELDS)),
-        auction=np.full((paths, accounts if auctions else 0, 3), -2.0),
+        option=np.zeros((paths, rows, max(OPTION_FIELDS + grid, options, LEAST_SCRATCH) if grid else OPTION_FIELDS)),
         requests=np.empty((paths, accounts, REQUEST_FIELDS)),
         waiting=np.zeros(paths, np.int64),
         row=np.zeros(fields),
@@ -178,8 +163,27 @@ def make_state(
         order=np.zeros(2 * accounts + 1, np.int64),
         due=np.zeros(max(2 * accounts + 1, options)),
         found=np.zeros(accounts + 1, np.int64),
-        work=np.zeros((3, max(grid, options, 36))),
     )
+
+
+@small_rule
+def slot_of(b, e, rules):
+    """The fields of expiry slot `e`."""
+    return b.option[rules.options + e]
+
+
+@small_rule
+def underlying_of(b, u, rules):
+    """The fields of underlying `u` of options."""
+    return b.option[rules.options + rules.slots + u]
+
+
+def option_part(state: State, rules, name: str) -> np.ndarray:
+    """Views of `state.option` [path, row, field]: the rows of the "options", "slots" or "underlyings"."""
+    ends = {"options": rules.options, "slots": rules.options + rules.slots}
+    ends["underlyings"] = ends["slots"] + rules.underlyings
+    starts = {"options": 0, "slots": ends["options"], "underlyings": ends["slots"]}
+    return state.option[:, starts[name] : ends[name]]
 
 
 @small_rule

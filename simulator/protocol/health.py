@@ -23,7 +23,6 @@ from simulator.protocol.book import (
 )
 from simulator.protocol.margin import scaled_requirement, watched_requirement
 from simulator.protocol.option_margin import option_margin
-from simulator.protocol.option_portfolio import portfolio_requirement
 from simulator.protocol.option_values import holds_options
 
 ROUNDING = 1e-10  # of gross value: what the slack at the reference may be wrong by
@@ -60,14 +59,10 @@ def health(b, row, weight, ratio, is_initial, terms, rules):
     if gain > 0.0:
         gain = min(rules.gain_weight * gain, rules.gain_cap)
     if rules.options > 0:
-        value, needed, written = option_margin(b, row, is_initial, terms, rules)
+        value, requirement, written = option_margin(b, row, requirement, is_initial, terms, rules)
         equity += value
         slack += value
         notional += written
-        if rules.grid > 0 and written > 0.0:
-            requirement = portfolio_requirement(b, row, is_initial, terms, rules)
-        else:
-            requirement += needed
     return slack + gain - requirement, equity, requirement, notional
 
 

@@ -57,7 +57,7 @@ def register(b, t, n, terms, rules):
         i = b.found[s]
         if not holds_options(b.accounts[i], rules):
             continue
-        its = b.auction[i]
+        its = b.watch[i]
         if its[LAST_SEEN] < t - 1:
             its[STARTED] = t
             its[INSOLVENT] = -1.0
@@ -80,7 +80,7 @@ def bid(b, i, row, slack, equity, notional, terms, rules):
 def _buy_share(b, i, row, slack, equity, notional, rules):
     """Equity is left: a share of it at a discount that grows, as much as brings the buffer margin back to 0."""
     part = rules.auction
-    elapsed = (b.scalar[A_CLOCK] - b.auction[i, STARTED]) * rules.dt
+    elapsed = (b.scalar[A_CLOCK] - b.watch[i, STARTED]) * rules.dt
     price = solvent_discount(elapsed, part[AUCTION_START], part[AUCTION_FAST_END], part[AUCTION_FAST], part[AUCTION_SLOW])
     f = greatest_share(buffer_margin(slack, equity, part[AUCTION_BUFFER]), equity, price, 0.0)
     paid = f * equity * price
@@ -100,7 +100,7 @@ def _buy_share(b, i, row, slack, equity, notional, rules):
 @rule
 def _take_whole(b, i, row, slack, equity, notional, rules):
     """No equity is left: whoever takes the whole is paid by the fund, and by everybody after it."""
-    elapsed = (b.scalar[A_CLOCK] - b.auction[i, INSOLVENT]) * rules.dt
+    elapsed = (b.scalar[A_CLOCK] - b.watch[i, INSOLVENT]) * rules.dt
     owed = insolvent_payment(elapsed, slack, equity, rules.auction[AUCTION_INSOLVENT])
     if not _pays(b, row, 1.0, -owed, rules):
         return False

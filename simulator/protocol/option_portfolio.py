@@ -33,6 +33,8 @@ from simulator.protocol.book import (
     U_VOLATILITY,
     VARIANCE,
     YEARS,
+    slot_of,
+    underlying_of,
 )
 from simulator.protocol.option_rules import IS_CALL, MOST_NUMBERS, U_ASSET, U_MARKET
 from simulator.protocol.option_values import first_option, index_under
@@ -57,15 +59,16 @@ NUMBER = 2  # the row of the scratch array that holds the numbers of the method
 def portfolio_requirement(b, row, is_initial, terms, rules):
     """What the grid requires of a record: its options, and the perpetuals of their underlyings."""
     set_number(b, terms, rules)
-    if b.underlying[0, SHEET_STAMP] != terms.stamp:
+    if underlying_of(b, 0, rules)[SHEET_STAMP] != terms.stamp:
         prepare(b, terms, rules)
     for u in range(rules.underlyings):
         m = int(rules.underlying[u, U_MARKET])
-        b.underlying[u, U_SIZE] = row[HEAD + 2 * rules.currencies + m] if m >= 0 else 0.0
-    first = first_option(rules)
+        underlying_of(b, u, rules)[U_SIZE] = row[HEAD + 2 * rules.currencies + m] if m >= 0 else 0.0
+    first, scratch = first_option(rules), scratch_row(rules)
+    its = b.option[scratch - rules.underlyings : scratch]
     _equity, initial, maintenance = account_margin(
         method_of(b, rules), instruments_of(b, rules), market_of(b, rules), sheet_of(b, rules), 0.0,
-        row[first : first + rules.options], b.underlying[:, U_SIZE], b.underlying[:, U_GAIN], b.row[0:0], b.work[:NUMBER],
+        row[first : first + rules.options], its[:, U_SIZE], its[:, U_GAIN], b.row[0:0], b.option[scratch : scratch + NUMBER],
     )  # fmt: skip
     return initial if is_initial else maintenance
 
@@ -74,7 +77,7 @@ def portfolio_requirement(b, row, is_initial, terms, rules):
 def prepare(b, terms, rules):
     """The market as the grid reads it, and every option in every scenario."""
     for u in range(rules.underlyings):
-        its, m = b.underlying[u], int(rules.underlying[u, U_MARKET])
+        its, m = underlying_of(b, u, rules), int(rules.underlying[u, U_MARKET])
         asset = b.asset[int(rules.underlying[u, U_ASSET])]
         its[U_SPOT] = asset[INDEX]
         its[U_PERPETUAL] = b.market[m, MARGIN_PRICE] if m >= 0 else asset[INDEX]
@@ -83,18 +86,18 @@ def prepare(b, terms, rules):
         its[U_VOLATILITY] = asset[VARIANCE] ** 0.5
         its[U_GAIN] = 0.0
     for e in range(rules.slots):
-        b.slot[e, FORWARD] = index_under(b, e, rules)
-        b.slot[e, FIXED] = 0.0
-        b.slot[e, RATE] = 0.0
-        b.slot[e, SURE] = 1.0
+        slot_of(b, e, rules)[FORWARD] = index_under(b, e, rules)
+        slot_of(b, e, rules)[FIXED] = 0.0
+        slot_of(b, e, rules)[RATE] = 0.0
+        slot_of(b, e, rules)[SURE] = 1.0
     fill_sheet(method_of(b, rules), instruments_of(b, rules), market_of(b, rules), sheet_of(b, rules))
-    b.underlying[0, SHEET_STAMP] = terms.stamp
+    underlying_of(b, 0, rules)[SHEET_STAMP] = terms.stamp
 
 
 @rule
 def set_number(b, terms, rules):
     """The numbers of the method with those of the vote in their places."""
-    number = b.work[NUMBER]
+    number = b.option[scratch_row(rules) + NUMBER]
     for f in range(MOST_NUMBERS):
         number[f] = rules.grid_number[f]
     number[INITIAL_FACTOR] = terms.portfolio[0]
@@ -108,15 +111,21 @@ def set_number(b, terms, rules):
 
 
 @small_rule
+def scratch_row(rules):
+    """The first row of scratch."""
+    return rules.options + rules.slots + rules.underlyings
+
+
+@small_rule
 def method_of(b, rules):
     """The method, its numbers in the scratch array."""
     return Method(
         rules.grid_kind,
-        b.work[NUMBER],
+        b.option[scratch_row(rules) + NUMBER],
         rules.grid_scenario[: rules.grid],
-        b.work[0:0],
-        b.work[0:0],
-        b.work[0:0],
+        b.option[0:0],
+        b.option[0:0],
+        b.option[0:0],
     )
 
 
@@ -124,7 +133,7 @@ def method_of(b, rules):
 def instruments_of(b, rules):
     """The options of the path."""
     return Instruments(
-        b.option[:, STRIKE],
+        b.option[: rules.options, STRIKE],
         rules.option[: rules.options, IS_CALL],
         rules.slot_first[: rules.slots + 1],
         rules.first_slot[: rules.underlyings + 1],
@@ -134,7 +143,8 @@ def instruments_of(b, rules):
 @small_rule
 def market_of(b, rules):
     """What the grid reads off the path."""
-    its, slot, nothing = b.underlying, b.slot, b.row[0:0]
+    end = rules.options + rules.slots
+    its, slot, nothing = b.option[end : end + rules.underlyings], b.option[rules.options : end], b.row[0:0]
     return Market(
         its[:, U_SPOT],
         its[:, U_PERPETUAL],
@@ -146,7 +156,7 @@ def market_of(b, rules):
         slot[:, YEARS],
         slot[:, RATE],
         slot[:, SURE],
-        b.option[:, MARK_VOLATILITY],
+        b.option[: rules.options, MARK_VOLATILITY],
         nothing,
         nothing,
         its[0, U_SPOT_SURE : U_SPOT_SURE + 1],
@@ -157,10 +167,10 @@ def market_of(b, rules):
 def sheet_of(b, rules):
     """Where the grid writes: fields of options and slots."""
     return Sheet(
-        b.option[:, SHEET_MARK],
-        b.option[:, OPTION_FIELDS:],
-        b.option[:, SHEET_DELTA],
-        b.option[:, SHEET_GAMMA],
-        b.option[:, SHEET_SHORT : SHEET_SHORT + 2],
-        b.slot[:, SHEET_EXPIRY : SHEET_EXPIRY + 3],
+        b.option[: rules.options, SHEET_MARK],
+        b.option[: rules.options, OPTION_FIELDS : OPTION_FIELDS + rules.grid],
+        b.option[: rules.options, SHEET_DELTA],
+        b.option[: rules.options, SHEET_GAMMA],
+        b.option[: rules.options, SHEET_SHORT : SHEET_SHORT + 2],
+        b.option[rules.options : rules.options + rules.slots, SHEET_EXPIRY : SHEET_EXPIRY + 3],
     )
