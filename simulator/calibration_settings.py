@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from simulator.parameters import Part, RiskParameters
+from simulator.parameters import Part, RiskParameters, tupled
 from simulator.wording import did_you_mean
 
+GoalName = Literal["capital-efficiency", "revenue", "user-cost", "loss"]
 Weight = Annotated[float, Field(ge=0, le=1e6)]
 MOST_STEPS = 1_000_000  # of a grid, counted from zero
 PathCount = Annotated[int, Field(ge=2, le=10_000_000)]  # one path shows no error
@@ -71,6 +72,13 @@ class CalibrationSettings(Part):
     selection_paths: PathCount = 1_000
     confirmation_paths: Literal["planned"] | PathCount = "planned"  # planned: 80 % power at half of every limit
     objective: Objective = Objective()
+    front: Annotated[tuple[GoalName, ...], BeforeValidator(tupled), Field(max_length=4)] = ()  # goals shown against each other
+
+    @model_validator(mode="after")
+    def _front_has_two_goals(self) -> CalibrationSettings:
+        if len(self.front) == 1 or len(set(self.front)) < len(self.front):
+            raise ValueError(f"`front` must name at least two different goals, but got {list(self.front)}")
+        return self
 
     @property
     def paths_before_confirmation(self) -> int:

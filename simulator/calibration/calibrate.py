@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simulator.calibration.confirmation import NONE, Confirmation, confirm
+from simulator.calibration.front import Front, estimate_front
 from simulator.calibration.lineage import Lineage
 from simulator.calibration.plan import ConfirmationPlan, asked, plan_confirmation, warnings
 from simulator.calibration.race import Question
@@ -29,6 +30,7 @@ class Calibration:
     plan: ConfirmationPlan
     found: Found
     selection: Selection
+    front: Front | None  # of several goals, where the scenario names them
     searched: SearchEstimate | None  # the chosen candidate on the search paths
     confirmation: Confirmation | None  # None: nothing was worth a look at fresh paths
     sensitivity: tuple[Step, ...]
@@ -108,6 +110,7 @@ def _calibrate(world: World, trials: Trials, lineage: Lineage, look: int) -> Cal
     plan = plan_confirmation(world, look)
     found = search(world, trials, plan)
     selection = select(world, trials, found)
+    front = estimate_front(world, trials, found)
     searched = None
     steps: tuple[Step, ...] = ()
     confirmation = None
@@ -122,6 +125,7 @@ def _calibrate(world: World, trials: Trials, lineage: Lineage, look: int) -> Cal
         plan=plan,
         found=found,
         selection=selection,
+        front=front,
         searched=searched,
         confirmation=confirmation,
         sensitivity=steps,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulator.calibration_settings import Objective
+from simulator.calibration_settings import GoalName, Objective
 from simulator.parameters import RiskParameters
 from simulator.risk import measures
 from simulator.risk.measures import Estimate, PerPath
@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 USED = "capital_efficiency_used.whole"
 REVENUE = ("fees.whole", "penalties.whole")
 USER_COST = "user_cost.whole"
+LOSS = "loss.whole"
 COLUMNS = (USED, *REVENUE, USER_COST)
+GOAL_WORDS: dict[GoalName, str] = {
+    "capital-efficiency": "capital efficiency",
+    "revenue": "protocol revenue",
+    "user-cost": "low user cost",
+    "loss": "low expected loss",
+}
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,24 @@ class Goal:
 
     objective: Objective
     counts_used: bool
+    front: tuple[GoalName, ...] = ()
+
+    def reached(
+        self, candidate: RiskParameters, outcomes: Outcomes, current: RiskParameters, baseline: Outcomes
+    ) -> tuple[PerPath, ...]:
+        """Every goal of the front, path by path, more being better; relative changes against `current` on the same paths."""
+        return tuple(self._one(name, candidate, outcomes, current, baseline) for name in self.front)
+
+    def _one(
+        self, name: GoalName, candidate: RiskParameters, outcomes: Outcomes, current: RiskParameters, baseline: Outcomes
+    ) -> PerPath:
+        if name == "capital-efficiency":
+            if self.counts_used:
+                return _relative(outcomes, baseline, (USED,))
+            return PerPath(outcomes.path, np.full(len(outcomes.path), available_change(candidate, current)))
+        if name == "revenue":
+            return _relative(outcomes, baseline, REVENUE)
+        return _relative(outcomes, baseline, (USER_COST if name == "user-cost" else LOSS,)).scaled(-1.0)
 
     def describe(self) -> str:
         """The goal in one sentence."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from simulator.calibration.calibrate import Calibration
-from simulator.calibration.race import Trial
+from simulator.calibration.ranking import Trial
 from simulator.calibration.world import HEADLINE
 from simulator.risk.appetite import ProbabilityLimit
 from simulator.risk.measures import PerPath, probability

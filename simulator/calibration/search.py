@@ -1,30 +1,35 @@
-"""Search: a Sobol screen, then batches from bisection and from a sampler that learns, racing for paths.
+"""Search: a Sobol screen, then batches from sections, from the ground between leaders and from a sampler, racing for paths.
 
-The sampler is Optuna's TPE with named constraints, made anew for each batch from (seed, batch) and the trials so far in
-their order, so that what it proposes is a function of the record and a resumed search proposes the same.
+With several goals (`[calibration] front`) the same search follows the whole front: leaders are its loneliest points.
 """
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from simulator.calibration.pareto import by_front, front
 from simulator.calibration.plan import ConfirmationPlan, asked
-from simulator.calibration.race import PURPOSE, Question, Race, Trial, rungs, spread
+from simulator.calibration.race import PURPOSE, Question, Race, rungs
+from simulator.calibration.ranking import LENIENCE, Trial, alive, ordered, spread
+from simulator.calibration.samplers import sampled
+from simulator.calibration.sections import sections
 from simulator.calibration.space import Point, SearchSpace
 from simulator.calibration.trials import Trials
 from simulator.calibration.world import HEADLINE, World
 from simulator.risk.judgement import Judgement, judge
 
 SCREEN_SHARE = 0.5  # of all candidates
-BATCHES = 4  # that the others come in
-LEADERS = 5  # between which half of a batch is laid
+BATCHES = 4  # that the others come in, at least
+BATCH = 15  # candidates in a batch, where there are enough for more batches
+LEADERS = 5  # between which a part of a batch is laid
+FRONT_LEADERS = 12  # where the leaders are a front
+FRONT_POINTS = 16  # that are estimated again on the selection paths
+SAFER_POINTS = 8  # beside them, within half of the limits
 FINALISTS = 8
-HALVINGS = 6  # of the way from an invalid proposal to the leader
-TRIES = 20  # of the sampler for one new valid point, before the design fills in
+LEAST_FINALISTS = 4  # though proven unsafe: the least unsafe may still reduce risk
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class Found:
     question: Question
     trials: tuple[Trial, ...]
     finalists: tuple[Trial, ...]
+    front: tuple[Trial, ...] = ()  # empty where one score decides
 
 
 def search(world: World, trials: Trials, plan: ConfirmationPlan) -> Found:
@@ -41,11 +47,39 @@ def search(world: World, trials: Trials, plan: ConfirmationPlan) -> Found:
     _, settings = asked(world)
     race = Race(world, trials, plan)
     race.enter(trials.space.design(math.ceil(SCREEN_SHARE * settings.candidates), world.seed), "screen")
-    for batch in range(BATCHES):
-        wanted = math.ceil((settings.candidates - len(race.points)) / (BATCHES - batch))
+    batches = max(BATCHES, settings.candidates // (2 * BATCH))
+    for batch in range(batches):
+        wanted = math.ceil((settings.candidates - len(race.points)) / (batches - batch))
         proposed = suggest(race.question, race.trials, race.points, batch, max(0, wanted))
-        race.enter(proposed, f"search, batch {batch + 1} of {BATCHES}")
-    return Found(race.question, race.known, tuple(spread(race.trials, FINALISTS)))
+        race.enter(proposed, f"search, batch {batch + 1} of {batches}")
+    return Found(race.question, race.known, finalists(race.trials), _finished_front(race) if settings.front else ())
+
+
+def finalists(trials: Sequence[Trial]) -> tuple[Trial, ...]:
+    """The best by score of those not proven unsafe, and the least unsafe where they are few."""
+    scored = [replace(trial, goals=()) for trial in trials]
+    best = spread(alive(scored), FINALISTS)
+    more = [trial for trial in spread(scored, LEAST_FINALISTS) if trial.point not in {one.point for one in best}]
+    return (*best, *more[: max(0, LEAST_FINALISTS - len(best))])
+
+
+def _finished_front(race: Race) -> tuple[Trial, ...]:
+    """The front of those that ran on every search path, after all that may belong to it did."""
+    race.finish([trial.point for trial in leading_front(race.trials)], "front")
+    longest = max(trial.paths for trial in race.known)
+    return leading_front([trial for trial in race.known if trial.paths == longest])
+
+
+def leading_front(trials: Sequence[Trial]) -> tuple[Trial, ...]:
+    """The front within the limits, the loneliest first, and beside it that within half of them: few paths cannot tell which."""
+    chosen: dict[Point, Trial] = {}
+    for lenience, most in ((0, FRONT_POINTS), (LENIENCE.index(0.5), FRONT_POINTS + SAFER_POINTS)):
+        within = [trial for trial in alive(trials) if trial.is_within(lenience)]
+        goals = [trial.goals for trial in within]
+        for i in by_front(goals)[: len(front(goals))]:
+            if len(chosen) < most:
+                chosen.setdefault(within[i].point, within[i])
+    return tuple(chosen.values())
 
 
 @dataclass(frozen=True)
@@ -71,15 +105,20 @@ def estimate_on_search(trials: Trials, question: Question, point: Point) -> Sear
 def suggest(question: Question, trials: Sequence[Trial], seen: set[Point], batch: int, count: int) -> list[Point]:
     """`count` valid points that are not in `seen`; fewer when the space has no more.
 
-    Half lie between the leaders, which closes in on the edge of the limits by bisection, or beside the first of them; the
-    rest come from TPE given `trials`.
+    Up to a third cut the sections through the leaders where they are monotone; half of the others lie between the leaders
+    or beside them, which closes in on the edge of the limits; the rest come from a sampler given `trials`.
     """
     from simulator.kernel import stream
 
     space = question.space
     key = int(stream(question.world.seed, "calibration", "sampler", str(batch))) % 2**32
-    new = dict.fromkeys(itertools.islice(_between(space, spread(trials, LEADERS), seen), count // 2))
-    new |= dict.fromkeys(_sampled(question, trials, {*seen, *new}, key, count - len(new)))
+    leaders = ordered(trials)[:FRONT_LEADERS] if question.goal.front else spread(trials, LEADERS)
+    cuts = () if question.goal.front else sections(space, trials, leaders[:2], seen)
+    new = dict.fromkeys(itertools.islice(cuts, math.ceil(count / 3)))
+    half = (count - len(new) + 1) // 2
+    new |= dict.fromkeys(itertools.islice(_between(space, leaders, {*seen, *new}), half))
+    names = [one.name for one in question.conditions]
+    new |= dict.fromkeys(sampled(space, names, trials, {*seen, *new}, key, count - len(new)))
     spare = (p for p in space.design(len(seen) + 2 * count, key) if p not in seen and p not in new)
     return [*new, *itertools.islice(spare, count - len(new))]
 
@@ -94,58 +133,3 @@ def _between(space: SearchSpace, leaders: Sequence[Trial], seen: set[Point]) -> 
         if point not in given and space.parameters(point) is not None:
             given.add(point)
             yield point
-
-
-def _sampled(question: Question, trials: Sequence[Trial], seen: set[Point], key: int, count: int) -> list[Point]:
-    import optuna
-
-    space = question.space
-    leader = space.round(min(trials, key=Trial.rank).point)
-    ranges = {
-        name: optuna.distributions.IntDistribution(ks[0], ks[-1]) for name, ks in zip(space.names, space.multiples, strict=True)
-    }
-    new: dict[Point, None] = {}
-    with _quiet():
-        sampler = optuna.samplers.TPESampler(seed=key, multivariate=True, n_startup_trials=0, constant_liar=True)
-        study = optuna.create_study(direction="maximize", sampler=sampler)
-        for trial in trials:
-            study.add_trial(
-                optuna.trial.create_trial(
-                    params=dict(zip(space.names, space.multiples_of(trial.point), strict=True)),
-                    distributions=ranges,
-                    value=trial.score,
-                    constraints={one.name: v for one, v in zip(question.conditions, trial.violations[0], strict=True)},
-                )
-            )
-        for _ in range(TRIES * count):
-            if len(new) == count:
-                break
-            proposed = study.ask(ranges)
-            point = _repaired(space, space.point([proposed.params[name] for name in space.names]), leader)
-            if point in seen or point in new:
-                study.tell(proposed, state=optuna.trial.TrialState.FAIL)
-            else:
-                new[point] = None
-    return list(new)
-
-
-def _repaired(space: SearchSpace, point: Point, leader: Point) -> Point:
-    """`point`, or where it breaks a relation between parameters, the first valid one of the halves of the way to `leader`."""
-    for _ in range(HALVINGS):
-        if space.parameters(point) is not None:
-            return point
-        point = space.round(tuple((a + b) / 2 for a, b in zip(point, leader, strict=True)))
-    return point if space.parameters(point) is not None else space.current_point
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Optuna reports every study and trial; the progress of a calibration is ours to report."""
-    import optuna
-
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(level)

@@ -63,7 +63,7 @@ def select(world: World, trials: Trials, found: Found) -> Selection:
     """Run finalists and current parameters on the selection paths, close in on the edge of what is ready, and choose."""
     space = trials.space
     current = space.current_point
-    points = [trial.point for trial in found.finalists if trial.point != current]
+    points = [point for point in dict.fromkeys(t.point for t in (*found.finalists, *found.front)) if point != current]
     *ours, theirs = finalists_on_selection(world, trials, found.question, [*points, current], "selection")
     for number in range(REFINEMENTS):
         halfway = _halfway(space, [*ours, theirs])

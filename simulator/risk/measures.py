@@ -33,7 +33,7 @@ class PerPath:
     def __post_init__(self) -> None:
         if self.path.ndim != 1 or self.path.shape != self.value.shape:
             raise ValueError(f"one value a path is needed, but got shapes {self.path.shape} and {self.value.shape}")
-        if np.unique(self.path).size != self.path.size:
+        if not np.all(self.path[1:] > self.path[:-1]) and np.unique(self.path).size != self.path.size:
             raise ValueError("a path occurs twice: the sampling unit is the path, sum its accounts first")
         if not np.all(np.isfinite(self.value)):
             raise ValueError("every value must be finite")

@@ -20,6 +20,7 @@ from simulator.parameters import RiskParameters
 from simulator.risk.appetite import ProbabilityLimit, RiskAppetite
 
 OPEN_INTEREST = 1e6
+PENALTY = "liquidation.penalty"
 INITIAL, MAINTENANCE = "perpetuals.ETH.initial_margin_ratio", "perpetuals.ETH.maintenance_margin_ratio"
 
 CURRENT = RiskParameters.model_validate({"perpetuals": {"ETH": {"initial_margin_ratio": 0.10, "maintenance_margin_ratio": 0.08}}})
@@ -55,6 +56,7 @@ class FakeWorld:
     appetite_held_out: RiskAppetite | None = None  # of every regime, where it is not the scenario's own
     pause: float = 0.0  # [s] per call
     broken: tuple[float, ...] = field(default=())  # initial margins whose outcomes are not finite
+    wicks: bool = False  # whether a cushion between the margins spares users, and the liquidation penalty covers losses
 
     def regimes(self) -> Sequence[tuple[str, str, FakeWorld]]:
         return [
@@ -94,12 +96,18 @@ def evaluate(
 def _outcomes(world: FakeWorld, candidate: RiskParameters, shock: np.ndarray, first: int) -> Outcomes:
     initial, maintenance = candidate.get(INITIAL), candidate.get(MAINTENANCE)
     interest = OPEN_INTEREST * (0.1 / initial) ** 0.5 * (1 + 0.01 * np.sin(np.arange(first, first + len(shock))))
-    loss = interest * (np.maximum(0.0, shock - maintenance) + world.drift_with_substeps * np.log2(world.substeps))
+    penalty = candidate.get(PENALTY) if world.wicks else 0.0
+    closed = shock > 0.01 + 0.5 * (initial - maintenance)
+    loss = interest * (np.maximum(0.0, shock - maintenance - 0.5 * penalty) + world.drift_with_substeps * np.log2(world.substeps))
     if initial in world.broken:
         loss[0] = np.nan
     rows = {quantity: np.zeros(len(shock)) for quantity in QUANTITIES}
     rows |= {"loss": loss, "latent_bad_debt": loss, "open_interest": interest, "collateral": np.full(len(shock), 1e5)}
-    rows |= {"fees": interest * 1e-3, "user_cost": interest * 2e-3, "fund_end": np.full(len(shock), 5e4)}
+    rows |= {
+        "fees": interest * 1e-3,
+        "user_cost": interest * (2e-3 + world.wicks * closed * (0.01 + penalty)),
+        "fund_end": np.full(len(shock), 5e4),
+    }
     rows |= {"fund_minimum": 5e4 - loss, "capital_efficiency_used": interest / 1e5}
     columns = {f"{name}.{window}": row.copy() for name, row in rows.items() for window in WINDOWS if name != "newly_liquidatable"}
     columns["newly_liquidatable.transition"] = np.full(len(shock), 3.0 if maintenance > 0.08 else 0.0)

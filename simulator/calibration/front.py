@@ -1,0 +1,97 @@
+"""The front on fresh paths: what each of its points reaches, with intervals, and the volume it commands.
+
+The search's own estimates of its front are lucky by construction, so none of them is reported: every point is estimated
+again on the selection paths, against current parameters on the same paths. The intervals of all points and goals hold
+together (Bonferroni). The interval of the hypervolume is a bootstrap over paths (Efron 1979), the reference point held.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulator.calibration.pareto import front, hypervolume, reference_below
+from simulator.calibration.plan import asked
+from simulator.calibration.race import Question
+from simulator.calibration.search import Found
+from simulator.calibration.selection import PURPOSE
+from simulator.calibration.space import Point
+from simulator.calibration.trials import Trials
+from simulator.calibration.world import HEADLINE, World
+from simulator.risk import measures
+from simulator.risk.measures import Estimate, PerPath
+from simulator.risk.outlook import pass_chance
+
+CONFIDENCE = 0.95
+RESAMPLES = 400
+
+
+@dataclass(frozen=True)
+class FrontPoint:
+    """One candidate on the selection paths. `chance` of passing every limit; `is_kept`: likely to pass, and none beats it."""
+
+    point: Point
+    goals: tuple[Estimate, ...]
+    chance: float
+    is_within: bool
+    is_kept: bool
+
+
+@dataclass(frozen=True)
+class Front:
+    """The points found, current parameters last, and the volume of those that are kept over `reference`."""
+
+    goals: tuple[str, ...]
+    points: tuple[FrontPoint, ...]
+    reference: tuple[float, ...]
+    volume: Estimate
+    confidence: float
+
+
+def estimate_front(world: World, trials: Trials, found: Found) -> Front | None:
+    """None where the scenario asks for none. Selection has run these points already, so nothing new is simulated."""
+    question, current = found.question, trials.space.current_point
+    if not question.goal.front:
+        return None
+    points = [*(p for p in dict.fromkeys(t.point for t in found.front) if p != current), current]
+    _, settings = asked(world)
+    ran = trials.outcomes(world, HEADLINE, PURPOSE, points, settings.selection_paths, question.columns, "front")
+    rows = [(p, outcomes) for p, outcomes in zip(points, ran, strict=True) if p not in trials.failures]
+    reached = [question.reached(p, outcomes, ran[-1]) for p, outcomes in rows]
+    chances = [
+        min(pass_chance(one, outcomes, question.frozen, question.plan.proof) for one in question.conditions)
+        for _, outcomes in rows
+    ]
+    return _front(question, [p for p, _ in rows], reached, chances)
+
+
+def _front(question: Question, points: list[Point], reached: list[tuple[PerPath, ...]], chances: list[float]) -> Front:
+    each = 1 - (1 - CONFIDENCE) / (len(points) * len(question.goal.front))
+    estimates = [tuple(measures.mean(goal, each) for goal in goals) for goals in reached]
+    values = np.array([[estimate.value for estimate in row] for row in estimates])
+    within = [i for i, chance in enumerate(chances) if chance >= question.plan.proof.power]
+    kept = {within[i] for i in front(values[within].tolist())}
+    reference = reference_below(values)
+    shown = tuple(
+        FrontPoint(point, row, chance, i in set(within), i in kept)
+        for i, (point, row, chance) in enumerate(zip(points, estimates, chances, strict=True))
+    )
+    samples = np.array([[goal.value for goal in reached[i]] for i in within]).reshape(len(within), values.shape[1], -1)
+    return Front(question.goal.front, shown, reference, _volume(question, samples, reference), CONFIDENCE)
+
+
+def _volume(question: Question, samples: np.ndarray, reference: tuple[float, ...]) -> Estimate:
+    """samples: [point, goal, path]. The volume over `reference`, with the percentile interval over resampled paths."""
+    from simulator.kernel import stream
+
+    paths = samples.shape[2] if samples.size else 0
+    if not paths:
+        return Estimate(0.0, 0.0, 0.0, CONFIDENCE, 0)
+    draws = np.random.Generator(np.random.Philox(key=int(stream(question.world.seed, "calibration", "front"))))
+    value = hypervolume(samples.mean(axis=2).tolist(), reference)
+    again = [
+        hypervolume(samples[:, :, draws.integers(paths, size=paths)].mean(axis=2).tolist(), reference) for _ in range(RESAMPLES)
+    ]
+    low, high = np.quantile(again, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Estimate(value, float(low), float(high), CONFIDENCE, paths, float(np.std(again)))
