@@ -167,13 +167,13 @@ def make_state(
 
 
 @small_rule
-def slot_of(b, e, rules):
-    """The fields of expiry slot `e`."""
-    return b.option[rules.options + e]
+def slot_row(e, rules):
+    """The row of expiry slot `e` in `option`."""
+    return rules.options + e
 
 
 @small_rule
-def underlying_of(b, u, rules):
+def b.option[underlying_row(u, rules)]:
     """The fields of underlying `u` of options."""
     return b.option[rules.options + rules.slots + u]
 

@@ -33,8 +33,8 @@ from simulator.protocol.book import (
     U_VOLATILITY,
     VARIANCE,
     YEARS,
-    slot_of,
-    underlying_of,
+    slot_row,
+    underlying_row,
 )
 from simulator.protocol.option_rules import IS_CALL, MOST_NUMBERS, U_ASSET, U_MARKET
 from simulator.protocol.option_values import first_option, index_under
@@ -59,11 +59,11 @@ NUMBER = 2  # the row of the scratch array that holds the numbers of the method
 def portfolio_requirement(b, row, is_initial, terms, rules):
     """What the grid requires of a record: its options, and the perpetuals of their underlyings."""
     set_number(b, terms, rules)
-    if underlying_of(b, 0, rules)[SHEET_STAMP] != terms.stamp:
+    if b.option[underlying_row(0, rules), SHEET_STAMP] != terms.stamp:
         prepare(b, terms, rules)
     for u in range(rules.underlyings):
         m = int(rules.underlying[u, U_MARKET])
-        underlying_of(b, u, rules)[U_SIZE] = row[HEAD + 2 * rules.currencies + m] if m >= 0 else 0.0
+        b.option[underlying_row(u, rules), U_SIZE] = row[HEAD + 2 * rules.currencies + m] if m >= 0 else 0.0
     first, scratch = first_option(rules), scratch_row(rules)
     its = b.option[scratch - rules.underlyings : scratch]
     _equity, initial, maintenance = account_margin(
@@ -77,7 +77,7 @@ def portfolio_requirement(b, row, is_initial, terms, rules):
 def prepare(b, terms, rules):
     """The market as the grid reads it, and every option in every scenario."""
     for u in range(rules.underlyings):
-        its, m = underlying_of(b, u, rules), int(rules.underlying[u, U_MARKET])
+        its, m = b.option[underlying_row(u, rules)], int(rules.underlying[u, U_MARKET])
         asset = b.asset[int(rules.underlying[u, U_ASSET])]
         its[U_SPOT] = asset[INDEX]
         its[U_PERPETUAL] = b.market[m, MARGIN_PRICE] if m >= 0 else asset[INDEX]
@@ -86,12 +86,12 @@ def prepare(b, terms, rules):
         its[U_VOLATILITY] = asset[VARIANCE] ** 0.5
         its[U_GAIN] = 0.0
     for e in range(rules.slots):
-        slot_of(b, e, rules)[FORWARD] = index_under(b, e, rules)
-        slot_of(b, e, rules)[FIXED] = 0.0
-        slot_of(b, e, rules)[RATE] = 0.0
-        slot_of(b, e, rules)[SURE] = 1.0
+        b.option[slot_row(e, rules), FORWARD] = index_under(b, e, rules)
+        b.option[slot_row(e, rules), FIXED] = 0.0
+        b.option[slot_row(e, rules), RATE] = 0.0
+        b.option[slot_row(e, rules), SURE] = 1.0
     fill_sheet(method_of(b, rules), instruments_of(b, rules), market_of(b, rules), sheet_of(b, rules))
-    underlying_of(b, 0, rules)[SHEET_STAMP] = terms.stamp
+    b.option[underlying_row(0, rules), SHEET_STAMP] = terms.stamp
 
 
 @rule

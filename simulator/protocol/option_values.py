@@ -28,8 +28,8 @@ from simulator.protocol.book import (
     VEGA,
     VEGA_DEPTH,
     YEARS,
-    slot_of,
-    underlying_of,
+    slot_row,
+    underlying_row,
 )
 from simulator.protocol.option_rules import (
     IS_CALL,
@@ -60,18 +60,18 @@ def index_under(b, e, rules):
 @rule
 def value_options(b, rules):
     """Marks, deltas and vegas at the index of now, on the surface of now; the venue's terms follow."""
-    underlying_of(b, 0, rules)[SHEET_STAMP] = 0.0
+    b.option[underlying_row(0, rules), SHEET_STAMP] = 0.0
     for e in range(rules.slots):
         _value_slot(b, e, index_under(b, e, rules), rules)
 
 
 @rule
 def _value_slot(b, e, index, rules):
-    under = underlying_of(b, int(rules.slot[e, SLOT_UNDERLYING]), rules)
-    years = slot_of(b, e, rules)[YEARS]
+    under = b.option[underlying_row(int(rules.slot[e, SLOT_UNDERLYING]), rules)]
+    years = b.option[slot_row(e, rules), YEARS]
     root = np.sqrt(years)
     theta = money_variance(under[SURFACE_SHORT], under[SURFACE_LONG], under[SURFACE_REVERSION], years)
-    moved = slot_of(b, e, rules)[IMPACT] if rules.values_at_mark else 0.0
+    moved = b.option[slot_row(e, rules), IMPACT] if rules.values_at_mark else 0.0
     venue = rules.volatility_venue
     width = venue[O_SPREAD] * (30.0 / max(DAYS * years, 1.0)) ** venue[O_SPREAD_EXPIRY]
     for j in range(int(rules.slot[e, SLOT_FIRST]), int(rules.slot[e, SLOT_END])):
@@ -95,7 +95,7 @@ def volatility_asked(b, j, x, side, rules):
     """The volatility at which the venue fills: the surface, what trades moved, half of this trade's move, half the spread."""
     e = int(rules.option[j, SLOT])
     return max(
-        b.option[j, SURFACE_VOLATILITY] + slot_of(b, e, rules)[IMPACT] + 0.5 * x + side * b.option[j, HALF_SPREAD],
+        b.option[j, SURFACE_VOLATILITY] + b.option[slot_row(e, rules), IMPACT] + 0.5 * x + side * b.option[j, HALF_SPREAD],
         LEAST_VOLATILITY,
     )
 
@@ -111,7 +111,7 @@ def quote_option(b, j, n, rules):
 def fill_option(b, j, x, side, rules):
     """Price of option `j` for a trade on `side` that moves the volatility of its expiry by `x`."""
     e = int(rules.option[j, SLOT])
-    total = volatility_asked(b, j, x, side, rules) * np.sqrt(slot_of(b, e, rules)[YEARS])
+    total = volatility_asked(b, j, x, side, rules) * np.sqrt(b.option[slot_row(e, rules), YEARS])
     return black(index_under(b, e, rules), b.option[j, STRIKE], total, rules.option[j, IS_CALL] != 0.0)[0]
 
 
