@@ -20,6 +20,10 @@ from simulator.protocol.interest import AdaptiveCurve, KinkedRate
 from simulator.protocol.interest.curves import curve
 from simulator.protocol.margin_ratio import MarginRatio
 from simulator.protocol.margin_ratio.requirement import requirements
+from simulator.protocol.portfolio_margin import PortfolioMargin, presets
+from simulator.protocol.portfolio_margin.account import margins as portfolio_margins
+from simulator.protocol.portfolio_margin.account import method_of
+from simulator.protocol.portfolio_margin.records import Accounts, Instruments, Market, instruments
 
 PART: TypeAdapter[MarginRatio] = TypeAdapter(MarginRatio)
 TIERS = [{"lower_bound": 0.0, "greatest_leverage": 40.0}, {"lower_bound": 150e6, "greatest_leverage": 20.0}]
@@ -57,6 +61,48 @@ def margins(count: int) -> dict[str, float]:
     return {str(fields["kind"]): per_second(work(fields), count) for fields in RATIOS}
 
 
+METHOD: TypeAdapter[PortfolioMargin] = TypeAdapter(PortfolioMargin)
+RISK = {"ETH": {"long_run_volatility": 0.6, "stressed_volatility": 1.2}}
+METHODS: tuple[dict, ...] = (
+    {"kind": "span", "price_scan_range": 0.15, "volatility_scan_range": 0.2},
+    {"kind": "standard"},
+    {"kind": "expected-shortfall", "markets": {"ETH": {"volatility": 0.8}}},
+    {"kind": "naked", "bounds": [{"days": 7.0, "share": 0.17}, {"days": 30.0, "share": 0.3}]},
+    {"kind": "parametric", "markets": RISK},
+    {"kind": "delta-gamma", "markets": RISK},
+)
+PATHS, EXPIRIES, STRIKES, HELD = 4, 4, 10, 5
+
+
+def option_book(accounts: int) -> tuple[Instruments, Market, Accounts]:
+    """A chain of four expiries of ten strikes on four paths; accounts of a perpetual and five of the eighty options each."""
+    rng, each = np.random.default_rng(0), 2 * STRIKES
+    expiry, strikes = np.repeat(np.arange(EXPIRIES), each), np.repeat(np.linspace(1_500, 2_500, STRIKES), 2)
+    chain = instruments(np.zeros(len(expiry), int), expiry, np.tile(strikes, EXPIRIES), np.tile([1, 0], EXPIRIES * STRIKES), 1)
+    one, term, none = np.ones((PATHS, 1)), np.ones((PATHS, EXPIRIES)), np.zeros((PATHS, 0))
+    market = Market(
+        one * 2_000, one * 2_000, one, one, one * 0.7, term * 2_000, term * 0, term * np.array([0.02, 0.08, 0.25, 0.5]), term * 0,
+        term, np.full((PATHS, len(expiry)), 0.7), none, none, one,
+    )  # fmt: skip
+    options = np.zeros((1, accounts, len(expiry)))
+    for n in range(accounts):
+        options[0, n, rng.choice(len(expiry), HELD, replace=False)] = rng.normal(0, 10, HELD)
+    sizes, nothing = rng.normal(0, 10, (1, accounts, 1)), np.zeros((1, accounts, 1))
+    return chain, market, Accounts(np.full((1, accounts), 1e4), options, sizes, nothing, np.zeros((1, accounts, 0)))
+
+
+def portfolios(accounts: int) -> dict[str, float]:
+    """Accounts per second and method, their instruments valued once a path: all in the time."""
+    chain, market, book = option_book(accounts)
+
+    def work(fields: dict) -> Callable[[], object]:
+        method = method_of(METHOD.validate_python(fields), ("ETH",))
+        return lambda: portfolio_margins(method, chain, market, book)
+
+    grid = presets.derive_pmrm2().model_dump()
+    return {str(fields["kind"]): per_second(work(fields), PATHS * accounts) for fields in (grid, *METHODS)}
+
+
 def interest_rates(count: int) -> dict[str, float]:
     """Utilisations per second of two rate curves."""
     used = np.random.default_rng(0).uniform(0, 1, count)
@@ -80,6 +126,7 @@ def run(count: int = 1_000_000) -> dict[str, dict[str, float]]:
     """Everything, per second."""
     return {
         "positions margined": margins(count),
+        "accounts of options margined": portfolios(max(count // 100, 1)),
         "rates read": interest_rates(count),
         "bands arbitraged and valued": band_steps(max(count // 10, 1)),
     }

@@ -7,7 +7,6 @@ so results do not depend on blocks, workers or Mesa's own generator.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import mesa
@@ -22,9 +21,11 @@ from simulator.market.surface import make_surfaces
 from simulator.outcomes import Outcomes
 from simulator.parameters import DAY, RiskParameters
 from simulator.protocol import book
+from simulator.protocol.conditions import conditions_of
 from simulator.protocol.load import load
 from simulator.protocol.rules import blend, make_rules, make_terms
 from simulator.protocol.settle import close_window, count_newly_liquidatable, forget, settle, start_step
+from simulator.workers import run_all
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
@@ -84,7 +85,9 @@ class RiskModel(mesa.Model):
             keepers,
             stream(scenario.seed, purpose, keepers.name if keepers else "", "latency"),
             watches,
+            scenario.gas,
         )
+        self.conditions = conditions_of(market)
         paths = market.price.shape[2]
         r = self.rules
         self.state = book.make_state(
@@ -113,7 +116,7 @@ class RiskModel(mesa.Model):
         """Market, oracle and accrual; cohorts ask; the protocol grants, liquidates, takes over and records."""
         t = self.clock
         self._move_surfaces(t + 1)
-        start_step(self.state, t, self.market.price, self.market.volatility, self.terms, self.rules)
+        start_step(self.state, t, self.market.price, self.market.volatility, self.conditions, self.terms, self.rules)
         self.agents.do("step")
         last = (t + 1) % self.rules.substeps == 0
         worst = settle(self.state, t, self.first, self.market.volatility, self.terms, self.rules, last)
@@ -214,6 +217,7 @@ COUNTERS = {
     "penalties": book.PENALTIES,
     "fees": book.FEES,
     "gas": book.GAS,
+    "refusals": book.REFUSED,
     "user_cost": book.USER_COST,
     "time_under_water": book.UNDER_WATER,
 }
@@ -252,7 +256,8 @@ def block_size(scenario: Scenario, accounts: int) -> int:
     """How many paths a block holds: state that stays in cache, market arrays that stay small. Only speed depends on it."""
     least = 8 if accounts <= 10_000 else 4
     cells = max(BLOCK_CELLS // max(accounts, 1), least)
-    row = 8 * (scenario.grid.steps + 2) * len(scenario.market.asset_names) * (1 + 1 / scenario.grid.substeps)
+    columns = len(scenario.market.asset_names) * (1 + 1 / scenario.grid.substeps) + (scenario.gas is not None)
+    row = 8 * (scenario.grid.steps + 2) * columns
     return max(1, min(cells, int(BLOCK_BYTES / row), 2048))
 
 
@@ -283,7 +288,7 @@ def evaluate(
         size = min(size, max(LEAST_SHARED, -(-count // (2 * jobs))))  # every worker has something to do
     starts = range(first, first + count, size)
     blocks = [(start, min(size, first + count - start)) for start in starts]
-    if jobs == 1 or len(blocks) == 1 or market is not None:
+    if jobs == 1 or market is not None or len(blocks) * len(candidates) == 1:
         parts = []
         for start, paths in blocks:
             parts.append(_evaluate_block(scenario, candidates, purpose, start, paths, market, populations, first))
@@ -295,17 +300,17 @@ def evaluate(
 
 
 def _in_parallel(scenario, candidates, purpose, blocks, jobs, progress, populations):
-    """Blocks on joblib's loky workers, in order. Kernels are compiled here first, so that workers find them in the cache."""
-    from joblib import Parallel, delayed
+    """Outcomes of all candidates, block by block, from workers. Kernels are compiled here first: local workers find them cached.
 
+    Where there are fewer blocks than workers the candidates are shared out too; each share lives the burn-in again.
+    """
     _compile(scenario)
-    parts = []
-    work = (delayed(_work)(scenario, candidates, purpose, s, n, populations) for s, n in blocks)
-    for part in Parallel(n_jobs=jobs, backend="loky", return_as="generator", pre_dispatch="2*n_jobs")(work):
-        parts.append(part)
-        if progress:
-            progress(len(part[0]) * len(candidates))
-    return parts
+    shares = min(len(candidates), max(1, jobs // len(blocks)))
+    groups = [candidates[share::shares] for share in range(shares)]
+    tasks = [(scenario, group, purpose, start, paths, None, populations, 0) for start, paths in blocks for group in groups]
+    told = (lambda part: progress(len(part[0]) * len(part))) if progress else None
+    found = run_all(_evaluate_block, tasks, jobs, told)
+    return [[found[b * shares + c % shares][c // shares] for c in range(len(candidates))] for b in range(len(blocks))]
 
 
 _compiled: set[tuple[str, ...]] = set()  # kinds of parts whose kernels this process has compiled or loaded
@@ -313,7 +318,8 @@ _compiled: set[tuple[str, ...]] = set()  # kinds of parts whose kernels this pro
 
 def _compile(scenario) -> None:
     """Compile every kernel that `scenario` needs, or load it from the cache: the shortest run there is of one path."""
-    kinds = (scenario.market.kind, *sorted({cohort.kind for cohort in scenario.cohorts}))
+    gas = scenario.gas.kind if scenario.gas else ""
+    kinds = (scenario.market.kind, gas, *sorted({cohort.kind for cohort in scenario.cohorts}))
     if kinds in _compiled:
         return
     _compiled.add(kinds)
@@ -323,29 +329,12 @@ def _compile(scenario) -> None:
     _evaluate_block(scenario.model_copy(update={"grid": short}), [scenario.parameters], "compile", 0, 1, None, None, 0)
 
 
-def _work(scenario, candidates, purpose, start, paths, populations):
-    """What a worker does; it dies with its parent."""
-    _die_with_parent()
-    return _evaluate_block(scenario, candidates, purpose, start, paths, None, populations, 0)
-
-
-def _die_with_parent() -> None:
-    """Linux: a worker is killed when the process that made it ends, so that kill -9 leaves no orphans."""
-    import ctypes
-    import signal
-    import sys
-
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
-
-
 def _evaluate_block(scenario, candidates, purpose, start, paths, market, populations, first) -> list[Outcomes]:
     if market is None:
-        part = scenario.market.paths(scenario.grid, scenario.seed, purpose, start, paths)
+        part = scenario.market_paths(purpose, start, paths)
     else:
         rows = slice(start - first, start - first + paths)
-        price, volatility = market.price[:, :, rows], market.volatility[:, :, rows]
-        part = replace(market, price=np.ascontiguousarray(price), volatility=np.ascontiguousarray(volatility))
+        part = market.rows(rows)
     model = RiskModel(scenario, part, purpose=purpose, first=start, populations=populations)
     model.run(scenario.grid.burn_in_steps)
     shared = model.snapshot() if len(candidates) > 1 else None

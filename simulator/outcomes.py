@@ -29,6 +29,7 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "penalties": ("usd", "liquidation penalties paid"),
     "fees": ("usd", "trading fees paid"),
     "gas": ("usd", "gas paid by keepers"),
+    "refusals": ("count", "deposits and loans refused by a cap, a debt ceiling or isolation"),
     "user_cost": ("usd", "fees, penalties, bonuses and equity lost in takeovers"),
     "open_interest": ("usd", "time average"),
     "borrowed": ("usd", "time average"),

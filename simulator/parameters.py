@@ -10,8 +10,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from simulator.terms.loan_liquidation import LoanLiquidation
 from simulator.terms.margin import PerpetualParameters
 from simulator.terms.part import Fraction, Part, tupled
+from simulator.terms.rate_curves import UNLIMITED, Borrowing
 
 DAY = 86_400.0  # [s]
 YEAR = 365 * DAY  # [s]
@@ -24,33 +26,49 @@ class CollateralParameters(Part):
     collateral_factor: Fraction = 1.0  # [1] credit weight to open or withdraw
     liquidation_threshold: Fraction = 1.0  # [1] credit weight that decides liquidation
     liquidation_bonus: Annotated[float, Field(ge=0, lt=1)] = 0.0  # [1] paid to the keeper on collateral seized
+    liquidation_factor: Fraction = 1.0  # [1] of the value credited where loans are absorbed (Comet)
     borrow_weight: Annotated[float, Field(ge=0, le=1)] = 0.0  # [1] debt in this asset counts as (1 + borrow_weight)
+    supply_cap: Annotated[float, Field(ge=0)] = UNLIMITED  # [asset] deposited in all
+    debt_ceiling: Annotated[float, Field(ge=0)] = 0.0  # [usd] of debt against it in isolation; 0: not isolated
 
     @model_validator(mode="after")
     def _relations(self) -> CollateralParameters:
-        if self.liquidation_threshold < self.collateral_factor:
+        check_credit(self.haircut, self.collateral_factor, self.liquidation_threshold, self.liquidation_bonus)
+        if self.liquidation_threshold > self.liquidation_factor:
             raise ValueError(
-                f"`collateral_factor <= liquidation_threshold` must hold, but got {self.collateral_factor:g} and "
-                f"{self.liquidation_threshold:g}; a position at the limit would be liquidatable when opened"
-            )
-        credit = (1 - self.haircut) * self.liquidation_threshold * (1 + self.liquidation_bonus)
-        if credit > 1 + 1e-12:
-            raise ValueError(
-                f"`(1 - haircut) * liquidation_threshold * (1 + liquidation_bonus) <= 1` must hold, but got {credit:g} "
-                f"from {self.haircut:g}, {self.liquidation_threshold:g} and {self.liquidation_bonus:g}; "
-                "every liquidation would create bad debt"
+                f"`liquidation_threshold <= liquidation_factor` must hold, but got {self.liquidation_threshold:g} and "
+                f"{self.liquidation_factor:g}; every absorption would create bad debt"
             )
         return self
 
 
-class BorrowingParameters(Part):
-    """Interest of one lending pool: a rate with a kink at `optimal_utilisation` (Aave v3, Compound)."""
+class CategoryParameters(Part):
+    """Credit given to every asset of an e-mode category, in accounts that hold and owe nothing else (Aave v3)."""
 
-    base_rate: Annotated[float, Field(ge=0, le=10)] = 0.0  # [1/year]
-    slope_below: Annotated[float, Field(ge=0, le=10)]  # [1/year] added up to the kink
-    slope_above: Annotated[float, Field(ge=0, le=100)]  # [1/year] added from the kink to full utilisation
-    optimal_utilisation: Annotated[float, Field(gt=0, lt=1)]  # [1]
-    reserve_factor: Annotated[float, Field(ge=0, lt=1)] = 0.0  # [1] share of interest kept by the treasury
+    collateral_factor: Fraction  # [1] credit weight to open or withdraw
+    liquidation_threshold: Fraction  # [1] credit weight that decides liquidation
+    liquidation_bonus: Annotated[float, Field(ge=0, lt=1)] = 0.0  # [1] paid to the keeper on collateral seized
+
+    @model_validator(mode="after")
+    def _relations(self) -> CategoryParameters:
+        check_credit(0.0, self.collateral_factor, self.liquidation_threshold, self.liquidation_bonus)
+        return self
+
+
+def check_credit(haircut: float, factor: float, threshold: float, bonus: float) -> None:
+    """Raise ValueError where a position would be liquidatable when opened, or every liquidation would create bad debt."""
+    if threshold < factor:
+        raise ValueError(
+            f"`collateral_factor <= liquidation_threshold` must hold, but got {factor:g} and "
+            f"{threshold:g}; a position at the limit would be liquidatable when opened"
+        )
+    credit = (1 - haircut) * threshold * (1 + bonus)
+    if credit > 1 + 1e-12:
+        raise ValueError(
+            f"`(1 - haircut) * liquidation_threshold * (1 + liquidation_bonus) <= 1` must hold, but got {credit:g} "
+            f"from {haircut:g}, {threshold:g} and {bonus:g}; "
+            "every liquidation would create bad debt"
+        )
 
 
 class FeeParameters(Part):
@@ -73,6 +91,19 @@ class LiquidationParameters(Part):
     penalty: Annotated[float, Field(ge=0, lt=1)] = 0.0  # [1] of perpetual notional closed
     close_factor: Annotated[float, Field(gt=0, le=1)] = 1.0  # [1] share of debt one liquidation may repay
     full_below_health: Annotated[float, Field(ge=0, le=1)] = 0.95  # [1] health factor below which all debt may be repaid
+    full_below_value: Annotated[float, Field(ge=0)] = 0.0  # [usd] all may be repaid where debt or collateral is worth less
+    least_leftover: Annotated[float, Field(ge=0)] = 0.0  # [usd] of debt and of collateral, unless one of them is gone
+    protocol_share: Fraction = 0.0  # [1] of the bonus
+    loans: LoanLiquidation | None = None  # another shape for loans; absent: the close factor
+
+    @model_validator(mode="after")
+    def _no_dust_that_stays(self) -> LiquidationParameters:
+        if self.least_leftover > self.full_below_value:
+            raise ValueError(
+                f"`least_leftover <= full_below_value` must hold, but got {self.least_leftover:g} and {self.full_below_value:g}; "
+                "some accounts could not be liquidated at all"
+            )
+        return self
 
 
 class OptionParameters(Part):
@@ -137,7 +168,8 @@ class RiskParameters(Part):
     options: dict[str, OptionParameters] = Field(default_factory=dict)
     portfolio: PortfolioParameters | None = None
     collateral: dict[str, CollateralParameters] = Field(default_factory=dict)
-    borrowing: dict[str, BorrowingParameters] = Field(default_factory=dict)
+    borrowing: dict[str, Borrowing] = Field(default_factory=dict)
+    categories: dict[str, CategoryParameters] = Field(default_factory=dict)
     fees: FeeParameters = FeeParameters()
     liquidation: LiquidationParameters = LiquidationParameters()
 
@@ -180,4 +212,4 @@ def _leaves(prefix: str, tree: Any) -> Iterator[tuple[str, float]]:
             yield f"{prefix}{key}", value
 
 
-__all__ = ["DAY", "YEAR", "Fraction", "Part", "PerpetualParameters", "RiskParameters", "tupled"]
+__all__ = ["DAY", "UNLIMITED", "YEAR", "Fraction", "Part", "PerpetualParameters", "RiskParameters", "tupled"]

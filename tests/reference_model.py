@@ -24,14 +24,16 @@ from simulator.kernel import stream, uniform, uniform_pair
 from simulator.parameters import DAY, YEAR, RiskParameters
 from simulator.protocol import Protocol
 
+sys.path.insert(0, str(Path(__file__).parent))
+from reference_lending import Lending
+
 SPECIAL = ("MAKER", "VAULT", "FUND", "KEEPER", "TREASURY")
 SUMS = (
     "realised_bad_debt", "fund_draw", "adl_haircut", "socialised_loss", "uncovered_loss", "time_under_water",
-    "liquidations", "takeovers", "liquidated_notional", "penalties", "fees", "gas", "user_cost", "adl_volume",
+    "liquidations", "takeovers", "liquidated_notional", "penalties", "fees", "gas", "user_cost", "adl_volume", "refusals",
 )  # fmt: skip
 MEANS = ("open_interest", "borrowed", "basis")
 DUST = 1e-12  # of what was there: what is left below it is nothing
-LEAST_LOAN = 0.01  # [usd] READING of 5.3: below it a keeper does not act, else rounding noise would decide who was liquidated
 
 
 @dataclass
@@ -56,6 +58,11 @@ class World:
     cohorts: list
     populations: list
     elasticity: str = "central"
+    gas: object = None  # the section [gas]
+    gas_price: list = None  # [substep], gwei
+    block_capacity: list = None  # [substep], liquidations
+    depth_share: list = None  # [substep][asset]
+    oracle_halted: list = None  # [substep][asset]
 
 
 @dataclass
@@ -114,7 +121,7 @@ def mixed(a, b, weight):
         return {name: mixed(a[name], b[name], weight) for name in a}
     if isinstance(a, (list, tuple)):
         return [mixed(x, y, weight) for x, y in zip(a, b, strict=True)]
-    if isinstance(a, str):
+    if a is None or isinstance(a, str):
         return b
     return a + weight * (b - a)
 
@@ -126,17 +133,18 @@ class Venue:
         self.part = part
         self.is_linear = part.kind == "linear"
         self.permanent = self.transient = self.flow = 0.0
-        self.depth = part.depth
+        self.depth, self.share = part.depth, 1.0
 
     @property
     def factor(self):
         return math.exp(self.permanent + self.transient)
 
-    def set_depth(self, volatility, reference):
+    def set_depth(self, volatility, reference, share):
+        self.depth = self.part.depth * share
         if self.is_linear:
             elasticity, ratio = self.part.depth_elasticity, volatility / reference
             stretch = ratio**-elasticity if ratio > 0 or elasticity == 0 else math.inf
-            self.depth = self.part.depth * between(stretch, self.part.depth_floor, 1.0)
+            self.depth *= between(stretch, self.part.depth_floor, 1.0)
 
     def recover(self, dt):
         if self.is_linear:
@@ -304,9 +312,10 @@ class Borrower(Account):
         """T(C) for a deposit worth `value`. READING: at load the rate is the reference rate."""
         w, part = self.model, self.part
         k, d = w.currencies.index(part.collateral), w.currencies.index(part.debt)
-        now, before = w.force["collateral"][part.collateral], w.current["collateral"][part.collateral]
+        now = w.force["collateral"][part.collateral]
         counted = value * (1 - now["haircut"]) / (1 + w.force["collateral"][part.debt]["borrow_weight"])
-        e, cf, cf0 = self.elasticity("factor_elasticity"), now["collateral_factor"], before["collateral_factor"]
+        e = self.elasticity("factor_elasticity")
+        cf, cf0 = (w.credit_against(k, d, each, "collateral_factor") for each in (w.force, w.current))
         blend = cf**e * cf0 ** (1 - e) if cf0 > 0 or e <= 1 else cf
         debt = self.appetite * min(blend, cf) * counted
         if not at_load:
@@ -332,7 +341,8 @@ class Borrower(Account):
         now = w.force["collateral"]
         if row.debt[d] > 0:
             T = self.target(value)[2]
-            health = value * (1 - now[part.collateral]["haircut"]) * now[part.collateral]["liquidation_threshold"]
+            health = value * (1 - now[part.collateral]["haircut"])
+            health *= w.credit_against(k, d, w.force, "liquidation_threshold")
             health /= owed * (1 + now[part.debt]["borrow_weight"])
             w.near(health - part.top_up_below, part.top_up_below)
             if health < part.top_up_below:
@@ -364,13 +374,12 @@ class Supplier(Account):
     def decide(self, arrival, uc, us, uz):
         w, part, row = self.model, self.part, self.row
         k = w.currencies.index(part.asset)
-        rate, utilisation = w.rates(k)
+        _, utilisation = w.rates(k)
         value, price = row.deposit[k] * w.X[k], w.index[w.currency_asset[k]]
         w.near(utilisation - part.run_utilisation, 1.0 if utilisation < 1 else 0.0)
         if utilisation > part.run_utilisation or w.A[k] < w.greatest[k]:
             return Request(arrival, currency=k, tokens=-row.deposit[k] * w.A[k])
-        borrowing = w.force["borrowing"].get(part.asset)
-        supply_rate = rate * utilisation * (1 - borrowing["reserve_factor"]) if borrowing else 0.0
+        supply_rate = w.supply_rate(k, utilisation)
         target = self.wealth * between((supply_rate / part.reference_rate) ** self.elasticity("rate_elasticity"), 0.0, 2.0)
         w.near(abs(target - value) - part.rebalance_band * max(value, target), max(value, target))
         if abs(target - value) > part.rebalance_band * max(value, target):
@@ -404,7 +413,7 @@ class Record:
     liquidations: int = 0
 
 
-class ReferenceModel(mesa.Model):
+class ReferenceModel(Lending, mesa.Model):
     """One path. The state is section 1's; `step` is section 4."""
 
     def __init__(self, world):
@@ -429,6 +438,7 @@ class ReferenceModel(mesa.Model):
         self.liquidity, self.reserve, self.hole, self.outside_tokens = [0.0] * K, [0.0] * K, [0.0] * K, [0.0] * K
         self.outside, self.deficit, self.rows, self.crowds = 0.0, 0.0, [], []
         self.record, self.most = Record(), {}
+        self.load_lending()
         self.keepers = next((c for c in world.cohorts if isinstance(c, Keepers)), None)
         self._load()
 
@@ -464,7 +474,8 @@ class ReferenceModel(mesa.Model):
         self.post(self.special["FUND"], p.fund.cash)
         for name, tokens in p.fund.tokens.items():
             self.put(self.special["FUND"], self.currencies.index(name), tokens)
-        self.capacity = 0.0
+        self.capacity, self.gas_cost = 0.0, self.keepers.gas if self.keepers else 0.0
+        self.room, self.stale = (math.inf if w.block_capacity is None else 0.0), [False] * len(self.assets)
         if self.keepers:
             self.post(self.special["KEEPER"], self.keepers.capital)
             self.capacity = self.keepers.capital
@@ -526,13 +537,17 @@ class ReferenceModel(mesa.Model):
                 self.near(move - oracle.deviation, oracle.deviation)
             if dt is not None:
                 self.age[a] += dt
-            if self.age[a] >= oracle.heartbeat or move >= oracle.deviation:
+            halted = self.world.oracle_halted is not None and self.world.oracle_halted[self.t][a]
+            if not halted and (self.age[a] >= oracle.heartbeat or move >= oracle.deviation):
                 self.index[a] = raw
                 if dt is not None:
                     self.age[a] = 0.0
             if dt is not None:
                 keep, r = 2 ** (-dt / self.protocol.volatility_half_life), math.log(self.index[a] / previous)
                 self.v[a] = keep * self.v[a] + (1 - keep) * r * r / (dt / YEAR)
+                if self.protocol.volatility_source == "conditional":
+                    self.v[a] = float(self.world.volatility[self.t // self.world.substeps][a]) ** 2
+                self.stale[a] = oracle.stale_after is not None and self.age[a] > oracle.stale_after
 
     def refresh(self):
         index = self.index
@@ -570,7 +585,7 @@ class ReferenceModel(mesa.Model):
         total = row.cash
         for k, name in enumerate(self.currencies):
             c = parameters["collateral"][name]
-            total += row.deposit[k] * self.X[k] * (1 - c["haircut"]) * c[credit]
+            total += row.deposit[k] * self.X[k] * (1 - c["haircut"]) * self.credit(row, k, parameters, credit)
             total -= row.debt[k] * self.Y[k] * (1 + c["borrow_weight"])
         gain = self.gain(row)
         gains = self.protocol.gains
@@ -590,6 +605,11 @@ class ReferenceModel(mesa.Model):
 
     def liquidatable(self, i):
         return self.maintenance(self.rows[i]) < 0
+
+    def frozen(self, row):
+        """Section 3: it holds something whose oracle is stale."""
+        lent = any(self.stale[a] and (row.deposit[k] or row.debt[k]) for k, a in enumerate(self.currency_asset))
+        return lent or any(self.stale[a] and row.position[m] for m, a in enumerate(self.market_asset))
 
     # --- section 4: a step
 
@@ -628,10 +648,16 @@ class ReferenceModel(mesa.Model):
         w = self.world
         self.former, self.external = self.external, [float(x) for x in w.prices[t + 1]]
         volatility = w.volatility[t // w.substeps]
+        share = w.depth_share[t] if w.depth_share is not None else [1.0] * len(self.assets)
         for a, name in enumerate(self.assets):
-            self.spot[a].set_depth(float(volatility[a]), w.reference_volatility[name])
+            self.spot[a].set_depth(float(volatility[a]), w.reference_volatility[name], share[a])
         for m, a in enumerate(self.market_asset):
-            self.perpetual[m].set_depth(float(volatility[a]), w.reference_volatility[self.assets[a]])
+            self.perpetual[m].set_depth(float(volatility[a]), w.reference_volatility[self.assets[a]], share[a])
+        if w.gas is not None:
+            coin = self.external[self.assets.index(w.gas.asset)]
+            self.gas_cost = w.gas_price[t] * 1e-9 * w.gas.gas_per_liquidation * coin
+        if w.block_capacity is not None:
+            self.room = min(self.room + w.block_capacity[t], max(w.block_capacity[t], 1.0))
 
     def totals(self, k):
         """(borrowed, supplied) tokens."""
@@ -644,9 +670,7 @@ class ReferenceModel(mesa.Model):
         u = between(borrowed / supplied, 0.0, 1.0) if supplied > 0 else 0.0
         if part is None:
             return 0.0, u
-        best = part["optimal_utilisation"]
-        rate = part["base_rate"] + part["slope_below"] * min(u, best) / best
-        return rate + part["slope_above"] * max(u - best, 0.0) / (1 - best), u
+        return self.curve_rate(k, u), u
 
     def _accrue(self, t):
         year, funding = self.world.dt / YEAR, self.protocol.funding
@@ -656,15 +680,7 @@ class ReferenceModel(mesa.Model):
         for k, name in enumerate(self.currencies):
             if name not in self.force["borrowing"]:
                 continue
-            rate, _ = self.rates(k)
-            borrowed, supplied = self.totals(k)
-            interest, kept = borrowed * rate * year, self.force["borrowing"][name]["reserve_factor"]
-            self.B[k] *= 1 + rate * year
-            if supplied > 0:
-                self.A[k] *= 1 + (1 - kept) * interest / supplied
-                self.reserve[k] += kept * interest
-            else:
-                self.reserve[k] += interest
+            self.accrue_pool(k)
             self.greatest[k] = max(self.greatest[k], self.A[k])
         for m, a in enumerate(self.market_asset):
             self.post(self.special["MAKER"], self.hedge[m] * (self.external[a] - self.former[a]))
@@ -740,12 +756,15 @@ class ReferenceModel(mesa.Model):
                         self.near(tau - w.dt, w.dt)
                     if tau < w.dt:
                         queue.append((tau, i, 0, None))
-            liquidated = 0
+            queue += [(tau, i, 0, None) for tau, i in self.buyers(t)]
+            liquidated = bought = 0
             queue.sort(key=lambda entry: entry[:3])
             for earlier, later in pairwise(queue):
                 self.near(later[0] - earlier[0], w.dt if later[0] > earlier[0] else 0.0)
             for _, i, _, request in queue:
-                if request is None:
+                if request is None and i >= self.N:
+                    bought += self.buy(i - self.N)
+                elif request is None:
                     liquidated += self.liquidate(i)
                 else:
                     self.grant(i, request)
@@ -753,7 +772,7 @@ class ReferenceModel(mesa.Model):
             self.refresh()
             self.record.liquidations += liquidated
             self.count("liquidations", liquidated)
-            if not liquidated:
+            if not liquidated + bought:
                 break
 
     def _deficits(self):
@@ -781,7 +800,7 @@ class ReferenceModel(mesa.Model):
         for i in range(self.N):
             row = self.rows[i]
             need, N = self.requirement(row), self.notional(row)
-            if N > 0 and self.liquidatable(i):
+            if N > 0 and self.liquidatable(i) and not self.frozen(row):
                 gap = self.equity(row) - self.protocol.backstop.threshold * need
                 self.near(gap, N)
                 if gap < 0:
@@ -814,11 +833,12 @@ class ReferenceModel(mesa.Model):
     def _work_out(self, row, q):
         """The fee paid, or None if the request is refused."""
         must_be_safe, fee = False, 0.0
+        before, self.held_before = self.category(row), list(row.deposit)
         if q.cash > 0:  # 1
             self.post(row, q.cash)
             row.basis += q.cash
         if q.tokens > 0:  # 2
-            if self.A[q.currency] <= 0:
+            if self.A[q.currency] <= 0 or not self.may_deposit(q.currency, q.tokens):
                 return None
             self.put(row, q.currency, q.tokens)
             row.basis += q.tokens * self.index[self.currency_asset[q.currency]]
@@ -826,7 +846,7 @@ class ReferenceModel(mesa.Model):
             self.repay(row, q.debt_currency, min(-q.borrow, row.debt[q.debt_currency] * self.B[q.debt_currency]))
         if q.borrow > 0:  # 4
             self.near(q.borrow - self.liquidity[q.debt_currency], q.borrow)
-            if q.borrow > self.liquidity[q.debt_currency]:
+            if q.borrow > self.liquidity[q.debt_currency] or not self.may_owe(row, q.debt_currency, q.borrow):
                 return None
             row.debt[q.debt_currency] += q.borrow / self.B[q.debt_currency]
             self.pool(q.debt_currency, -q.borrow)
@@ -859,7 +879,9 @@ class ReferenceModel(mesa.Model):
                 self.take(row, k, min(row.deposit[k] * self.A[k], self.liquidity[k]))
             self.post(row, -max(row.cash, 0.0))
             row.basis = 0.0
-        if must_be_safe and self.initial(row) < 0:
+        if not q.exit and before is not None and self.category(row) != before:
+            must_be_safe = True
+        if must_be_safe and (self.frozen(row) or self.initial(row) < 0):
             return None
         if q.exit and self.maintenance(row) < 0:
             return None
@@ -869,12 +891,13 @@ class ReferenceModel(mesa.Model):
         """A keeper at account i: 5.2 or 5.3, then 5.4. True if something changed."""
         row = self.rows[i]
         maintenance = self.maintenance(row)
-        if maintenance >= 0:
+        if maintenance >= 0 or self.room < 1 or self.frozen(row):
             return False
-        acted = self._close_positions(row, maintenance) if any(row.position) else self._serve_debt(row)
+        acted = self._close_positions(row, maintenance) if any(row.position) else self.serve_debt(row)
         if acted:
-            self.post(self.special["KEEPER"], -self.keepers.gas)
-            self.count("gas", self.keepers.gas)
+            self.room -= 1
+            self.post(self.special["KEEPER"], -self.gas_cost)
+            self.count("gas", self.gas_cost)
             self._write_off(row)
         return acted
 
@@ -891,8 +914,8 @@ class ReferenceModel(mesa.Model):
         due = penalty * f * N
         if keepers.acts == "at-a-profit":
             pay = rule.keeper_share * (due if rule.guaranteed else min(due, max(self.equity(row), 0.0)))
-            self.near(pay - keepers.gas - keepers.minimum_profit, pay + keepers.gas)
-            if pay - keepers.gas < keepers.minimum_profit:
+            self.near(pay - self.gas_cost - keepers.minimum_profit, pay + self.gas_cost)
+            if pay - self.gas_cost < keepers.minimum_profit:
                 return False
         for m in range(len(self.markets)):
             if row.position[m] != 0:
@@ -910,67 +933,6 @@ class ReferenceModel(mesa.Model):
         self.count("penalties", paid)
         self.count("user_cost", paid)
         self.count("liquidated_notional", f * N)
-        return True
-
-    def _serve_debt(self, row):
-        """5.3."""
-        keepers, force = self.keepers, self.force
-        counted, weighed, owed, k, d = max(row.cash, 0.0), max(-row.cash, 0.0), max(-row.cash, 0.0), 0, -1
-        if not self.currencies:
-            return False
-        for n, name in enumerate(self.currencies):
-            c = force["collateral"][name]
-            counted += row.deposit[n] * self.X[n] * (1 - c["haircut"]) * c["liquidation_threshold"]
-            weighed += row.debt[n] * self.Y[n] * (1 + c["borrow_weight"])
-            owed += row.debt[n] * self.Y[n]
-            if row.deposit[n] * self.X[n] > row.deposit[k] * self.X[k]:
-                k = n
-            if d < 0 or row.debt[n] * self.Y[n] > row.debt[d] * self.Y[d]:
-                d = n
-        served = row.debt[d] * self.Y[d]
-        if -row.cash > served:
-            d, served = -1, -row.cash  # cash
-        a, bonus = self.currency_asset[k], force["collateral"][self.currencies[k]]["liquidation_bonus"]
-        part, healthy = force["liquidation"], counted / weighed
-        self.near(healthy - part["full_below_health"], 1.0)
-        limit = owed if healthy < part["full_below_health"] else part["close_factor"] * owed
-        price, s, venue = self.index[a], self.spot_price(a), self.spot[a]
-        collateral = row.deposit[k] * self.A[k] * price
-        x = min(served, limit, collateral / (1 + bonus), self.liquidity[k] * price / (1 + bonus), self.capacity)
-        b = self.currency_asset[d] if d >= 0 else -1
-        gain, ratio = (1 + bonus) * s / price, self.spot_price(b) / self.index[b] if d >= 0 else 1.0
-        if keepers.acts == "at-a-profit":
-            drag = gain / venue.depth if venue.is_linear else 0.0
-            drag += ratio / self.spot[b].depth if d >= 0 and self.spot[b].is_linear else 0.0
-            if drag > 0:
-                x = min(x, math.log(gain / ratio) / drag)
-        self.near(x - LEAST_LOAN, LEAST_LOAN)
-        if x < LEAST_LOAN:
-            return False
-        undo = [copy.copy(each) for each in self.spot]
-        outlay = x
-        if d >= 0:
-            outlay = x / self.index[b] * self.spot[b].trade(x / self.index[b], self.spot_price(b))
-        tokens = (1 + bonus) * x / price
-        proceeds = tokens * venue.trade(-tokens, self.spot_price(a))
-        profit = proceeds - outlay - keepers.gas
-        if keepers.acts == "at-a-profit":
-            self.near(profit - keepers.minimum_profit, x)
-            if profit < keepers.minimum_profit:
-                self.spot = undo
-                return False
-        keeper = self.special["KEEPER"]
-        if d >= 0:
-            self.repay(row, d, x / self.index[b])
-            self.post(keeper, -outlay)
-        else:
-            row.cash += x
-            keeper.cash -= x
-        self.take(row, k, tokens)
-        self.post(keeper, proceeds)
-        self.capacity -= x
-        self.count("liquidated_notional", x)
-        self.count("user_cost", bonus * x)
         return True
 
     def _write_off(self, row):
@@ -1125,8 +1087,10 @@ class ReferenceModel(mesa.Model):
         owing = [row for row in sick if any(row.debt) or row.cash < 0]
         for k, a in enumerate(self.currency_asset):
             tokens = sum(row.deposit[k] for row in owing) * self.A[k]
+            if self.shape_name == "absorb-and-resale" and self.currencies[k] not in self.force["borrowing"]:
+                tokens += self.reserve[k]
             sale.append(self.A[k] * self.spot[a].quote(-tokens, self.spot_price(a))[0])
-        total = self._latent_at_values([])
+        total = self._latent_at_values([]) + self.unbacked([each / A for each, A in zip(sale, self.A, strict=True)])[0]
         for row in sick:
             values = sale if any(row.debt) or row.cash < 0 else self.X
             worth = row.cash + sum(d * X for d, X in zip(row.deposit, values, strict=True)) - self.debts(row)
@@ -1139,7 +1103,8 @@ class ReferenceModel(mesa.Model):
         borne = now["fund_draw"] + now["adl_haircut"] + now["socialised_loss"] + now["uncovered_loss"]
         assert abs(borne - now["realised_bad_debt"]) <= 1e-9 * (1 + borne), "7: every unit of bad debt in one bucket"
         sick = [self.rows[i] for i in range(self.N) if self.liquidatable(i)]
-        latent, fund = self._latent_at_values(sick), self.equity(self.special["FUND"])
+        hole, cushion = self.unbacked()
+        latent, fund = self._latent_at_values(sick) + hole, self.equity(self.special["FUND"]) + cushion
         self.near(latent - fund - 0.01, latent + fund)
         if latent > fund + 0.01:
             now["time_under_water"] = w.dt / 3600

@@ -534,8 +534,8 @@ class OptionModel(plain.ReferenceModel):
         auctions = self.protocol.options.liquidation.kind == "dutch-auction"
         if not (self._bid(i, slack) if auctions else self._close_portfolio(row, slack)):
             return False
-        self.post(self.special["KEEPER"], -self.keepers.gas)
-        self.count("gas", self.keepers.gas)
+        self.post(self.special["KEEPER"], -self.gas_cost)
+        self.count("gas", self.gas_cost)
         self._write_off(row)
         return True
 
@@ -553,8 +553,8 @@ class OptionModel(plain.ReferenceModel):
         due = f * P
         if keepers.acts == "at-a-profit":
             pay = rule.keeper_share * (due if rule.guaranteed else min(due, max(self.equity(row), 0.0)))
-            self.near(pay - keepers.gas - keepers.minimum_profit, pay + keepers.gas + 1e-9)
-            if pay - keepers.gas < keepers.minimum_profit:
+            self.near(pay - self.gas_cost - keepers.minimum_profit, pay + self.gas_cost + 1e-9)
+            if pay - self.gas_cost < keepers.minimum_profit:
                 return False
         for m, q in enumerate(list(row.position)):
             if q != 0:

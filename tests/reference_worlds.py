@@ -3,11 +3,13 @@
 import math
 import random
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from simulator.agents import Borrowers, Keepers, PerpTraders, Suppliers
 from simulator.agents.demand import Elasticity, Wealth
 from simulator.agents.perp_traders import LeverageRange
+from simulator.market.gas import ConstantGas
 from simulator.parameters import RiskParameters
 from simulator.protocol import Protocol
 
@@ -287,4 +289,39 @@ def many_asset_world(seed):
     )
 
 
+def pressed(make, seed):
+    """One of the worlds above under stress: a drought, halted oracles that grow stale, gas, and blocks without much room."""
+    base = make(seed)
+    draw = random.Random(f"pressed {make.__name__} {seed}")
+    n, k = base.steps, len(base.assets)
+    tree = base.protocol.model_dump()
+    tree["volatility_source"] = draw.choice(["observed", "conditional"])
+    for venues in tree["venues"].values():
+        venues["oracle"]["stale_after"] = venues["oracle"]["heartbeat"] = 1.5 * base.dt
+    (start, stop), halted = sorted(draw.sample(range(n // 4, n), 2)), draw.randrange(k)
+    stress = {
+        "gas": ConstantGas(kind="constant", asset="ETH", price=1.0, gas_per_liquidation=1e7),
+        "gas_price": [draw.uniform(1.0, 30.0) for _ in range(n)],
+        "block_capacity": draw.choice([None, [draw.choice([0.4, 1.0, 2.3]) for _ in range(n)]]),
+        "depth_share": [[0.2 if start <= t < stop else 1.0] * k for t in range(n)],
+        "oracle_halted": [[start <= t < stop and a == halted for a in range(k)] for t in range(n)],
+        "protocol": Protocol.model_validate(tree),
+        "cohorts": [c.model_copy(update={"gas": 0.0}) if isinstance(c, Keepers) else c for c in base.cohorts],
+    }
+    return replace(base, **stress)
+
+
+def pressed_perpetual_world(seed):
+    return pressed(perpetual_world, seed)
+
+
+def pressed_mixed_world(seed):
+    return pressed(mixed_world, seed)
+
+
+def pressed_many_asset_world(seed):
+    return pressed(many_asset_world, seed)
+
+
+PRESSED = [pressed_perpetual_world, pressed_mixed_world, pressed_many_asset_world]
 MAKERS = [perpetual_world, mixed_world, many_asset_world]

@@ -29,6 +29,7 @@ def _module(name: str):
 
 reference = _module("reference_model")
 worlds = _module("reference_worlds")
+lending_worlds = _module("reference_lending_worlds")
 margin_worlds = _module("reference_margin_worlds")
 
 TOLERANCE = 1e-9
@@ -43,6 +44,7 @@ def engine_of(world, watches=True) -> RiskModel:
         parameters=world.current,
         protocol=world.protocol,
         elasticity=world.elasticity,
+        gas=world.gas,
         surfaces=getattr(world, "surface_parts", {}),
         market=SimpleNamespace(reference_volatility=lambda name: world.reference_volatility[name]),
         grid=SimpleNamespace(
@@ -58,6 +60,10 @@ def engine_of(world, watches=True) -> RiskModel:
         world.substeps,
         np.array(world.prices, float)[:, :, None].copy(),
         np.array(world.volatility, float)[:, :, None].copy(),
+        depth_share=None if world.depth_share is None else np.array(world.depth_share, float),
+        oracle_halted=None if world.oracle_halted is None else np.array(world.oracle_halted, bool),
+        gas=None if world.gas_price is None else np.array(world.gas_price, float)[:, None].copy(),
+        block_capacity=None if world.block_capacity is None else np.array(world.block_capacity, float),
     )
     populations = [
         Population(
@@ -128,6 +134,16 @@ def _squeezed(world, run) -> bool:
     return any(not 0.5 < mark / index < 2.0 for mark, index in pairs)
 
 
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("make", worlds.PRESSED, ids=lambda make: make.__name__)
+def test_the_engine_equals_the_reference_under_stress(make, seed):
+    """Gas, room in blocks, droughts, halted and stale oracles, the market's own volatility in the fee."""
+    world, run = drawn(make, seed)
+    model = engine_of(world, seed % 2 == 0)
+    model.run(world.burn_in_steps)
+    compare(world, run, model)
+
+
 @pytest.mark.parametrize("watches", [True, False], ids=["watch-list", "brute-force"])
 @pytest.mark.parametrize("seed", range(24))
 @pytest.mark.parametrize("make", worlds.MAKERS, ids=lambda make: make.__name__)
@@ -146,5 +162,14 @@ def equal_on(make, seed, watches) -> None:
     """The engine and the reference on one world."""
     world, run = drawn(make, seed)
     model = engine_of(world, watches)
+    model.run(world.burn_in_steps)
+    compare(world, run, model)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("make", lending_worlds.MAKERS, ids=lambda make: make.__name__)
+def test_the_engine_equals_the_reference_in_lending(make, seed):
+    world, run = drawn(make, seed)
+    model = engine_of(world, watches=seed % 3 > 0)
     model.run(world.burn_in_steps)
     compare(world, run, model)

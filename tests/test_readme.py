@@ -1,7 +1,7 @@
 """What the README shows is run: every `simulator ...` line of its `console` blocks, in their order, in one folder.
 
-A line that begins with `$ simulator` or `$ python -m` must exit with 0 (or 1 for `calibrate`, `resume` and `propose`, where
-nothing confirmed is a result). Lines after it are what it prints, for people, and are not compared: figures move with
+A line that begins with `$ simulator` or `$ python -m` must exit with 0 (or 1 for `calibrate`, `resume`, `propose` and `monitor`,
+where no is an answer). Lines after it are what it prints, for people, and are not compared: figures move with
 releases, and a CHANGELOG says how. A block whose first line is `# needs SIMULATOR_DATA` runs where that folder is. The two
 lines that begin with `$ python3 -m venv` are run by `.ci/run`.
 """
@@ -22,7 +22,7 @@ README = ROOT / "README.md"
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 DATA = "# needs SIMULATOR_DATA"
-VERBS_THAT_MAY_SAY_NO = ("calibrate", "resume", "propose")
+VERBS_THAT_MAY_SAY_NO = ("calibrate", "resume", "propose", "monitor")
 
 
 def blocks() -> list[str]:

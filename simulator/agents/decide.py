@@ -33,9 +33,10 @@ from simulator.protocol.book import (
     VARIANCE,
     path_of,
 )
+from simulator.protocol.categories import factor_of, threshold_against
 from simulator.protocol.health import maintenance
 from simulator.protocol.margin import ratio_of_worth
-from simulator.protocol.prices import borrow_rate, utilisation
+from simulator.protocol.pools import borrow_rate, supply_rate, utilisation
 
 
 class Holders(NamedTuple):
@@ -222,12 +223,12 @@ def put_in(b, request, amount, holders, rules):
 
 
 @rule
-def debt_target(appetite, counted, k, d, rate, holders, terms, current):
+def debt_target(appetite, counted, k, d, rate, holders, terms, current, rules):
     """What a borrower wants to owe [usd] against `counted` [usd] of collateral (after its haircut)."""
     base = counted / terms.debt_weight[d]
-    factor = terms.factor[k]
+    factor = factor_of(k, d, terms, rules)
     e = holders.elasticity
-    wanted = appetite * min(factor**e * current.factor[k] ** (1.0 - e), factor) * base
+    wanted = appetite * min(factor**e * factor_of(k, d, current, rules) ** (1.0 - e), factor) * base
     if holders.sensitivity != 0.0:
         wanted *= np.exp(-holders.sensitivity * (rate - holders.reference_rate))
     return min(wanted, 0.999 * factor * base)
@@ -240,7 +241,7 @@ def borrowers_decide(state, t, first, holders, terms, current, rules):
         return
     for p in range(state.accounts.shape[0]):
         b = path_of(state, p)
-        rate = borrow_rate(utilisation(b, holders.second), terms, holders.second)
+        rate = borrow_rate(b, holders.second, utilisation(b, holders.second), terms)
         n = 0
         j = gap(holders, t, first + p, n)
         while j < holders.accounts:
@@ -260,9 +261,9 @@ def _borrower_decides(state, b, p, t, path, j, rate, holders, terms, current, ru
     deposit = row[HEAD + k] * b.currency[k, DEPOSIT_VALUE]
     debt = row[HEAD + rules.currencies + d] * b.currency[d, DEBT_VALUE]
     index = b.asset[rules.currency_asset[d], INDEX]
-    wanted = debt_target(holders.appetite[j], deposit * terms.counted[k], k, d, rate, holders, terms, current)
+    wanted = debt_target(holders.appetite[j], deposit * terms.counted[k], k, d, rate, holders, terms, current, rules)
     if debt > 0.0:
-        health_factor = deposit * terms.maintenance_weight[k] / (debt * terms.debt_weight[d])
+        health_factor = deposit * threshold_against(k, d, terms, rules) / (debt * terms.debt_weight[d])
         if health_factor < holders.top_up_below:
             if chance < holders.top_up_probability and debt > wanted:
                 request = b.requests[ask(state, p, i, arrival)]
@@ -284,7 +285,9 @@ def _borrower_decides(state, b, p, t, path, j, rate, holders, terms, current, ru
     if deposit <= 0.0:
         request[R_CURRENCY] = k
         request[TOKENS] = holders.wealth[j] / b.asset[rules.currency_asset[k], INDEX]
-        wanted = debt_target(holders.appetite[j], holders.wealth[j] * terms.counted[k], k, d, rate, holders, terms, current)
+        wanted = debt_target(
+            holders.appetite[j], holders.wealth[j] * terms.counted[k], k, d, rate, holders, terms, current, rules
+        )
     request[R_DEBT] = d
     request[BORROW] = wanted / index
 
@@ -298,7 +301,7 @@ def suppliers_decide(state, t, first, holders, terms, current, rules):
     for p in range(state.accounts.shape[0]):
         b = path_of(state, p)
         used = utilisation(b, k)
-        rate = borrow_rate(used, terms, k) * used * (1.0 - terms.reserve_factor[k])
+        rate = supply_rate(b, k, used, terms)
         runs = used > holders.run_utilisation or b.currency[k, DEPOSIT_INDEX] < b.currency[k, INDEX_PEAK]
         draw_in = 1.0
         if holders.elasticity != 0.0:

@@ -6,15 +6,16 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from simulator.calibration.confirmation import NONE, Confirmation, confirm
+from simulator.calibration.confirmation import NONE, Confirmation, confirm_together
 from simulator.calibration.front import Front, estimate_front
+from simulator.calibration.indices import Indices, global_sensitivity
 from simulator.calibration.lineage import Lineage
 from simulator.calibration.plan import ConfirmationPlan, asked, plan_confirmation, warnings
 from simulator.calibration.race import Question
 from simulator.calibration.record import Record
 from simulator.calibration.search import Found, SearchEstimate, estimate_on_search, search
-from simulator.calibration.selection import Selection, select
-from simulator.calibration.sensitivity import Step, sensitivity
+from simulator.calibration.selection import Selection, alternatives, select
+from simulator.calibration.sensitivity import Neighbourhood, Step, neighbourhood, sensitivity
 from simulator.calibration.space import Point, SearchSpace
 from simulator.calibration.trials import Progress, Trials
 from simulator.calibration.versions import own_version
@@ -33,7 +34,10 @@ class Calibration:
     front: Front | None  # of several goals, where the scenario names them
     searched: SearchEstimate | None  # the chosen candidate on the search paths
     confirmation: Confirmation | None  # None: nothing was worth a look at fresh paths
+    alternatives: tuple[Confirmation, ...]  # confirmed together with it
     sensitivity: tuple[Step, ...]
+    neighbourhood: Neighbourhood | None
+    indices: tuple[Indices, ...]
     evaluations: int  # paths x candidates
     failures: dict[Point, str]
     warnings: tuple[str, ...]
@@ -93,7 +97,7 @@ def calibrate(
     lineage = Lineage(folder.parent, scenario.lineage, scenario.hash, version)
     with Record(folder, scenario.hash, version, allow_version_change=allow_version_change) as record:
         trials = Trials(space, record, evaluate or _engine(), jobs=jobs, progress=progress)
-        return _calibrate(scenario, trials, lineage, _planned_look(record, lineage, look))
+        return replay(scenario, trials, lineage, _planned_look(record, lineage, look))
 
 
 def _planned_look(record: Record, lineage: Lineage, look: int | None) -> int:
@@ -106,19 +110,25 @@ def _planned_look(record: Record, lineage: Lineage, look: int | None) -> int:
     return number
 
 
-def _calibrate(world: World, trials: Trials, lineage: Lineage, look: int) -> Calibration:
+def replay(world: World, trials: Trials, lineage: Lineage, look: int) -> Calibration:
+    """The calibration as a function of its trials: those that the record holds are not run again."""
     plan = plan_confirmation(world, look)
     found = search(world, trials, plan)
     selection = select(world, trials, found)
-    front = estimate_front(world, trials, found)
+    front = estimate_front(world, trials, found, selection.chosen.point if selection.chosen else None)
     searched = None
     steps: tuple[Step, ...] = ()
+    around = None
     confirmation = None
+    others: tuple[Confirmation, ...] = ()
     if selection.chosen is not None:
         searched = estimate_on_search(trials, found.question, selection.chosen.point)
         steps = sensitivity(world, trials, found.question, selection.chosen)
+        around = neighbourhood(world, trials, found.question, selection.chosen, steps)
         lineage.spend(look)
-        confirmation = confirm(world, trials, found.question, plan, selection.chosen.point)
+        points = alternatives(selection, plan.alternatives)
+        confirmation, *more = confirm_together(world, trials, found.question, plan, points)
+        others = tuple(more)
     return Calibration(
         world=world,
         space=trials.space,
@@ -128,7 +138,10 @@ def _calibrate(world: World, trials: Trials, lineage: Lineage, look: int) -> Cal
         front=front,
         searched=searched,
         confirmation=confirmation,
+        alternatives=others,
         sensitivity=steps,
+        neighbourhood=around,
+        indices=global_sensitivity(found.question, found.trials),
         evaluations=trials.evaluations,
         failures=dict(trials.failures),
         warnings=tuple(warnings(plan)),

@@ -8,7 +8,7 @@ from simulator.calibration.calibrate import Calibration
 from simulator.calibration.confirmation import REDUCING
 
 STEPS_SHOWN = 3  # of the sequence that a risk-reducing step begins
-YEARLY = ("base_rate", "slope_below", "slope_above")  # of interest
+YEARLY = ("rate", "slope_below", "slope_above", "slope", "jump", "adjustment_speed")  # of interest
 UNITS = {  # of numbers that are no fractions
     "size_factor": "asset^-1/2",
     "skew_scale": "asset",
@@ -18,6 +18,12 @@ UNITS = {  # of numbers that are no fractions
     "lower_bound": "usd",
     "minimum_margin": "usd",
     "minimum_collateral": "usd",
+    "debt_ceiling": "usd",
+    "full_below_value": "usd",
+    "least_leftover": "usd",
+    "supply_cap": "asset",
+    "borrow_cap": "asset",
+    "target_reserves": "asset",
 }
 
 

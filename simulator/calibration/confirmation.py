@@ -123,6 +123,24 @@ def confirm(world: World, trials: Trials, question: Question, plan: Confirmation
     )
 
 
+def confirm_together(
+    world: World, trials: Trials, question: Question, plan: ConfirmationPlan, points: Sequence[Point]
+) -> tuple[Confirmation, ...]:
+    """Look once at several alternatives, on the same fresh paths, by Holm's step-down procedure (1979).
+
+    All are judged at an equal share of the error; those that pass leave, and the rest share the error anew, until none
+    passes. The chance that any unsafe alternative is confirmed stays at the error of the look.
+    """
+    found: dict[Point, Confirmation] = {}
+    left = list(points)
+    while left:
+        step = plan.with_remaining(len(left))
+        found |= {point: confirm(world, trials, question, step, point) for point in left}
+        passed = [point for point in left if found[point].verdict == CONFIRMED]
+        left = [point for point in left if point not in passed] if passed else []
+    return tuple(found[point] for point in points)
+
+
 def interval_of(place: World) -> Interval:
     """What an interval covers: "model" where market parameters are drawn for each path, otherwise "simulation"."""
     return "model" if place.has_parameter_law else "simulation"

@@ -11,6 +11,7 @@ from simulator.calibration.calibrate import Calibration
 from simulator.calibration.confirmation import Confirmation, InWorld, interval_of
 from simulator.calibration.goals import available_change, used_change
 from simulator.calibration.world import HEADLINE, World
+from simulator.outcomes import QUANTITIES
 from simulator.risk import measures
 from simulator.risk.judgement import Judgement
 from simulator.risk.measures import PerPath
@@ -131,6 +132,22 @@ def finalists(calibration: Calibration) -> list[dict[str, Any]]:
     ]
 
 
+def alternatives(calibration: Calibration) -> list[dict[str, Any]]:
+    """What was confirmed together with the chosen values, each with its verdict and the confidence of its last step."""
+    names = calibration.space.names
+    return [
+        {
+            "values": dict(zip(names, one.point, strict=True)),
+            "verdict": one.verdict,
+            "reasons": list(one.reasons),
+            "confidence": one.plan.confidence,
+            "goal": one.score,
+            "goal_error": one.score_error,
+        }
+        for one in calibration.alternatives
+    ]
+
+
 def _error(judgement: Judgement) -> float:
     """The standard error behind a judgement; for a probability, at half a failure more, so that none seen is not certainty."""
     if judgement.unit == "probability":
@@ -222,13 +239,36 @@ def sensitivity(calibration: Calibration) -> list[dict[str, Any]]:
     ]
 
 
-def studied_range(confirmation: Confirmation) -> list[str]:
-    """The range of the book on the confirmation paths under the candidate: leaving it is a reason to calibrate again."""
-    rows = (("open_interest.whole", "open interest"), ("borrowed.whole", "borrowing"))
-    found = []
-    for column, name in rows:
-        values = PerPath.of(confirmation.outcomes[0], column)
-        low, high = (measures.quantile(values, level).value for level in (0.005, 0.995))
-        if high > 0:
-            found.append(f"{name} leaves {low:,.0f} to {high:,.0f} USD, the central 99 % of the paths studied")
-    return found
+STUDIED = ("open_interest", "borrowed", "collateral", "utilisation", "liquidated_notional", "user_cost")
+
+
+def studied_range(confirmation: Confirmation) -> list[dict[str, Any]]:
+    """The central 99 % of the confirmation paths under the candidate, by quantity: outside it nothing was studied."""
+    found = [_range(confirmation, f"{name}.whole", name, QUANTITIES[name][0]) for name in STUDIED]
+    return [one for one in found if one["high"] > 0]
+
+
+def _range(confirmation: Confirmation, column: str, name: str, unit: str) -> dict[str, Any]:
+    values = PerPath.of(confirmation.outcomes[0], column)
+    low, high = (measures.quantile(values, level).value for level in (0.005, 0.995))
+    return {"quantity": name, "unit": unit, "low": low, "high": high}
+
+
+def studied_volatility(confirmation: Confirmation, assets: Sequence[str]) -> list[dict[str, Any]]:
+    """The same of realised volatility [1/sqrt(year)] over a horizon, asset by asset, where outcomes hold it."""
+    columns = {asset: f"external_variance.{asset}.whole" for asset in assets}
+    if assets and columns[assets[0]] not in confirmation.outcomes[0].columns:
+        columns = {assets[0]: "external_variance.whole"}
+    there = {asset: name for asset, name in columns.items() if name in confirmation.outcomes[0].columns}
+    found = [_range(confirmation, name, asset, "1/sqrt(year)") for asset, name in there.items()]
+    return [{**one, "low": math.sqrt(one["low"]), "high": math.sqrt(one["high"])} for one in found]
+
+
+def in_words(studied: Sequence[dict[str, Any]]) -> list[str]:
+    """The range of the book as triggers: leaving it is a reason to calibrate again."""
+    names = {"open_interest": "open interest", "borrowed": "borrowing"}
+    return [
+        f"{names[one['quantity']]} leaves {one['low']:,.0f} to {one['high']:,.0f} USD, the central 99 % of the paths studied"
+        for one in studied
+        if one["quantity"] in names
+    ]

@@ -19,6 +19,7 @@ from simulator.calibration.selection import PURPOSE
 from simulator.calibration.space import Point
 from simulator.calibration.trials import Trials
 from simulator.calibration.world import HEADLINE, World
+from simulator.calibration_settings import GoalName
 from simulator.risk import measures
 from simulator.risk.measures import Estimate, PerPath
 from simulator.risk.outlook import pass_chance
@@ -42,19 +43,23 @@ class FrontPoint:
 class Front:
     """The points found, current parameters last, and the volume of those that are kept over `reference`."""
 
-    goals: tuple[str, ...]
+    goals: tuple[GoalName, ...]
     points: tuple[FrontPoint, ...]
     reference: tuple[float, ...]
     volume: Estimate
     confidence: float
 
 
-def estimate_front(world: World, trials: Trials, found: Found) -> Front | None:
-    """None where the scenario asks for none. Selection has run these points already, so nothing new is simulated."""
+def estimate_front(world: World, trials: Trials, found: Found, chosen: Point | None) -> Front | None:
+    """The search's front and the `chosen` point. None where the scenario asks for none.
+
+    Selection has run these points already, so nothing new is simulated.
+    """
     question, current = found.question, trials.space.current_point
     if not question.goal.front:
         return None
-    points = [*(p for p in dict.fromkeys(t.point for t in found.front) if p != current), current]
+    told = dict.fromkeys([*(trial.point for trial in found.front), *([] if chosen is None else [chosen])])
+    points = [*(point for point in told if point != current), current]
     _, settings = asked(world)
     ran = trials.outcomes(world, HEADLINE, PURPOSE, points, settings.selection_paths, question.columns, "front")
     rows = [(p, outcomes) for p, outcomes in zip(points, ran, strict=True) if p not in trials.failures]

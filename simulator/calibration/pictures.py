@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from simulator.calibration.calibrate import Calibration
+from simulator.calibration.goals import GOAL_WORDS
 from simulator.calibration.ranking import Trial
 from simulator.calibration.world import HEADLINE
 from simulator.risk.appetite import ProbabilityLimit
@@ -62,6 +63,32 @@ def _loss_limits(calibration: Calibration) -> list[dict[str, Any]]:
         for one in question.conditions
         if isinstance(one.limit, ProbabilityLimit) and one.column == LOSS
     ]
+
+
+def front(calibration: Calibration) -> dict[str, Any] | None:
+    """Several goals against each other: every point of the front on the selection paths, and the volume; None without."""
+    found = calibration.front
+    if found is None:
+        return None
+    chosen = calibration.selection.chosen
+    return {
+        "goals": [{"name": name, "words": GOAL_WORDS[name]} for name in found.goals],
+        "confidence": found.confidence,
+        "reference": list(found.reference),
+        "volume": {"value": found.volume.value, "low": found.volume.low, "high": found.volume.high},
+        "points": [
+            {
+                "values": dict(zip(calibration.space.names, one.point, strict=True)),
+                "goals": [{"value": goal.value, "low": goal.low, "high": goal.high} for goal in one.goals],
+                "chance_to_pass": one.chance,
+                "is_within": one.is_within,
+                "is_kept": one.is_kept,
+                "is_current": one.point == calibration.space.current_point,
+                "is_chosen": chosen is not None and one.point == chosen.point,
+            }
+            for one in found.points
+        ],
+    }
 
 
 def search_cloud(calibration: Calibration) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simulator.calibration.world import HEADLINE, World
 from simulator.calibration_settings import CalibrationSettings
@@ -18,13 +18,21 @@ MOST_FOR_MEANS = 10_000  # paths planned for a mean limit: where values are not 
 
 @dataclass(frozen=True)
 class ConfirmationPlan:
-    """One look: `paths` fresh paths in every world, every limit at `confidence`; `power` at half of all limits."""
+    """One look: `paths` fresh paths in every world, every limit at `confidence`; `power` at half of all limits.
+
+    Where several alternatives are confirmed together, `confidence` is that of the first step of Holm's procedure.
+    """
 
     look: int
     confidence: float
     paths: int
     power: float
     conditions: int
+    alternatives: int = 1
+
+    def with_remaining(self, alternatives: int) -> ConfirmationPlan:
+        """The same look when only so many alternatives are left to judge: their share of the error is larger."""
+        return replace(self, confidence=1 - (1 - self.confidence) * self.alternatives / alternatives)
 
     @property
     def purpose(self) -> str:
@@ -81,7 +89,7 @@ def plan_confirmation(world: World, look: int) -> ConfirmationPlan:
     for stage in ("search_paths", "selection_paths", "confirmation_paths"):
         if getattr(settings, stage) == 1:
             raise ValueError(f"calibration.{stage}: must be at least 2, for an error to be seen; got 1")
-    confidence = appetite.confidence_of_look(look)
+    confidence = 1 - (1 - appetite.confidence_of_look(look)) / settings.alternatives
     found = [appetite_in(place, world) for _, place in gating_worlds(world)]
     limits = [limit for one in found for limit in probabilities_to_prove(one)]
     count = sum(len(conditions(one)) for one in found)
@@ -93,7 +101,7 @@ def plan_confirmation(world: World, look: int) -> ConfirmationPlan:
         paths = settings.confirmation_paths
         _must_be_provable(limits, paths, confidence)
     misses = [1 - planner.power_at_half(paths, limit, confidence) for limit in limits]
-    return ConfirmationPlan(look, confidence, paths, max(0.0, 1 - math.fsum(misses)), count)
+    return ConfirmationPlan(look, confidence, paths, max(0.0, 1 - math.fsum(misses)), count, settings.alternatives)
 
 
 def _must_be_provable(limits: list[float], paths: int, confidence: float) -> None:

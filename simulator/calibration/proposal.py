@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import math
+from dataclasses import asdict
 from typing import Any
 
 from simulator.calibration import change, evidence, pictures
@@ -60,12 +61,16 @@ def make_proposal(calibration: Calibration, *, scenario_file: str = "scenario.to
             "metrics": evidence.metrics(confirmation) if confirmation else [],
             "stages": evidence.stages(calibration),
             "finalists": evidence.finalists(calibration),
+            "alternatives": evidence.alternatives(calibration),
             "capital_efficiency": evidence.efficiency(calibration),
             "newly_liquidatable": evidence.newly_liquidatable(confirmation) if confirmation else None,
             "paired_loss_test": evidence.paired_test(confirmation) if confirmation else None,
             "convergence": evidence.convergence(confirmation) if confirmation else None,
             "elasticities": evidence.elasticities(world, confirmation),
             "sensitivity": evidence.sensitivity(calibration),
+            "neighbourhood": asdict(calibration.neighbourhood) if calibration.neighbourhood else None,
+            "global_sensitivity": [asdict(figure) for figure in calibration.indices],
+            "front": pictures.front(calibration),
             "loss_distribution": pictures.loss_distribution(calibration),
             "search_cloud": pictures.search_cloud(calibration),
             "sequence": change.sequence(calibration),
@@ -128,12 +133,18 @@ def _title(calibration: Calibration) -> str:
 
 
 def _rollback(calibration: Calibration) -> dict[str, Any]:
-    """When to go back: a loss beyond the threshold that the limits made rare, or demand outside what was studied."""
+    """When to go back: a loss beyond the threshold that the limits made rare, or a market or demand outside what was studied."""
     confirmation = calibration.confirmation
-    triggers = [f"any breach of a limit's threshold: {limit.describe()}" for limit in asked(calibration.world)[0].limits]
-    if confirmation:
-        triggers += evidence.studied_range(confirmation)
-    return {"to": dict(zip(calibration.space.names, calibration.space.current_point, strict=True)), "triggers": triggers}
+    studied = evidence.studied_range(confirmation) if confirmation else []
+    return {
+        "to": dict(zip(calibration.space.names, calibration.space.current_point, strict=True)),
+        "triggers": [
+            *(f"any breach of a limit's threshold: {limit.describe()}" for limit in asked(calibration.world)[0].limits),
+            *evidence.in_words(studied),
+        ],
+        "studied_range": studied,
+        "studied_volatility": evidence.studied_volatility(confirmation, calibration.world.assets) if confirmation else [],
+    }
 
 
 def _expiry(world: World) -> dict[str, Any]:

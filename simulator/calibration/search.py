@@ -26,8 +26,9 @@ BATCHES = 4  # that the others come in, at least
 BATCH = 15  # candidates in a batch, where there are enough for more batches
 LEADERS = 5  # between which a part of a batch is laid
 FRONT_LEADERS = 12  # where the leaders are a front
-FRONT_POINTS = 16  # that are estimated again on the selection paths
+FRONT_POINTS = 40  # that are estimated again on the selection paths
 SAFER_POINTS = 8  # beside them, within half of the limits
+FINISHES = 4  # rounds in which what may belong to the front runs on every search path
 FINALISTS = 8
 LEAST_FINALISTS = 4  # though proven unsafe: the least unsafe may still reduce risk
 
@@ -64,9 +65,14 @@ def finalists(trials: Sequence[Trial]) -> tuple[Trial, ...]:
 
 
 def _finished_front(race: Race) -> tuple[Trial, ...]:
-    """The front of those that ran on every search path, after all that may belong to it did."""
-    race.finish([trial.point for trial in leading_front(race.trials)], "front")
+    """The front of those that ran on every search path, after all that may belong to it did.
+
+    Longer runs push some off the front, and what stood behind them is run in turn.
+    """
     longest = max(trial.paths for trial in race.known)
+    for number in range(FINISHES):
+        short = [trial.point for trial in leading_front(race.trials) if trial.paths < longest]
+        race.finish(short, f"front, round {number + 1} of at most {FINISHES}")
     return leading_front([trial for trial in race.known if trial.paths == longest])
 
 

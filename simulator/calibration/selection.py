@@ -78,6 +78,13 @@ def select(world: World, trials: Trials, found: Found) -> Selection:
     return _choose(tuple(ordered), theirs)
 
 
+def alternatives(selection: Selection, count: int) -> list[Point]:
+    """The chosen point, and the next best of those that are ready, `count` in all where there are so many."""
+    assert selection.chosen is not None
+    ready = [one.point for one in selection.finalists if one.is_ready and not one.is_current]
+    return list(dict.fromkeys([selection.chosen.point, *ready]))[:count]
+
+
 def _simplified(world: World, trials: Trials, question: Question, ordered: list[Finalist]) -> Finalist:
     """The best finalist, less every change that its score and readiness do not need: a vote changes no more than it must.
 
@@ -113,12 +120,14 @@ def _halfway(space: SearchSpace, finalists: list[Finalist]) -> Point | None:
     return None
 
 
-def finalists_on_selection(world: World, trials: Trials, question: Question, points: list[Point], stage: str) -> list[Finalist]:
+def finalists_on_selection(
+    world: World, trials: Trials, question: Question, points: list[Point], stage: str, *, beside: bool = False
+) -> list[Finalist]:
     """`points` on the selection paths, each against current parameters on the same paths; failed ones left out."""
     _, settings = asked(world)
     current = trials.space.current_point
     wanted = [*points, current]
-    found = trials.outcomes(world, HEADLINE, PURPOSE, wanted, settings.selection_paths, question.columns, stage)
+    found = trials.outcomes(world, HEADLINE, PURPOSE, wanted, settings.selection_paths, question.columns, stage, beside=beside)
     baseline, plan = found[-1], question.plan
     rows = []
     for point, outcomes in zip(points, found, strict=False):

@@ -9,20 +9,31 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from simulator.calibration.record import Record
 from simulator.calibration.space import Point, SearchSpace
 from simulator.calibration.world import Evaluate, World
 
 if TYPE_CHECKING:
     from simulator.outcomes import Outcomes
 
-BLOCK = 500  # paths in one line: what a kill can lose
+BLOCK = 500  # paths in one line of the record
+WAVE = 64  # paths a worker that are computed at once, where more than a block is missing: what a kill can lose
 FAILED_SHARE = 0.2  # of all candidates; more, and the scenario is at fault, not the candidates
 
+
+class Log(Protocol):
+    """What trials need of a record."""
+
+    lines: list[dict[str, Any]]
+
+    def append(self, line: dict[str, Any]) -> None:
+        """Add one line; when this returns, it is safe."""
+
+
+Block = tuple[int, int]  # (first path, count)
 Progress = Callable[[str, int, int], None]  # (stage, done, total) path evaluations of the stage
 
 
@@ -40,13 +51,15 @@ class Trials:
     """Evaluations of points of `space`, through the record."""
 
     def __init__(
-        self, space: SearchSpace, record: Record, evaluate: Evaluate, *, jobs: int = 1, progress: Progress | None = None
+        self, space: SearchSpace, record: Log, evaluate: Evaluate, *, jobs: int = 1, progress: Progress | None = None
     ) -> None:
         self.space, self.record, self.jobs = space, record, jobs
         self._evaluate, self._progress = evaluate, progress
         self._blocks: dict[tuple[str, str, int, int, Point], dict[str, np.ndarray]] = {}
         self.failures: dict[Point, str] = {}
+        self._beside: set[Point] = set()
         self.evaluations = 0  # path evaluations in the record
+        self.worlds: dict[str, World] = {}  # those asked about, by label
         for line in record.lines:
             if line["kind"] == "evaluation":
                 self._keep(line)
@@ -61,49 +74,69 @@ class Trials:
         columns: Sequence[str] | None,
         stage: str,
         cuts: Sequence[int] = (),
+        *,
+        beside: bool = False,
     ) -> list[Outcomes]:
         """Outcomes of `points` on paths 0 .. paths - 1 of `purpose` in the world called `label`, computing what is missing.
 
         `columns`: those to keep, all if None. `cuts`: counts of paths that other calls for the same purpose ask for, so that
-        blocks match. Raises CandidatesFailed when current parameters, or more than a fifth of all candidates, gave a value
-        that is not finite.
+        blocks match. `beside`: the points only lie beside a choice, and are not counted among candidates that fail. Raises
+        CandidatesFailed when current parameters, or more than a fifth of all candidates, gave a value that is not finite.
         """
         if not points:
             return []
+        self.worlds[label] = world
         blocks = list(_blocks(paths, cuts))
-        total = len(points) * paths
-        for done, (first, count) in enumerate(blocks):
-            missing = [p for p in dict.fromkeys(points) if (label, purpose, first, count, p) not in self._blocks]
+        asked = list(dict.fromkeys(points))
+        for missing, wave in _waves(blocks, lambda block: self._missing(label, purpose, block, asked), WAVE * self.jobs):
             if missing:
-                self._compute(world, label, purpose, first, count, missing, columns)
+                self._compute(world, label, purpose, wave, missing, columns, beside)
             if self._progress:
-                self._progress(stage, min(total, (done + 1) * total // len(blocks)), total)
+                self._progress(stage, sum(wave[-1]) * len(points), paths * len(points))
         self._check_failures()
         return [self._collect(label, purpose, point, blocks) for point in points]
 
+    def _missing(self, label: str, purpose: str, block: Block, points: Sequence[Point]) -> tuple[Point, ...]:
+        return tuple(point for point in points if (label, purpose, *block, point) not in self._blocks)
+
     def _compute(
-        self, world: World, label: str, purpose: str, first: int, count: int, points: list[Point], columns: Sequence[str] | None
+        self,
+        world: World,
+        label: str,
+        purpose: str,
+        wave: Sequence[Block],
+        points: Sequence[Point],
+        columns: Sequence[str] | None,
+        beside: bool,
     ) -> None:
+        """Run `points` on consecutive blocks at once; record them block by block, as if each had been run by itself."""
         candidates = [self.space.parameters(point) for point in points]
         valid = [candidate for candidate in candidates if candidate is not None]
+        first, count = wave[0][0], sum(wave[-1]) - wave[0][0]
         found = self._evaluate(world, valid, purpose, first, count, self.jobs)
         expected = np.arange(first, first + count)
         if len(found) != len(points) or any(not np.array_equal(outcome.path, expected) for outcome in found):
             raise RuntimeError(f"evaluate gave other candidates or paths than asked for: {purpose}, {count} from {first}")
         names = sorted(found[0].columns) if columns is None else columns
-        line: dict[str, Any] = {
-            "kind": "evaluation",
-            "world": label,
-            "purpose": purpose,
-            "first": first,
-            "count": count,
-            "candidates": [list(point) for point in points],
-            "columns": {name: [outcome.column(name).tolist() for outcome in found] for name in names},
-        }
-        self.record.append(line)
-        self._keep(line)
+        for start, size in wave:
+            rows = slice(start - first, start - first + size)
+            line: dict[str, Any] = {
+                "kind": "evaluation",
+                "world": label,
+                "purpose": purpose,
+                "first": start,
+                "count": size,
+                "candidates": [list(point) for point in points],
+                "columns": {name: [outcome.column(name)[rows].tolist() for outcome in found] for name in names},
+            }
+            if beside:
+                line["beside"] = True
+            self.record.append(line)
+            self._keep(line)
 
     def _keep(self, line: dict[str, Any]) -> None:
+        if line.get("beside"):
+            self._beside.update({tuple(values) for values in line["candidates"]} - {key[-1] for key in self._blocks})
         for i, values in enumerate(line["candidates"]):
             point = tuple(values)
             kept = {name: np.asarray(rows[i], dtype=float) for name, rows in line["columns"].items()}
@@ -114,7 +147,7 @@ class Trials:
                     path = line["first"] + int(np.argmin(np.isfinite(row)))
                     self.failures.setdefault(point, f"{name} of path {path} of {line['purpose']} is {row[path - line['first']]}")
 
-    def _collect(self, label: str, purpose: str, point: Point, blocks: list[tuple[int, int]]) -> Outcomes:
+    def _collect(self, label: str, purpose: str, point: Point, blocks: list[Block]) -> Outcomes:
         from simulator.outcomes import Outcomes
 
         parts = [self._blocks[label, purpose, first, count, point] for first, count in blocks]
@@ -127,18 +160,33 @@ class Trials:
             raise CandidatesFailed([f"{_words(self.space, one)}: {reason}" for one, reason in self.failures.items()])
 
     def _check_failures(self) -> None:
-        points = {key[-1] for key in self._blocks}
-        if len(self.failures) > max(1, math.floor(FAILED_SHARE * len(points))):
-            self.insist(next(iter(self.failures)))
+        points = {key[-1] for key in self._blocks} - self._beside
+        failed = [point for point in self.failures if point not in self._beside]
+        if len(failed) > max(1, math.floor(FAILED_SHARE * len(points))):
+            self.insist(failed[0])
         self.insist(self.space.current_point)
 
 
-def _blocks(paths: int, cuts: Sequence[int]) -> Iterator[tuple[int, int]]:
+def _blocks(paths: int, cuts: Sequence[int]) -> Iterator[Block]:
     """(first, count) of blocks of at most BLOCK paths that end at every cut."""
     edges = [0, *sorted(cut for cut in set(cuts) if cut < paths), paths]
     for low, high in itertools.pairwise(edges):
         for first in range(low, high, BLOCK):
             yield first, min(BLOCK, high - first)
+
+
+def _waves(
+    blocks: Sequence[Block], missing: Callable[[Block], tuple[Point, ...]], most: int
+) -> Iterator[tuple[tuple[Point, ...], list[Block]]]:
+    """Consecutive blocks that miss the same points, of at most `most` paths together, so that many workers have work."""
+    for points, alike in itertools.groupby(blocks, missing):
+        wave: list[Block] = []
+        for block in alike:
+            if wave and sum(block) - wave[0][0] > most:
+                yield points, wave
+                wave = []
+            wave.append(block)
+        yield points, wave
 
 
 def _words(space: SearchSpace, point: Point) -> str:

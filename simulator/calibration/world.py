@@ -42,6 +42,10 @@ class World(Protocol):
     def calibration(self) -> CalibrationSettings | None: ...
 
     @property
+    def assets(self) -> tuple[str, ...]:
+        """Names of the assets of the market, in its order."""
+
+    @property
     def account_count(self) -> int:
         """Accounts of all cohorts: the denominator of limits that are shares of accounts."""
 

@@ -11,13 +11,14 @@ import click
 from simulator.cli.exits import DONE, NOT_MET
 from simulator.cli.options import (
     all_options,
-    cores,
+    cluster_option,
     jobs_option,
     json_option,
     open_scenario,
     out_option,
     scenario_argument,
     seed_option,
+    workers,
 )
 
 if TYPE_CHECKING:
@@ -28,8 +29,10 @@ look_option = click.option("--look", type=click.IntRange(1), help="Reproduce thi
 
 
 @click.command()
-@all_options(scenario_argument, seed_option, jobs_option, out_option, look_option, json_option)
-def calibrate(scenario: str, seed: int | None, jobs: int | None, out: Path, look: int | None, as_json: bool) -> int:
+@all_options(scenario_argument, seed_option, jobs_option, cluster_option, out_option, look_option, json_option)
+def calibrate(
+    scenario: str, seed: int | None, jobs: int | None, cluster: str | None, out: Path, look: int | None, as_json: bool
+) -> int:
     """Search the parameters that [calibration] names, select, confirm once.
 
     SCENARIO is a file, or the name of a shipped scenario. Writes the proposal into a result folder below --out. A run
@@ -38,7 +41,8 @@ def calibrate(scenario: str, seed: int | None, jobs: int | None, out: Path, look
     found = open_scenario(scenario, seed=seed)
     from simulator.results import folder_of
 
-    return calibrate_into(folder_of(out, found), found, jobs=cores(jobs), look=look, as_json=as_json)
+    with workers(jobs, cluster) as count:
+        return calibrate_into(folder_of(out, found), found, jobs=count, look=look, as_json=as_json)
 
 
 def calibrate_into(folder: Path, scenario: Scenario, *, jobs: int, look: int | None, as_json: bool) -> int:
@@ -61,6 +65,7 @@ def calibrate_into(folder: Path, scenario: Scenario, *, jobs: int, look: int | N
 
 def write_calibration(folder: Path, scenario: Scenario, calibration: Calibration) -> dict[str, Any]:
     """Write tables, checks and the proposal with its pages; return the proposal."""
+    from simulator.calibration.files import to_json
     from simulator.calibration.proposal import make_proposal
     from simulator.checks import outcome_checks
     from simulator.results import ResultFolder
@@ -75,13 +80,13 @@ def write_calibration(folder: Path, scenario: Scenario, calibration: Calibration
             result.write_table("confirmation-current", current.frame().reset_index())
             result.add_checks({f"confirmation_{name}": check for name, check in outcome_checks(candidate).items()})
         result.write_json("proposal.json", proposal)
-        _write_pages(result, proposal)
+        _write_pages(result, json.loads(to_json(proposal)))
         result.finish(scenario)
     return proposal
 
 
 def _write_pages(result: Any, proposal: dict[str, Any]) -> None:
-    """proposal.md and report.html, made from the proposal and nothing else."""
+    """proposal.md and report.html, made from proposal.json as it lies in the folder and nothing else."""
     from simulator.report import markdown, page
 
     result.write("proposal.md", markdown(proposal).encode())

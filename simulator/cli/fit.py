@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simulator.cli.exits import BAD_INPUT, MACHINE, NOT_MET
+from simulator.cli.fit_evaluation import Evaluation, evaluate, evaluation_options, plan_of
 from simulator.cli.options import json_option
 from simulator.wording import shown
 
 if TYPE_CHECKING:
     from simulator.estimation.fit import MarketFit
-    from simulator.estimation.held_out import HeldOut
 
 
 class Refused(Exception):
@@ -46,11 +46,40 @@ class Refused(Exception):
     show_default=True,
     help="auto: Merton where Student-t innovations do not explain the tails.",
 )
+@click.option(
+    "--process",
+    type=click.Choice(["auto", "garch", "gjr", "egarch"]),
+    default="garch",
+    show_default=True,
+    help="auto: the best by --criterion. garch: GJR where its gamma is significant.",
+)
+@click.option(
+    "--innovation",
+    type=click.Choice(["auto", "normal", "student-t", "skewed-t"]),
+    default="student-t",
+    show_default=True,
+    help="auto: the best by --criterion.",
+)
+@click.option("--criterion", type=click.Choice(["aic", "bic"]), default="bic", show_default=True, help="What auto goes by.")
+@click.option(
+    "--dependence",
+    type=click.Choice(["auto", "constant", "dcc"]),
+    default="constant",
+    show_default=True,
+    help="How correlation moves. auto: the best by --criterion.",
+)
+@click.option(
+    "--copula",
+    type=click.Choice(["auto", "gaussian", "student-t"]),
+    default="gaussian",
+    show_default=True,
+    help="What ties extremes. auto: the best by --criterion.",
+)
 @click.option("--persistence", type=float, default=0.995, show_default=True, help="Largest persistence of variance, a day.")
 @click.option("--tail-index", type=float, default=3.0, show_default=True, help="Least tail index of the stationary law; 0: free.")
 @click.option("--max-move", type=float, help="Cut of the innovations in deviations. Default: 1.5 x the largest residual.")
 @click.option("--paths", type=click.IntRange(0, 10_000), default=100, show_default=True, help="Paths compared with the data.")
-@click.option("--held-out", is_flag=True, help="Back-test the fit on the file's rows after --until.")
+@evaluation_options
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of paths and bootstrap.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("market.toml"), show_default=True, help="The block.")
 @json_option
@@ -78,14 +107,14 @@ def fit(prices: Path, out: Path, substeps: int, as_json: bool, **options: Any) -
     if as_json:
         _print_json(found, later)
     else:
-        from simulator.cli.fit_tables import print_fit, print_held_out
+        from simulator.cli.fit_tables import print_fit
 
         print_fit(found)
-        print_held_out(later)
+        later.print()
         click.echo(f"written: {shown(str(out))}")
 
 
-def _fit(prices: Path, options: dict[str, Any]) -> tuple[MarketFit, tuple[HeldOut, ...]]:
+def _fit(prices: Path, options: dict[str, Any]) -> tuple[MarketFit, Evaluation]:
     from simulator.estimation.errors import FitError
     from simulator.estimation.returns import read_each
     from simulator.estimation.settings import FitSettings
@@ -95,36 +124,37 @@ def _fit(prices: Path, options: dict[str, Any]) -> tuple[MarketFit, tuple[HeldOu
     since = _moment("--from", options["since"], problems) if options["since"] else None
     exclude = [_stretch(text, problems) for text in options["exclude"]]
     assets = _names(options["assets"], problems) if options["assets"] is not None else None
-    settings = FitSettings(options["jumps"], options["persistence"], options["tail_index"] or None, options["max_move"])
+    settings = FitSettings(
+        jumps=options["jumps"],
+        persistence_per_day=options["persistence"],
+        tail_index=options["tail_index"] or None,
+        max_move=options["max_move"],
+        process=options["process"],
+        innovation=options["innovation"],
+        criterion=options["criterion"],
+        dependence=options["dependence"],
+        copula=options["copula"],
+    )
     problems += [(f"--{key}", what) for key, what in settings.problems()]
     if options["step"] is not None and not 0 < options["step"] < 1e9:
         problems.append(("--step", f"{options['step']:g} must be a number of seconds above 0"))
+    plan = plan_of(options, problems)
     if problems:
         raise FitError(problems)
-    assert until is not None
+    made = {
+        "until": until,
+        "since": since,
+        "exclude": [stretch for stretch in exclude if stretch],
+        "step": options["step"],
+        "settings": settings,
+    }
     with _progress() as progress:
         progress("reading prices")
         table = read_each(prices, assets)
         from simulator.estimation.fit import fit_market  # numba and the kernels, once the input is known to be good
 
-        found = fit_market(
-            table,
-            until=until,
-            since=since,
-            exclude=[stretch for stretch in exclude if stretch],
-            step=options["step"],
-            settings=settings,
-            file=prices.name,
-            seed=options["seed"],
-            paths=options["paths"],
-            progress=progress,
-        )
-        if not options["held_out"]:
-            return found, ()
-        from simulator.estimation.held_out import held_out
-
-        progress("looking at later rows")
-        return found, held_out(table, found, options["seed"])
+        found = fit_market(table, **made, file=prices.name, seed=options["seed"], paths=options["paths"], progress=progress)
+        return found, evaluate(table, found, made, plan, options, progress)
 
 
 def _moment(key: str, text: str, problems: list[tuple[str, str]]) -> datetime | None:
@@ -199,15 +229,16 @@ def _progress() -> Iterator[Callable[[str], None]]:
         yield lambda message: status.update(shown(message))
 
 
-def _print_json(found: MarketFit, later: tuple[HeldOut, ...]) -> None:
-    from simulator.estimation.held_out import facts
-
+def _print_json(found: MarketFit, later: Evaluation) -> None:
     data = {
         "provenance": found.source.facts(),
         "estimates": json.loads(found.frame().to_json(orient="records", double_precision=15)),
+        "candidates": json.loads(found.candidates_frame().to_json(orient="records", double_precision=15)),
         "correlation": found.correlation,
+        "dependence": found.dependence.facts() if found.dependence else None,
+        "residual_tests": [vars(row) for row in found.residual_tests()],
         "comparison": json.loads(found.comparison_frame().to_json(orient="records", double_precision=15)),
         "notes": found.notes,
-        "held_out": [facts(one) for one in later],
+        **later.facts(),
     }
     click.echo(json.dumps(data, indent=1))

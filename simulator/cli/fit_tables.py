@@ -11,6 +11,8 @@ from simulator.cli.tables import WIDTH, print_table
 from simulator.wording import shown
 
 if TYPE_CHECKING:
+    from simulator.estimation.asset_fit import AssetFit
+    from simulator.estimation.copula_fit import DependenceCandidate, DependenceFit
     from simulator.estimation.fit import MarketFit
     from simulator.estimation.held_out import HeldOut
     from simulator.estimation.standard_errors import Estimate
@@ -22,8 +24,13 @@ def print_fit(found: MarketFit) -> None:
     """Estimates, correlation, fitted / simulated / interval, and what a reader must know."""
     for first in range(0, len(found.assets), ASSETS_A_TABLE):
         _print_estimates(found, first)
+    for asset in found.assets:
+        _print_candidates(asset)
     if len(found.assets) > 1:
         _print_correlation(found)
+    if found.dependence is not None:
+        _print_dependence(found.dependence)
+    _print_residual_tests(found)
     if found.comparison:
         _print_comparison(found)
     for note in found.notes:
@@ -41,6 +48,19 @@ def _print_estimates(found: MarketFit, first: int) -> None:
     print_table("Estimates (standard errors)", ["", *(asset.name for asset in assets)], rows)
 
 
+def _print_candidates(asset: AssetFit) -> None:
+    """Every law tried for one asset; the one taken is marked."""
+    if len(asset.candidates) < 2:
+        return
+    rows = []
+    for row in asset.candidates:
+        numbers = [f"{row.log_likelihood:.1f}", f"{row.aic:.1f}", f"{row.bic:.1f}", f"{row.persistence:.6f}"]
+        says = "taken" if row.specification == asset.specification else row.note
+        rows.append([row.specification.process, row.specification.innovation, *(numbers if row.converged else ["-"] * 4), says])
+    title = f"{asset.name}: candidates, under the same bounds"
+    print_table(title, ["", "", "log-likel.", "AIC", "BIC", "persistence", ""], rows, numbers_from=2)
+
+
 def _cell(estimate: Estimate | None) -> str:
     if estimate is None:
         return ""
@@ -56,6 +76,31 @@ def _print_correlation(found: MarketFit) -> None:
         columns = range(first, min(first + 8, len(names)))
         rows = [[name, *(f"{found.correlation[i][j]:.3f}" for j in columns)] for i, name in enumerate(names)]
         print_table("Correlation of residuals", ["", *(names[j] for j in columns)], rows)
+
+
+def _print_residual_tests(found: MarketFit) -> None:
+    rows = [
+        [row.asset, row.test, f"{row.statistic:.4g}", f"{row.degrees}" if row.degrees else "-", f"{row.p:.3f}"]
+        for row in found.residual_tests()
+    ]
+    print_table("What is left in the residuals", ["", "", "statistic", "degrees", "p"], rows, numbers_from=2)
+
+
+def _print_dependence(tied: DependenceFit) -> None:
+    rows = [
+        [row.dynamics, row.copula, f"{row.log_likelihood:.1f}", f"{row.aic:.1f}", f"{row.bic:.1f}", _taken(row, tied)]
+        for row in tied.candidates
+    ]
+    print_table("Dependence: candidates", ["", "", "log-likel.", "AIC", "BIC", ""], rows, numbers_from=2)
+    estimates = [[key, _cell(estimate)] for key, estimate in tied.estimates.items()]
+    if estimates:
+        print_table("Dependence (standard errors)", ["", ""], estimates)
+    tails = [[pair, f"{100 * q:g} %", f"{low:.3f}", f"{high:.3f}", f"{error:.3f}"] for pair, q, low, high, error in tied.tails]
+    print_table("Joint extremes of the data: P(both) / level", ["", "level", "falls", "rises", "error"], tails)
+
+
+def _taken(row: DependenceCandidate, tied: DependenceFit) -> str:
+    return "taken" if (row.dynamics, row.copula) == (tied.dynamics, tied.copula) else ""
 
 
 def _print_comparison(found: MarketFit) -> None:

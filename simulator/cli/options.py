@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,11 @@ seed_option = click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="In
 paths_option = click.option("--paths", type=click.IntRange(1), help="Instead of the scenario's number of paths.")
 jobs_option = click.option(
     "--jobs", type=click.IntRange(1, 1024), default=None, help="Processes; all cores without it. Results do not depend on it."
+)
+cluster_option = click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Run on a cluster: tcp://HOST:PORT of a Dask scheduler, or ray:ADDRESS (ray:auto). Results do not depend on it.",
 )
 out_option = click.option(
     "--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Where result folders are made."
@@ -44,6 +50,18 @@ def cores(jobs: int | None) -> int:
     if jobs is not None:
         return jobs
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def workers(jobs: int | None, cluster: str | None) -> Iterator[int]:
+    """How many tasks run at once, on this machine or on the cluster; the cluster is left at the end. Raises ClusterRefused."""
+    if cluster is None:
+        yield cores(jobs)
+        return
+    from simulator.workers import cluster as connected
+
+    with connected(cluster) as count:
+        yield max(2, count or 0)  # one task at a time would run here
 
 
 def shipped() -> dict[str, Path]:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from simulator.cli.options import all_options, cores, jobs_option, json_option, result_argument
+from simulator.cli.options import all_options, cluster_option, jobs_option, json_option, result_argument, workers
 
 
 @click.command()
-@all_options(result_argument, jobs_option, json_option)
-def resume(result: Path, jobs: int | None, as_json: bool) -> int:
+@all_options(result_argument, jobs_option, cluster_option, json_option)
+def resume(result: Path, jobs: int | None, cluster: str | None, as_json: bool) -> int:
     """Go on with a calibration that was stopped.
 
     RESULT is its folder, as in results/eth-perpetual-1a2b3c4d. The result is the same as if it had not been stopped.
@@ -22,4 +22,5 @@ def resume(result: Path, jobs: int | None, as_json: bool) -> int:
     scenario = scenario_of(result)
     if not (result / "log.jsonl").is_file():
         raise NotAResult(f"{result}: holds no record of a calibration; `simulator calibrate` begins one")
-    return calibrate_into(result, scenario, jobs=cores(jobs), look=None, as_json=as_json)
+    with workers(jobs, cluster) as count:
+        return calibrate_into(result, scenario, jobs=count, look=None, as_json=as_json)

@@ -13,7 +13,7 @@ import click
 
 from simulator.cli.options import (
     all_options,
-    cores,
+    cluster_option,
     jobs_option,
     json_option,
     open_scenario,
@@ -21,6 +21,7 @@ from simulator.cli.options import (
     paths_option,
     scenario_argument,
     seed_option,
+    workers,
 )
 
 if TYPE_CHECKING:
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@all_options(scenario_argument, seed_option, paths_option, jobs_option, out_option, json_option)
-def run(scenario: str, seed: int | None, paths: int | None, jobs: int | None, out: Path, as_json: bool) -> None:
+@all_options(scenario_argument, seed_option, paths_option, jobs_option, cluster_option, out_option, json_option)
+def run(
+    scenario: str, seed: int | None, paths: int | None, jobs: int | None, cluster: str | None, out: Path, as_json: bool
+) -> None:
     """Simulate a scenario under its current parameters.
 
     SCENARIO is a file, or the name of a shipped scenario. Prints a table of metrics with 95 % intervals over paths, and
@@ -40,8 +43,8 @@ def run(scenario: str, seed: int | None, paths: int | None, jobs: int | None, ou
     found = open_scenario(scenario, seed=seed, paths=paths)
     from simulator.results import ResultFolder, folder_of
 
-    with ResultFolder(folder_of(out, found)) as result:
-        outcomes = _simulated(found, cores(jobs))
+    with workers(jobs, cluster) as count, ResultFolder(folder_of(out, found)) as result:
+        outcomes = _simulated(found, count)
         from simulator.checks import outcome_checks, volatilities, volatility_warning
         from simulator.risk import metrics
 

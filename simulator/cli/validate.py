@@ -41,6 +41,9 @@ def _facts(scenario: Scenario) -> dict[str, object]:
 
 def _text(scenario: Scenario) -> str:
     lines = [f"{scenario.name}: sound ({scenario.hash[:8]})", f"run: {scenario.size}"]
+    if scenario.appetite is not None:
+        lines += [f"preset {scenario.appetite.meaning}"] * bool(scenario.appetite.meaning)
+        lines.append(f"appetite: {scenario.appetite.describe()}")
     seconds = _calibration_seconds(scenario)
     if seconds is not None:
         from simulator.scenario.size import duration

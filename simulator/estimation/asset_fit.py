@@ -1,4 +1,4 @@
-"""One asset's market model from its returns: jumps or none, GARCH or GJR, bounds, residuals, and how sure all of it is."""
+"""One asset's market model from its returns: jumps or none, a law of the GARCH family, residuals, and how sure all of it is."""
 
 from __future__ import annotations
 
@@ -8,20 +8,16 @@ from functools import partial
 
 import numpy as np
 
-from simulator.estimation.coordinates import DEGREES, LEVEL, NAMES, PERSISTENCE, SHARE
+from simulator.estimation.coordinates import ASYMMETRY, DEGREES, EXPONENTIAL_NAMES, LEVEL, NAMES, PERSISTENCE, SHARE, SKEW
 from simulator.estimation.errors import NotConverged
 from simulator.estimation.garch_fit import FREE, Fit, Restriction, fit_garch
 from simulator.estimation.jumps import FEWEST_JUMPS, TOO_MANY, JumpFit, Split, fit_kou, fit_merton, split, threshold
-from simulator.estimation.settings import LARGEST_MAX_MOVE, FitSettings, JumpChoice
+from simulator.estimation.model_choice import Candidate, choose
+from simulator.estimation.settings import FitSettings, JumpChoice
+from simulator.estimation.specification import GARCH_T, Specification
 from simulator.estimation.standard_errors import Estimate, covariance, mean_block, natural_estimates
-from simulator.estimation.tail import TailBound
 from simulator.market.law import ParameterLaw
 from simulator.parameters import DAY, YEAR
-
-SIGNIFICANT = 2.0  # |t| that gamma must exceed to be kept
-ROOM = 1.5  # max_move over the largest standardised residual
-FIRST_MAX_MOVE = 40.0
-MOST_ROUNDS = 6
 
 
 @dataclass(frozen=True)
@@ -46,6 +42,8 @@ class AssetFit:
     at_bound: tuple[str, ...]  # coordinates held by a bound of their own
     tail_index: float | None  # the bound
     tail_binds: bool
+    specification: Specification = GARCH_T
+    candidates: tuple[Candidate, ...] = ()  # what it was chosen from
 
     @property
     def largest_residual(self) -> float:
@@ -70,21 +68,16 @@ def _fit_asset(name: str, price: float, returns: np.ndarray, step: float, settin
     parts = _parted(returns, bounded, settings)
     diffusive = parts.diffusive
     seen = int(np.count_nonzero(~np.isnan(returns)))
-    targeted = fit_garch(diffusive, bounded)
-    fit, max_move = _with_tail(diffusive, targeted, settings)
+    choice = choose(diffusive, step, settings)
+    fit, targeted, max_move = choice.bounded.fit, choice.bounded.targeted, choice.bounded.max_move
+    specification = fit.specification
     block = mean_block(seen, step, fit.natural.persistence)
-    gjr = fit_garch(diffusive, fit.restriction, asymmetric=True, near=fit)
-    gamma = natural_estimates(gjr, covariance(gjr, diffusive, block), YEAR / step)["gamma"]
-    asymmetry_t = gamma.value / gamma.standard_error if gamma.standard_error else 0.0
-    asymmetric = abs(asymmetry_t) > SIGNIFICANT
-    if asymmetric:
-        targeted = fit_garch(diffusive, bounded, asymmetric=True)
-        fit, max_move = _with_tail(diffusive, gjr, settings, asymmetric=True)
-    free = fit_garch(diffusive, FREE, asymmetric=asymmetric)
+    free = fit_garch(diffusive, FREE, specification=specification)
     cov = covariance(fit, diffusive, block)
     jump_fit = _jump_law(parts.sizes, seen * step / YEAR, settings.jumps)
     variance = fit.variance(diffusive)
-    normal = DEGREES in fit.at_bound
+    normal = specification.is_normal or DEGREES in fit.at_bound
+    names = EXPONENTIAL_NAMES if specification.is_exponential else NAMES
     return AssetFit(
         name=name,
         price=price,
@@ -92,50 +85,37 @@ def _fit_asset(name: str, price: float, returns: np.ndarray, step: float, settin
         block=block,
         estimates=_estimates(fit, cov, variance[-1], step, jump_fit),
         jumps=jump_fit,
-        law=_law(cov, normal, jump_fit, settings.draws),
+        law=_law(cov, specification, normal, jump_fit, settings.draws),
         max_move=None if normal else max_move,
         residuals=diffusive / np.sqrt(variance[:-1]),
         log_likelihood=fit.log_likelihood,
         cost_of_bounds=free.log_likelihood - targeted.log_likelihood,
         cost_of_tail=targeted.log_likelihood - fit.log_likelihood,
-        asymmetry_t=asymmetry_t,
+        asymmetry_t=choice.asymmetry_t,
         beyond=parts.beyond,
         threshold=parts.threshold,
-        at_bound=tuple(NAMES[c] for c in fit.at_bound),
+        at_bound=tuple(names[c] for c in fit.at_bound),
         tail_index=settings.tail_index,
         tail_binds=fit.tied,
+        specification=specification,
+        candidates=choice.candidates,
     )
 
 
 def _parted(returns: np.ndarray, bounded: Restriction, settings: FitSettings) -> Split:
-    """Jumps apart from the rest, or everything together if innovations explain the tails or no jumps are wanted."""
-    near = fit_garch(returns, bounded)
+    """Jumps apart from the rest, or everything together if innovations explain the tails or no jumps are wanted.
+
+    What is a jump is judged by a GARCH with normal innovations if those were asked for, else with Student-t ones.
+    """
+    judge = Specification("garch", "normal" if settings.innovation == "normal" else "student-t")
+    near = fit_garch(returns, bounded, specification=judge)
     if settings.jumps != "none":
-        parts = split(returns, partial(fit_garch, restriction=bounded, near=near))
+        parts = split(returns, partial(fit_garch, restriction=bounded, specification=judge, near=near))
         if parts.sizes.size >= (TOO_MANY if settings.jumps == "auto" else FEWEST_JUMPS):
             return parts
     k = threshold(near.natural.degrees_of_freedom, int(np.count_nonzero(~np.isnan(returns))))
     beyond = np.abs(returns) > k * np.sqrt(near.variance(returns)[:-1])
     return Split(returns, np.full(returns.size, np.nan), k, int(np.count_nonzero(beyond)))
-
-
-def _with_tail(returns: np.ndarray, near: Fit, settings: FitSettings, asymmetric: bool = False) -> tuple[Fit, float]:
-    """The fit under the tail bound, and the max_move that both the bound and the market use."""
-    max_move = settings.max_move or FIRST_MAX_MOVE
-    bounded = Restriction(near.restriction.largest_persistence)
-    tried: list[float] = []
-    fit = near
-    while max_move not in tried and len(tried) < MOST_ROUNDS:
-        tried.append(max_move)
-        tail = TailBound(settings.tail_index, max_move) if settings.tail_index else None
-        restriction = Restriction(bounded.largest_persistence, tail=tail)
-        fit = fit_garch(returns, restriction, asymmetric=asymmetric, near=fit)
-        if settings.max_move is None:
-            largest = float(np.nanmax(np.abs(returns) / np.sqrt(fit.variance(returns)[:-1])))
-            max_move = min(max(math.ceil(ROOM * largest), 3.0), LARGEST_MAX_MOVE)
-    if asymmetric:
-        return fit, max_move
-    return fit_garch(returns, fit.restriction), max_move
 
 
 def _jump_law(sizes: np.ndarray, years: float, choice: JumpChoice) -> JumpFit | None:
@@ -159,11 +139,12 @@ def _estimates(fit: Fit, cov: np.ndarray, next_variance: float, step: float, jum
     return found
 
 
-def _law(cov: np.ndarray, normal: bool, jumps: JumpFit | None, draws: int) -> ParameterLaw:
+def _law(cov: np.ndarray, specification: Specification, normal: bool, jumps: JumpFit | None, draws: int) -> ParameterLaw:
     """The law in the market's coordinates: volatility is half the level in logs; zero variance for what a bound holds."""
-    places = {"log_volatility": LEVEL, "logit_persistence": PERSISTENCE, "logit_alpha_share": SHARE}
-    if not normal:
-        places["log_degrees_above_two"] = DEGREES
+    names = EXPONENTIAL_NAMES if specification.is_exponential else NAMES
+    columns = [PERSISTENCE, SHARE, *([ASYMMETRY] if specification.is_exponential else [])]
+    columns += ([] if normal else [DEGREES]) + ([SKEW] if specification.innovation == "skewed-t" and not normal else [])
+    places = {"log_volatility": LEVEL} | {names[c]: c for c in columns}
     half = np.ones(len(cov))
     half[LEVEL] = 0.5
     own = (cov * np.outer(half, half))[np.ix_(list(places.values()), list(places.values()))]

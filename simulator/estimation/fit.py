@@ -17,12 +17,16 @@ from pydantic import ValidationError
 
 from simulator.estimation.asset_fit import AssetFit, fit_asset
 from simulator.estimation.comparison import Comparison, compare, comparison_frame
+from simulator.estimation.copula_fit import DependenceFit, fit_dependence
 from simulator.estimation.dependence import correlation
 from simulator.estimation.errors import FitError
 from simulator.estimation.jumps import EXPECTED_BEYOND
 from simulator.estimation.market_block import market_block
+from simulator.estimation.residual_tests import ResidualTest, residual_tests
 from simulator.estimation.returns import Returns, Window, iso, log_returns
 from simulator.estimation.settings import FitSettings
+from simulator.estimation.specification import specifications
+from simulator.market.innovations import Normal
 from simulator.market.model import ModelMarket
 from simulator.market.price_file import PriceTable
 
@@ -71,6 +75,7 @@ class MarketFit:
     block: float  # [step] mean length of bootstrap blocks, the longest that an asset needs
     warnings: tuple[str, ...] = ()
     comparison: tuple[Comparison, ...] = ()
+    dependence: DependenceFit | None = None
     versions: dict[str, str] = field(default_factory=lambda: _versions())
 
     @property
@@ -95,6 +100,27 @@ class MarketFit:
         names = ["asset", "parameter", "value", "standard_error", "note"]
         return pd.DataFrame(rows, columns=names).astype({"standard_error": float})
 
+    def residual_tests(self) -> list[ResidualTest]:
+        """What each asset's residuals still hold; see `residual_tests`."""
+        innovations = [getattr(asset.process, "innovation", Normal()) for asset in self.market.assets]
+        return [
+            row
+            for asset, innovation in zip(self.assets, innovations, strict=True)
+            for row in residual_tests(asset.name, asset.residuals, innovation)
+        ]
+
+    def candidates_frame(self) -> pd.DataFrame:
+        """One row a law tried: asset, process, innovation, log_likelihood, aic, bic, persistence, converged, note, taken."""
+        import pandas as pd
+
+        names = ["log_likelihood", "aic", "bic", "persistence", "converged", "note"]
+        rows = [
+            (a.name, *vars(c.specification).values(), *(getattr(c, n) for n in names), c.specification == a.specification)
+            for a in self.assets
+            for c in a.candidates
+        ]
+        return pd.DataFrame(rows, columns=["asset", "process", "innovation", *names, "taken"])
+
     def comparison_frame(self) -> pd.DataFrame:
         """Fitted / simulated / interval; see `comparison.comparison_frame`."""
         return comparison_frame(self.comparison)
@@ -106,11 +132,16 @@ class MarketFit:
             e = asset.estimates
             lines.append(
                 f"  {asset.name}: volatility {e['volatility'].value:.3f} a year, today {e['volatility_today'].value:.3f}, "
-                f"persistence {e['persistence'].value:.6f} a step, {e['degrees_of_freedom'].value:.2f} degrees of freedom"
+                f"persistence {e['persistence'].value:.6f} a step, {_innovations(asset)}"
             )
         if self.comparison:
             lines.append(f"  simulated outside the data's interval: {len(outside)} of {len(self.comparison)} statistics")
         return "\n".join(lines)
+
+
+def _innovations(asset: AssetFit) -> str:
+    degrees = asset.estimates.get("degrees_of_freedom")
+    return f"{asset.specification}" + (f" of {degrees.value:.2f} degrees of freedom" if degrees else "")
 
 
 def asset_notes(asset: AssetFit) -> list[str]:
@@ -121,14 +152,20 @@ def asset_notes(asset: AssetFit) -> list[str]:
         f"{asset.cost_of_bounds + asset.cost_of_tail:.1f} more: {asset.cost_of_bounds:.1f} for variance targeting and bounded "
         f"persistence, {tail if asset.tail_index else 'the tail is not bounded'}"
     ]
-    gamma = "kept" if asset.estimates["gamma"].value != 0 else "left out"
-    notes.append(f"{asset.name}: gamma (GJR) has |t| = {abs(asset.asymmetry_t):.1f}: {gamma} (2 is needed)")
+    if asset.candidates:
+        notes.append(f"{asset.name}: {asset.specification} chosen of {len(asset.candidates)} candidates (`candidates`)")
+    gamma = f"gamma has |t| = {abs(asset.asymmetry_t):.1f}"
+    if asset.specification.is_exponential:
+        notes.append(f"{asset.name}: {gamma}: below 0, falls raise variance more than rises do")
+    else:
+        kept = "kept" if asset.specification.is_asymmetric else "left out"
+        notes.append(f"{asset.name}: {gamma} in the GJR: {kept} (2 is needed)")
     found = f"returns beyond {asset.threshold:.1f} conditional deviations: {asset.beyond}, expected {EXPECTED_BEYOND:g}"
     if asset.jumps is None:
-        notes.append(f"{asset.name}: no jumps; {found}: Student-t innovations explain the tails")
+        notes.append(f"{asset.name}: no jumps; {found}: the innovations explain the tails")
     else:
         notes.append(f"{asset.name}: {asset.jumps.jumps.kind} jumps; {found}: they are the jumps, and left out of the GARCH")
-    if "logit_persistence" in asset.at_bound:
+    if {"logit_persistence", "atanh_beta"} & set(asset.at_bound):
         notes.append(f"{asset.name}: persistence is at its bound: no standard error, and no variance in the parameter law")
     if abs(asset.residual_variance - 1) > 0.1:
         notes.append(
@@ -171,6 +208,12 @@ def fit_market(
         progress(f"fitting {name}")
         assets.append(fit_asset(name, float(price), np.ascontiguousarray(r), returns.step, settings))
     matrix, rows = _dependence(assets)
+    tied = None
+    if len(assets) > 1 and (settings.dependence, settings.copula) != ("constant", "gaussian"):
+        progress("fitting the dependence")
+        residuals = np.column_stack([asset.residuals for asset in assets])
+        tied = fit_dependence(residuals, [asset.name for asset in assets], settings, max(asset.block for asset in assets))
+        matrix = tied.correlation
     fit = MarketFit(
         assets=tuple(assets),
         correlation=tuple(tuple(float(value) for value in row) for row in matrix),
@@ -178,6 +221,7 @@ def fit_market(
         source=_source(returns, window, settings, prices.sha256, file),
         block=max(asset.block for asset in assets),
         warnings=prices.warnings,
+        dependence=tied,
     )
     market = _checked(fit)
     if paths == 0:
@@ -208,11 +252,20 @@ def _dependence(assets: Sequence[AssetFit]) -> tuple[np.ndarray, int]:
 def _source(returns: Returns, window: Window, settings: FitSettings, sha256: str, file: str) -> Source:
     tail = f"tail index of the stationary law >= {settings.tail_index:g}" if settings.tail_index else "tail not bounded"
     method = (
-        "GARCH(1,1) or GJR with Student-t innovations by maximum likelihood on zero-mean log returns; variance targeted; "
+        f"{_family(settings)} by maximum likelihood on zero-mean log returns; variance targeted; "
         f"persistence <= {settings.persistence_per_day:g} a day; {tail}; jumps: {settings.jumps}; "
         "returns across gaps and exclusions dropped; correlation of normal scores"
     )
     return Source(file, sha256, returns.first, returns.last, window.exclude, returns.rows, returns.step, method)
+
+
+def _family(settings: FitSettings) -> str:
+    names = {"garch": "GARCH(1,1)", "gjr": "GJR(1,1)", "egarch": "EGARCH(1,1)"}
+    found = specifications(settings.process, settings.innovation)
+    processes = " or ".join(names[p] for p in dict.fromkeys(s.process for s in found))
+    innovations = " or ".join(dict.fromkeys(s.innovation for s in found))
+    chosen = f", chosen by {settings.criterion.upper()}," if len(found) > 1 else ""
+    return f"{processes} with {innovations} innovations{chosen}"
 
 
 def _versions() -> dict[str, str]:

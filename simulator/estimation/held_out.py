@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simulator.estimation.cut_law import cut_law, innovation_numbers
+from simulator.estimation.exponential import log_growth, mean_size
 from simulator.estimation.returns import Window, iso, log_returns, moment
-from simulator.market.innovations import StudentT
+from simulator.market.innovations import Normal
 from simulator.market.jumps import Kou, Merton
 from simulator.market.model import Asset
-from simulator.market.processes import Garch
-from simulator.market.tables import truncated_variance
+from simulator.market.processes import Egarch, Garch
 from simulator.parameters import DAY, YEAR
 from simulator.risk.backtests import Coverage, coverage
 
@@ -96,7 +97,9 @@ def _asset(asset: Asset, r: np.ndarray, step: float, threshold: float, window: t
 def variances(asset: Asset, r: np.ndarray, step: float, strategy: str, threshold: float) -> np.ndarray:
     """Variance of each step of `r` [t] known at its start. A missing return leaves what the law expects; a jump too."""
     process = asset.process
-    assert isinstance(process, Garch)
+    if isinstance(process, Egarch) and strategy == "filter":
+        return _exponential_variances(asset, process, r, step, threshold)
+    assert isinstance(process, (Garch, Egarch))
     level, h = process.volatility**2 * step / YEAR, process.volatility_today**2 * step / YEAR
     kept = 2.0 ** (-step / EWMA_HALF_LIFE)
     out = np.empty(len(r))
@@ -107,8 +110,27 @@ def variances(asset: Asset, r: np.ndarray, step: float, strategy: str, threshold
         if strategy == "ewma":
             h = kept * h + (1 - kept) * square
             continue
+        if isinstance(process, Egarch):
+            continue
         answer = process.alpha + (process.gamma / 2 if square == h else process.gamma * (value < 0))
         h = min(level * (1 - process.persistence) + answer * square + process.beta * h, process.ceiling**2 * level)
+    return out
+
+
+def _exponential_variances(asset: Asset, process: Egarch, r: np.ndarray, step: float, threshold: float) -> np.ndarray:
+    """As `variances`, by an EGARCH's own recursion around E[h] = volatility^2 step."""
+    level = process.volatility**2 * step / YEAR
+    law = innovation_numbers(process.innovation)
+    growth = log_growth(process.alpha, process.gamma, process.beta, *law)
+    size, mean = mean_size(*law), math.log(level) - growth
+    log_h, ceiling = math.log(process.volatility_today**2 * step / YEAR), math.log(process.ceiling**2 * level)
+    out = np.empty(len(r))
+    for t, value in enumerate(r):
+        out[t] = math.exp(log_h)
+        z = value / math.sqrt(out[t])
+        jumped = asset.jumps is not None and abs(z) > threshold
+        news = 0.0 if math.isnan(z) or jumped else process.alpha * (abs(z) - size) + process.gamma * z
+        log_h = min(mean + process.beta * (log_h - mean) + news, ceiling)
     return out
 
 
@@ -116,31 +138,19 @@ class NextReturn:
     """The law of the next log return of an asset at a stated variance: innovations of mean 0, and at most one jump."""
 
     def __init__(self, asset: Asset, step: float) -> None:
-        from scipy.stats import norm, t
-
-        self.law = norm()
-        self.scale, self.cut, self.beyond = 1.0, math.inf, 0.0
-        innovation = getattr(asset.process, "innovation", None)
-        if isinstance(innovation, StudentT):
-            nu, cut = innovation.degrees_of_freedom, innovation.max_move
-            self.law = t(nu)
-            raw = math.sqrt(nu / (nu - 2))
-            self.scale, self.cut = raw * math.sqrt(truncated_variance(nu, cut)), cut * raw
-            self.beyond = float(self.law.sf(self.cut))
+        self.law = cut_law(getattr(asset.process, "innovation", Normal()))
         self.chance, self.sizes, self.weights = _jump_nodes(asset.jumps, step)
 
     def probability(self, r: np.ndarray, h: np.ndarray) -> np.ndarray:
         """P(return <= r) at variances h."""
-        return self._mixed(r, h, lambda x: np.clip((self.law.cdf(x) - self.beyond) / (1 - 2 * self.beyond), 0, 1))
+        return self._mixed(r, h, self.law.cdf)
 
     def density(self, r: np.ndarray, h: np.ndarray) -> np.ndarray:
         """Density of the return at r; never below the smallest that a float holds, for a return beyond every cut."""
-        per_unit = self.scale / np.sqrt(h)
-        inside = self._mixed(r, h, lambda x: np.where(np.abs(x) <= self.cut, self.law.pdf(x), 0.0) / (1 - 2 * self.beyond))
-        return np.maximum(inside * per_unit, 1e-300)
+        return np.maximum(self._mixed(r, h, self.law.pdf) / np.sqrt(h), 1e-300)
 
     def _mixed(self, r, h, value):
-        per_unit = self.scale / np.sqrt(h)
+        per_unit = 1 / np.sqrt(h)
         total = (1 - self.chance) * value(r * per_unit)
         for size, weight in zip(self.sizes, self.weights, strict=True):
             total = total + self.chance * weight * value((r - size) * per_unit)

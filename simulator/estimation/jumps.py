@@ -42,9 +42,12 @@ class Split:
 
 
 def threshold(degrees: float, n: int) -> float:
-    """k [standard deviations] beyond which `EXPECTED_BEYOND` of `n` unit-variance t innovations are expected, on both sides."""
-    from scipy.special import stdtrit
+    """k [standard deviations] beyond which `EXPECTED_BEYOND` of `n` unit-variance t innovations (infinite degrees: normal) are
+    expected, on both sides."""
+    from scipy.special import ndtri, stdtrit
 
+    if math.isinf(degrees):
+        return float(-ndtri(EXPECTED_BEYOND / (2 * n)))
     return float(-stdtrit(degrees, EXPECTED_BEYOND / (2 * n)) * math.sqrt((degrees - 2) / degrees))
 
 

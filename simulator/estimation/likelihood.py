@@ -1,8 +1,8 @@
-"""The likelihood of GARCH(1,1) and GJR with standardised Student-t innovations, its scores, and the filter of variance.
+"""The likelihood of GARCH(1,1) and GJR with standardised innovations, its scores, and the filter of variance.
 
-h[t+1] = omega + (alpha + gamma 1[y < 0]) y[t]^2 + beta h[t], y[t] = sqrt(h[t]) z[t], z ~ t(nu) scaled to unit variance
-(Bollerslev 1987; Glosten, Jagannathan, Runkle 1993). Start and recursion are arch's: h[0] = omega + persistence x backcast.
-Unlike arch, a missing return (a gap, an excluded window, a removed jump) is not skipped: variance goes on by its own
+h[t+1] = omega + (alpha + gamma 1[y < 0]) y[t]^2 + beta h[t], y[t] = sqrt(h[t]) z[t], z of unit variance: normal, t(nu) scaled
+(Bollerslev 1987; Glosten, Jagannathan, Runkle 1993) or skewed t. Start and recursion are arch's: h[0] = omega + persistence x
+backcast. Unlike arch, a missing return (a gap, an excluded window, a removed jump) is not skipped: variance goes on by its own
 expectation, h[t+1] = omega + persistence h[t], so that time passes where nothing was observed.
 """
 
@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simulator.estimation.innovation_density import log_density, shape
 from simulator.kernel import kernel
 
-NATURAL = ("omega", "alpha", "gamma", "beta", "degrees_of_freedom")
+NATURAL = ("omega", "alpha", "gamma", "beta", "degrees_of_freedom", "skew")
 BACKCAST_ROWS = 75  # arch's: the start of variance is an average of the first 75 squared returns, weights 0.94^i
 BACKCAST_DECAY = 0.94
 
@@ -34,7 +35,7 @@ def _filter(y, omega, alpha, gamma, beta, backcast, h):
 
 
 @kernel
-def _ascend(y, h, alpha, gamma, beta, nu, backcast, gradient, scores):
+def _ascend(y, h, alpha, gamma, beta, law, backcast, gradient, scores):
     """The sum of log densities less its constant; adds its `gradient` by the natural parameters, likewise less a constant.
 
     Fills `scores` [t, natural parameter], zero where y is missing, if it has rows.
@@ -47,23 +48,22 @@ def _ascend(y, h, alpha, gamma, beta, nu, backcast, gradient, scores):
         if math.isnan(y2):
             e_alpha, e_gamma, carry = h[t], 0.5 * h[t], persistence
         else:
-            q = y2 / (h[t] * (nu - 2.0))
-            pull = (nu + 1.0) * q / (1.0 + q)
+            log_term, pull, by_nu, by_skew = log_density(y[t] / math.sqrt(h[t]), law)
             slope = 0.5 * (pull - 1.0) / h[t]
-            log_term = math.log1p(q)
-            by_nu = 0.5 * (pull / (nu - 2.0) - log_term)
-            total -= 0.5 * math.log(h[t]) + 0.5 * (nu + 1.0) * log_term
+            total += log_term - 0.5 * math.log(h[t])
             gradient[0] += slope * d_omega
             gradient[1] += slope * d_alpha
             gradient[2] += slope * d_gamma
             gradient[3] += slope * d_beta
             gradient[4] += by_nu
+            gradient[5] += by_skew
             if scores.shape[0] > 0:
                 scores[t, 0] = slope * d_omega
                 scores[t, 1] = slope * d_alpha
                 scores[t, 2] = slope * d_gamma
                 scores[t, 3] = slope * d_beta
                 scores[t, 4] = by_nu
+                scores[t, 5] = by_skew
             e_alpha, e_gamma, carry = y2, y2 if y[t] < 0.0 else 0.0, beta
         d_omega = 1.0 + carry * d_omega
         d_alpha = e_alpha + carry * d_alpha
@@ -74,17 +74,23 @@ def _ascend(y, h, alpha, gamma, beta, nu, backcast, gradient, scores):
 
 @dataclass(frozen=True)
 class Natural:
-    """Parameters of the recursion in the units of the returns squared, and of the innovation."""
+    """Parameters of the recursion in the units of the returns squared, and of the innovation (infinite degrees: normal).
+
+    `mean_size` is E|z|; only an exponential law reads it, where a return is missing.
+    """
 
     omega: float
     alpha: float
     gamma: float
     beta: float
     degrees_of_freedom: float
+    skew: float = 0.0
+    is_exponential: bool = False
+    mean_size: float = 0.0
 
     @property
     def persistence(self) -> float:
-        return self.alpha + self.gamma / 2 + self.beta
+        return abs(self.beta) if self.is_exponential else self.alpha + self.gamma / 2 + self.beta
 
 
 def backcast(y: np.ndarray) -> float:
@@ -96,40 +102,43 @@ def backcast(y: np.ndarray) -> float:
 
 def filter_variance(y: np.ndarray, p: Natural) -> np.ndarray:
     """Conditional variances [len(y) + 1] of returns `y` (NaN where missing); the last entry is the step to come."""
+    if p.is_exponential:
+        from simulator.estimation.exponential import filter_log_variance
+
+        return np.exp(filter_log_variance(y, p))
     h = np.empty(y.size + 1)
     _filter(np.ascontiguousarray(y), p.omega, p.alpha, p.gamma, p.beta, backcast(y), h)
     return h
 
 
 def log_likelihood(y: np.ndarray, p: Natural) -> tuple[float, np.ndarray]:
-    """The log-likelihood of returns `y` (NaN where missing) and its gradient [`NATURAL`]."""
-    total, gradient = _evaluate(y, p, np.empty((0, len(NATURAL))))
-    n = np.count_nonzero(~np.isnan(y))
-    gradient[4] += n * _constant_slope(p.degrees_of_freedom)
-    return total + n * _constant(p.degrees_of_freedom), gradient
+    """The log-likelihood of returns `y` (NaN where missing) and its gradient [`NATURAL`]; of an exponential law, by
+    `mean_size` too."""
+    law, n = shape(p.degrees_of_freedom, p.skew), np.count_nonzero(~np.isnan(y))
+    total, gradient = _evaluate(y, p, np.empty((0, 0)))
+    gradient[4] += n * law.constant_nu
+    gradient[5] += n * law.constant_skew
+    return total + n * law.constant, gradient
 
 
 def scores(y: np.ndarray, p: Natural) -> np.ndarray:
     """The gradient of each return's log density, [len(y), `NATURAL`]; zero where a return is missing."""
-    result = np.zeros((y.size, len(NATURAL)))
+    law, seen = shape(p.degrees_of_freedom, p.skew), ~np.isnan(y)
+    result = np.zeros((y.size, len(NATURAL) + p.is_exponential))
     _evaluate(y, p, result)
-    result[~np.isnan(y), 4] += _constant_slope(p.degrees_of_freedom)
+    result[seen, 4] += law.constant_nu
+    result[seen, 5] += law.constant_skew
     return result
 
 
 def _evaluate(y: np.ndarray, p: Natural, keep: np.ndarray) -> tuple[float, np.ndarray]:
     y = np.ascontiguousarray(y)  # one layout, one compilation
-    start, gradient = backcast(y), np.zeros(len(NATURAL))
-    h = np.empty(y.size + 1)
+    law = shape(p.degrees_of_freedom, p.skew)
+    gradient = np.zeros(len(NATURAL) + p.is_exponential)
+    if p.is_exponential:
+        from simulator.estimation.exponential import ascend_log_variance
+
+        return ascend_log_variance(y, p, law, gradient, keep), gradient
+    start, h = backcast(y), np.empty(y.size + 1)
     _filter(y, p.omega, p.alpha, p.gamma, p.beta, start, h)
-    return _ascend(y, h, p.alpha, p.gamma, p.beta, p.degrees_of_freedom, start, gradient, keep), gradient
-
-
-def _constant(nu: float) -> float:
-    return math.lgamma((nu + 1) / 2) - math.lgamma(nu / 2) - 0.5 * math.log(math.pi * (nu - 2))
-
-
-def _constant_slope(nu: float) -> float:
-    from scipy.special import digamma
-
-    return float(0.5 * (digamma((nu + 1) / 2) - digamma(nu / 2) - 1 / (nu - 2)))
+    return _ascend(y, h, p.alpha, p.gamma, p.beta, law, start, gradient, keep), gradient

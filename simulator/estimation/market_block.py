@@ -11,6 +11,7 @@ from simulator.estimation.returns import iso
 
 if TYPE_CHECKING:
     from simulator.estimation.asset_fit import AssetFit
+    from simulator.estimation.copula_fit import DependenceFit
     from simulator.estimation.fit import MarketFit
     from simulator.estimation.standard_errors import Estimate
 
@@ -61,6 +62,21 @@ def _correlation(fit: MarketFit) -> Iterator[str]:
     yield f"# of normal scores of the residuals, {fit.correlation_rows:,} rows; standard errors at most {largest:.2g}"
     rows = ", ".join(f"[{', '.join(_value(value) for value in row)}]" for row in fit.correlation)
     yield f"correlation = [{rows}]"
+    if fit.dependence is not None:
+        yield from _tied(fit.dependence)
+
+
+def _tied(found: DependenceFit) -> Iterator[str]:
+    """Copula and dynamics as the market accepts them; their standard errors are two-stage, the margins given."""
+    e = found.estimates
+    if found.copula == "student-t":
+        degrees = e["copula_degrees_of_freedom"]
+        value = _value(float(f"{degrees.value:.{DIGITS}g}"))
+        yield f'copula = {{ kind = "student-t", degrees_of_freedom = {value} }}  # {_error(degrees)}'
+    if found.dynamics == "dcc":
+        alpha, beta = (_value(float(f"{e[key].value:.{DIGITS}g}")) for key in ("dcc_alpha", "dcc_beta"))
+        errors = f"{_error(e['dcc_alpha'])} and {_error(e['dcc_beta'])}"
+        yield f'correlation_dynamics = {{ kind = "dcc", alpha = {alpha}, beta = {beta} }}  # {errors}'
 
 
 def _asset(asset: AssetFit) -> Iterator[str]:
@@ -80,26 +96,33 @@ def _asset(asset: AssetFit) -> Iterator[str]:
 
 
 def _process(asset: AssetFit) -> Iterator[str]:
-    e = asset.estimates
+    e, is_exponential = asset.estimates, asset.specification.is_exponential
     yield "[market.assets.process]"
-    yield 'kind = "garch"'
+    chosen = f"  # {asset.specification}, of {len(asset.candidates)} candidates" if len(asset.candidates) > 1 else ""
+    yield ('kind = "egarch"' if is_exponential else 'kind = "garch"') + chosen
     yield _number("volatility", e["volatility"], "[1/sqrt(year)] stationary, of the diffusive part: the sample's")
     yield _number("alpha", e["alpha"], "the largest the tail bound allows" if asset.tail_binds else "")
     yield _number("beta", e["beta"])
-    kept = e["gamma"].value != 0
-    yield _number("gamma", e["gamma"], f"|t| = {abs(asset.asymmetry_t):.1f}: {'kept' if kept else 'left out'}")
-    persistence = e["persistence"]
-    yield f"# persistence alpha + gamma/2 + beta = {persistence.value:.{DIGITS}g} a step; {_error(persistence)}"
+    kept = "" if is_exponential else ": kept" if asset.specification.is_asymmetric else ": left out"
+    yield _number("gamma", e["gamma"], f"|t| = {abs(asset.asymmetry_t):.1f}{kept}")
+    persistence, name = e["persistence"], "|beta|" if is_exponential else "alpha + gamma/2 + beta"
+    yield f"# persistence {name} = {persistence.value:.{DIGITS}g} a step; {_error(persistence)}"
     yield _number("volatility_today", e["volatility_today"])
     if "total_volatility" in e:
         yield f"# stationary volatility with jumps: {e['total_volatility'].value:.6g}"
-    yield ""
+    yield from ("", *_innovation(asset))
+
+
+def _innovation(asset: AssetFit) -> Iterator[str]:
+    e = asset.estimates
     yield "[market.assets.process.innovation]"
     if asset.max_move is None:
-        yield 'kind = "normal"  # degrees of freedom at the bound'
+        yield 'kind = "normal"' + ("" if asset.specification.is_normal else "  # degrees of freedom at the bound")
         return
-    yield 'kind = "student-t"'
+    yield f"kind = {_value(asset.specification.innovation)}"
     yield _number("degrees_of_freedom", e["degrees_of_freedom"])
+    if "skew" in e:
+        yield _number("skew", e["skew"], "below 0 falls are larger than rises")
     yield f"max_move = {asset.max_move:.1f}  # [standard deviations]; the largest residual is {asset.largest_residual:.1f}"
 
 
@@ -113,10 +136,10 @@ def _jumps(asset: AssetFit) -> Iterator[str]:
 
 
 def _law_notes(asset: AssetFit) -> Iterator[str]:
-    if "logit_persistence" in asset.at_bound:
+    if {"logit_persistence", "atanh_beta"} & set(asset.at_bound):
         yield "# persistence is at its bound: no standard error, and no variance in this law"
     if asset.tail_binds:
-        yield "# the tail bound binds: the alpha share moves with persistence and degrees of freedom, as the bound says"
+        yield "# the tail bound binds: alpha moves with persistence and the innovation, as the bound says"
 
 
 def _number(key: str, estimate: Estimate, comment: str = "") -> str:

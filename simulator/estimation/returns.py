@@ -67,8 +67,11 @@ class Returns:
         return np.count_nonzero(~np.isnan(self.returns), axis=0)
 
 
-def log_returns(prices: PriceTable, window: Window, step: float | None = None) -> Returns:
-    """Returns over `step` [s] (default: the commonest distance between rows). A NaN price is a gap. Raises FitError."""
+def log_returns(prices: PriceTable, window: Window, step: float | None = None, fewest: int = FEWEST_RETURNS) -> Returns:
+    """Returns over `step` [s] (default: the commonest distance between rows). A NaN price is a gap. Raises FitError.
+
+    An asset with less than `fewest` returns is an error.
+    """
     problems = window.problems()
     if problems:
         raise FitError(problems)
@@ -90,7 +93,7 @@ def log_returns(prices: PriceTable, window: Window, step: float | None = None) -
         price=np.array([table[i, a] for a, i in enumerate(last)]),
         priced_at=tuple(moment(moments[i]) for i in last),
     )
-    _check(result, prices.step)
+    _check(result, prices.step, fewest)
     return result
 
 
@@ -138,13 +141,13 @@ def _excluded(origin: int, count: int, step: int, window: Window) -> np.ndarray:
     return result
 
 
-def _check(found: Returns, file_step: float) -> None:
+def _check(found: Returns, file_step: float, fewest: int) -> None:
     if found.counts.max() == 0 and found.rows > 1:
         raise FitError([("step", f"no two rows are {found.step:g} s apart; the commonest distance is {file_step:g} s")])
     problems = [
-        (name, f"needs >= {FEWEST_RETURNS} returns, has {count}; widen the window")
+        (name, f"needs >= {fewest} returns, has {count}; widen the window")
         for name, count in zip(found.assets, found.counts, strict=True)
-        if count < FEWEST_RETURNS
+        if count < fewest
     ]
     problems += [
         (name, "the price never changes; there is nothing to fit")

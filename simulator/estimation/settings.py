@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from simulator.estimation.specification import InnovationChoice, ProcessChoice
+
 JumpChoice = Literal["auto", "none", "merton", "kou"]
 LARGEST_MAX_MOVE = 500.0  # [standard deviations] what an innovation of the market accepts
 
@@ -18,6 +20,11 @@ class FitSettings:
     tail_index: float | None = 3.0
     max_move: float | None = None  # [standard deviations]; None: 1.5 times the largest residual, rounded up
     draws: int = 200  # of the parameter law
+    process: ProcessChoice = "garch"  # and GJR where its gamma is significant
+    innovation: InnovationChoice = "student-t"
+    criterion: Literal["aic", "bic"] = "bic"
+    dependence: Literal["auto", "constant", "dcc"] = "constant"
+    copula: Literal["auto", "gaussian", "student-t"] = "gaussian"
 
     def problems(self) -> list[tuple[str, str]]:
         """(setting, what is wrong; what is allowed) for each."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.estimation.coordinates import LEVEL, jacobian, natural
+from simulator.estimation.coordinates import DEGREES, LEVEL, jacobian, natural
 from simulator.estimation.garch_fit import Fit
 from simulator.parameters import DAY
 
@@ -75,18 +75,22 @@ class Estimate:
 
 
 def natural_estimates(fit: Fit, cov: np.ndarray, per_year: float) -> dict[str, Estimate]:
-    """Volatility [1/sqrt(year)], alpha, beta, gamma, persistence and degrees of freedom, by the delta method."""
-    p = natural(fit.x, fit.restriction.targeted)
-    j = jacobian(fit.x, fit.restriction.targeted)
+    """Volatility [1/sqrt(year)], alpha, beta, gamma, persistence and what the innovation has, by the delta method."""
+    law = (fit.restriction.targeted, fit.specification, fit.restriction.max_move)
+    p, j = natural(fit.x, *law), jacobian(fit.x, *law)
     volatility = fit.scale * math.exp(fit.x[LEVEL] / 2) * math.sqrt(per_year)
+    persistence = math.copysign(1, p.beta) * j[3] if p.is_exponential else j[1] + j[2] / 2 + j[3]
     rows = {
         "volatility": (volatility, volatility / 2 * np.eye(len(fit.x))[LEVEL]),
         "alpha": (p.alpha, j[1]),
         "beta": (p.beta, j[3]),
         "gamma": (p.gamma, j[2]),
-        "persistence": (p.persistence, j[1] + j[2] / 2 + j[3]),
-        "degrees_of_freedom": (p.degrees_of_freedom, j[4]),
+        "persistence": (p.persistence, persistence),
     }
+    if not fit.specification.is_normal:
+        rows["degrees_of_freedom"] = (p.degrees_of_freedom, j[DEGREES])
+    if fit.specification.innovation == "skewed-t":
+        rows["skew"] = (p.skew, j[5])
     return {name: Estimate(float(value), _error(slope, cov)) for name, (value, slope) in rows.items()}
 
 

@@ -20,6 +20,7 @@ from simulator.market.law import at, coordinates
 from simulator.market.model import CONSTANT_VARIANCE, Asset, ModelMarket
 from simulator.market.path_kernel import fill, settle
 from simulator.market.paths import MarketPaths
+from simulator.market.pressure import checked_pull, checked_spike
 from simulator.market.processes import Egarch, Heston, OrnsteinUhlenbeck, Process
 from simulator.market.step_law import (
     CHUNK,
@@ -61,12 +62,19 @@ Version = tuple[Process, Jumps | None]  # an asset's parameters in one draw
 
 
 def generate(
-    market: ModelMarket, grid: Grid, seed: int, purpose: str, first: int, count: int, convergence: np.ndarray | None = None
+    market: ModelMarket,
+    grid: Grid,
+    seed: int,
+    purpose: str,
+    first: int,
+    count: int,
+    convergence: np.ndarray | None = None,
+    spike: np.ndarray | None = None,
 ) -> MarketPaths:
     """Paths `first` .. `first + count - 1` of `market`; see `ModelMarket.paths`."""
     if first < 0 or count < 1:
         raise ValueError(f"`first >= 0` and `count >= 1` must hold, but got {first} and {count}")
-    pulled = np.zeros(0) if convergence is None else _checked(convergence, grid.market_steps)
+    pulled = checked_pull(convergence, grid.market_steps)
     if len(market.assets) == 1:
         pulled = pulled[:0]  # nothing to pull it to
     law = _law(market, grid.market_step, seed, purpose, pulled.size > 0)
@@ -77,17 +85,11 @@ def generate(
     volatility = np.empty((grid.market_steps, len(names), count))
     moves = law.copula.dynamics != CONSTANT or pulled.size > 0
     correlation = np.empty((grid.market_steps if moves else 0, count))
-    fill(price, volatility, correlation, pulled, _keys(seed, purpose), first, draw, start, law)
+    multiplier = checked_spike(spike, grid.market_steps, len(names))
+    fill(price, volatility, correlation, pulled, multiplier, _keys(seed, purpose), first, draw, start, law)
     if not moves:
         correlation = np.broadcast_to(_mean_of_pairs(law.copula.matrix), (grid.market_steps, count))
     return MarketPaths(names, grid.dt, grid.substeps, price, volatility, correlation if len(names) > 1 else None)
-
-
-def _checked(convergence: np.ndarray, steps: int) -> np.ndarray:
-    pulled = np.ascontiguousarray(convergence, dtype=np.float64)
-    if pulled.shape != (steps,) or not ((pulled >= 0) & (pulled <= 1)).all():
-        raise ValueError(f"`convergence` must be {steps} shares between 0 and 1, one a market step")
-    return pulled
 
 
 def _mean_of_pairs(matrix: np.ndarray) -> float:

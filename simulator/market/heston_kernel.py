@@ -11,14 +11,20 @@ SWITCH = 1.5  # psi = variance / mean^2 above which the exponential branch is dr
 
 
 @rule
-def heston(h, after, e, w, own, draw, drift, growth):
+def heston(h, after, e, w, own, draw, multiplier, drift, growth):
     """Variances `after` the step, shocks and growth of the log price in it.
 
     `h` [path] is the variance of a step at its start, `w` standard normals of the variance, `e` those of the price, which become
-    the shock: what is not known at the start. `own` [draw, column].
+    the shock: what is not known at the start. `own` [draw, column]. Returns are those of `multiplier` times the volatility:
+    variance and volatility of variance times its square and itself.
     """
     for i in range(h.shape[0]):
         c = own[draw[i]]
+        k2, k3, g = c[K2], c[K3], c[GROWTH]
+        if multiplier != 1.0:
+            k2 = multiplier * (k2 + 0.25) - 0.25 * multiplier * multiplier
+            k3 *= multiplier * multiplier
+            g = k2 + 0.5 * k3
         v = h[i]
         mean = c[LONG_RUN] + (v - c[LONG_RUN]) * c[REVERSION]
         psi = (v * c[BY_LEVEL] + c[BY_ITSELF]) / (mean * mean)
@@ -28,25 +34,26 @@ def heston(h, after, e, w, own, draw, drift, growth):
             a = mean / (1.0 + b2)
             root = math.sqrt(b2) + w[i]
             v_after = a * root * root
-            left = 1.0 - 2.0 * c[GROWTH] * a
-            log_mean = c[GROWTH] * b2 * a / left - 0.5 * math.log(left)
+            left = 1.0 - 2.0 * g * a
+            log_mean = g * b2 * a / left - 0.5 * math.log(left)
         else:
             tail = 2.0 / (psi + 1.0)  # probability of a variance above zero
             rate = tail / mean
             above = 0.5 * math.erfc(w[i] / math.sqrt(2.0))
             v_after = math.log(tail / above) / rate if above < tail else 0.0
-            log_mean = math.log1p(tail * c[GROWTH] / (rate - c[GROWTH]))
+            log_mean = math.log1p(tail * g / (rate - g))
         after[i] = v_after
-        growth[i] = drift[i] - log_mean - 0.5 * c[K3] * v + c[K2] * mean
-        e[i] = c[K2] * (v_after - mean) + math.sqrt(c[K3] * (v + v_after)) * e[i]
+        growth[i] = drift[i] - log_mean - 0.5 * k3 * v + k2 * mean
+        e[i] = k2 * (v_after - mean) + math.sqrt(k3 * (v + v_after)) * e[i]
 
 
 @rule
-def annualise_heston(h, own, draw, jump_variance, per_year, out):
-    """Annualised standard deviation expected over a step, known at its start."""
+def annualise_heston(h, own, draw, multiplier, jump_variance, per_year, out):
+    """Annualised standard deviation expected over a step, known at its start, of `multiplier` times the volatility."""
     for i in range(h.shape[0]):
         c = own[draw[i]]
-        out[i] = np.sqrt((c[LONG_RUN] + (h[i] - c[LONG_RUN]) * c[SHARE] + jump_variance[i]) * per_year)
+        expected = (c[LONG_RUN] + (h[i] - c[LONG_RUN]) * c[SHARE]) * (multiplier * multiplier)
+        out[i] = np.sqrt((expected + jump_variance[i]) * per_year)
 
 
 def heston_columns(kappa: float, theta: float, xi: float, rho: float) -> list[float]:

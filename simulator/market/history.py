@@ -1,4 +1,4 @@
-"""Markets made of one price file: the history itself, or a stationary block bootstrap of its rows."""
+"""Markets made of one price file: the history itself, a block bootstrap of its rows, filtered historical simulation."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from simulator.market.sequences import Names, tupled
 from simulator.parameters import Part
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from simulator.market.filtered import Residuals
     from simulator.market.window import Window
 
 
@@ -57,7 +60,7 @@ class History(Part):
     _folder: Path | None = PrivateAttr(None)
 
     @abstractmethod
-    def window(self, grid: Grid) -> Window:
+    def window(self, grid: Grid) -> Window | Residuals:
         """The rows that paths on `grid` are made of. Raises ValueError if the file cannot serve it."""
 
     @model_validator(mode="after")
@@ -135,11 +138,14 @@ class Replay(History):
 
         return replay_window(self, grid)
 
-    def paths(self, grid: Grid, seed: int, purpose: str, first: int, count: int) -> MarketPaths:
-        """Paths `first` .. `first + count - 1`. Raises ValueError if the file or the window cannot serve `grid`."""
+    def paths(self, grid: Grid, seed: int, purpose: str, first: int, count: int, spike: np.ndarray | None = None) -> MarketPaths:
+        """Paths `first` .. `first + count - 1`. Raises ValueError if the file or the window cannot serve `grid`.
+
+        `spike` [market step, asset] multiplies log returns and volatility.
+        """
         from simulator.market.window import replay
 
-        return replay(self, grid, seed, purpose, first, count)
+        return replay(self, grid, seed, purpose, first, count, spike)
 
 
 class Bootstrap(History):
@@ -167,8 +173,102 @@ class Bootstrap(History):
 
         return bootstrap_window(self, grid)
 
-    def paths(self, grid: Grid, seed: int, purpose: str, first: int, count: int) -> MarketPaths:
-        """Paths `first` .. `first + count - 1`. Raises ValueError if the file or the window cannot serve `grid`."""
+    def paths(
+        self,
+        grid: Grid,
+        seed: int,
+        purpose: str,
+        first: int,
+        count: int,
+        convergence: np.ndarray | None = None,
+        spike: np.ndarray | None = None,
+    ) -> MarketPaths:
+        """Paths `first` .. `first + count - 1`. Raises ValueError if the file or the window cannot serve `grid`.
+
+        `convergence` [market step]: the probability that all assets take the return of the same rank in their own column;
+        `spike` [market step, asset] multiplies returns about their growth, and volatility.
+        """
         from simulator.market.window import bootstrap
 
-        return bootstrap(self, grid, seed, purpose, first, count)
+        return bootstrap(self, grid, seed, purpose, first, count, convergence, spike)
+
+
+class Filter(Part):
+    """The variance that standardises an asset's returns and that its paths make anew: GARCH(1,1), GJR with `gamma`.
+
+    h[t+1] = omega + (alpha + gamma 1[e < 0]) e[t]^2 + beta h[t]; omega follows from the stationary level.
+    """
+
+    alpha: Annotated[float, Field(ge=0)]  # [1]
+    beta: Annotated[float, Field(ge=0)]  # [1]
+    gamma: float = 0.0  # [1] added to alpha after a fall
+    volatility: Volatility | None = None  # [1/sqrt(year)] stationary; absent: of the window's returns
+    ceiling: Annotated[float, Field(gt=1)] = 10.0  # [1] conditional volatility is held at this many times the stationary one
+
+    @model_validator(mode="after")
+    def _stationary(self) -> Filter:
+        if self.alpha + self.gamma < 0:
+            raise ValueError(f"`alpha + gamma >= 0` must hold, but got {self.alpha:g} and {self.gamma:g}")
+        if self.alpha + self.gamma / 2 + self.beta >= 1:
+            raise ValueError(
+                f"`alpha + gamma/2 + beta < 1` must hold, but got {self.alpha + self.gamma / 2 + self.beta:.10g}: "
+                "variance would have no stationary level"
+            )
+        return self
+
+
+class FilteredHistory(History):
+    """Filtered historical simulation (Barone-Adesi, Giannopoulos, Vosper 1999): residuals of the file, volatility of the path.
+
+    Each asset's returns about their mean are divided by the volatility that its filter gives them; whole rows of these residuals
+    (mean 0, variance 1) are drawn in blocks as in a bootstrap, so that assets stay together, and multiplied by the volatility
+    that the path has made itself, from that of the last row on. `drift` is the growth of the expected price: log E[exp] of the
+    residuals at each variance is tabulated and taken off.
+    """
+
+    kind: Literal["filtered-history"] = "filtered-history"
+    filters: Annotated[tuple[Filter, ...], BeforeValidator(tupled)]  # one for each asset, in their order
+    mean_block: Annotated[float, Field(ge=1)] = 1.0  # [market steps]
+    prices: Annotated[tuple[Price, ...], BeforeValidator(tupled)] | None = (
+        None  # [usd] at the start; absent: the last of the file
+    )
+    drift: Annotated[float, Field(ge=-20, le=20)] = 0.0  # [1/year] growth of the expected price
+
+    @model_validator(mode="after")
+    def _one_each(self) -> FilteredHistory:
+        for key in ("filters", "prices"):
+            value = getattr(self, key)
+            if value is not None and len(value) != len(self.assets):
+                raise ValueError(f"`{key}` must hold one entry for each of {', '.join(self.assets)}, but has {len(value)}")
+        return self
+
+    def window(self, grid: Grid) -> Residuals:
+        from simulator.market.filtered import residuals_of
+
+        return residuals_of(self, grid)
+
+    def reference_volatility(self, name: str) -> float:
+        """Stationary volatility of its filter [1/sqrt(year)]. Raises KeyError for an unknown asset."""
+        from simulator.market.window import realised_volatility
+
+        stated = dict(zip(self.assets, (own.volatility for own in self.filters), strict=True))[name]
+        return realised_volatility(self)[name] if stated is None else stated
+
+    def paths(
+        self,
+        grid: Grid,
+        seed: int,
+        purpose: str,
+        first: int,
+        count: int,
+        convergence: np.ndarray | None = None,
+        spike: np.ndarray | None = None,
+    ) -> MarketPaths:
+        """Paths `first` .. `first + count - 1`. Raises ValueError if the file or the window cannot serve `grid`.
+
+        `convergence` [market step]: the probability that all assets take the residual of the same rank in their own column;
+        `spike` [market step, asset] multiplies returns and volatility without feeding the recursion of variance.
+        """
+        from simulator.market.filtered import filtered_history
+
+        return filtered_history(self, grid, seed, purpose, first, count, convergence, spike)

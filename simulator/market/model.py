@@ -242,11 +242,19 @@ class ModelMarket(Part):
                     )
 
     def paths(
-        self, grid: Grid, seed: int, purpose: str, first: int, count: int, convergence: np.ndarray | None = None
+        self,
+        grid: Grid,
+        seed: int,
+        purpose: str,
+        first: int,
+        count: int,
+        convergence: np.ndarray | None = None,
+        spike: np.ndarray | None = None,
     ) -> MarketPaths:
         """Paths `first` .. `first + count - 1`. The bytes of a path depend on `seed`, `purpose` and its id, on nothing else.
 
-        `convergence` [market step] pulls every correlation that share of the way to one, on top of its own dynamics.
+        `convergence` [market step] pulls every correlation that share of the way to one, on top of its own dynamics; `spike`
+        [market step, asset] multiplies diffusive returns, and volatility with them, without feeding the recursion of variance.
         Raises ValueError for a grid these assets cannot live on (`problems`).
         """
         problems = self.problems(grid)
@@ -254,4 +262,4 @@ class ModelMarket(Part):
             raise ValueError("; ".join(problems))
         from simulator.market.generation import generate
 
-        return generate(self, grid, seed, purpose, first, count, convergence)
+        return generate(self, grid, seed, purpose, first, count, convergence, spike)

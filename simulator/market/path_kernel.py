@@ -113,6 +113,13 @@ def annualise(h, jump_variance, per_year, out):
 
 
 @rule
+def grow(values, factor):
+    """`values[i] *= factor`."""
+    for i in range(values.shape[0]):
+        values[i] *= factor
+
+
+@rule
 def scale_up(h, x):
     """Innovations to shocks, in place: e = sqrt(h) z."""
     for i in range(h.shape[0]):
@@ -253,10 +260,11 @@ def annualise_peg(h, base, jump_variance, base_jumps, rho, per_year, out):
 
 
 @kernel
-def fill_chunk(price, volatility, correlation, convergence, keys, first, at, draw, start, law):
+def fill_chunk(price, volatility, correlation, convergence, spike, keys, first, at, draw, start, law):
     """All steps of paths `at` .. `at + n - 1` of a block whose path 0 has the id `first`; n is the length of `draw`.
 
     `correlation` [step, path] is filled where correlation moves: by its own dynamics, or where `convergence` [step] is not empty.
+    Where `spike` [step, asset] is not empty it multiplies diffusive returns; variances recur without it.
     """
     assets, n = start.shape
     steps = volatility.shape[0]
@@ -273,6 +281,7 @@ def fill_chunk(price, volatility, correlation, convergence, keys, first, at, dra
     w, spread = (np.empty((assets, n)), np.empty((assets, n))) if has_roots else (e, h)
     matrices = n if moves else 0
     q, factor, c = np.zeros((assets, assets, matrices)), np.zeros((assets, assets, matrices)), np.zeros(matrices)
+    multiplier, calm = np.ones(assets), np.empty((assets, n if spike.shape[0] > 0 else 0))
     start_correlation(copula.matrix, q)
     for a in range(assets):
         for i in range(at, at + n):
@@ -290,10 +299,18 @@ def fill_chunk(price, volatility, correlation, convergence, keys, first, at, dra
         to_innovations(e, copula, innovation, law.innovations, work)
         if has_roots:
             draw_variances(keys.variance, step, first + at, copula, moves, factor, w, work)
+        if spike.shape[0] > 0:
+            for a in range(assets):
+                multiplier[a] = spike[step, a]
+                if multiplier[a] != 1.0 and law.family[a] != SQUARE_ROOT:
+                    copy(h[a], calm[a])
+                    grow(h[a], multiplier[a] * multiplier[a])
+                    for i in range(n):
+                        h[a, i] = min(h[a, i], HIGHEST_VARIANCE)
         for a in range(assets):
             family, out = law.family[a], volatility[step, a, at : at + n]
             if family == SQUARE_ROOT:
-                annualise_heston(h[a], law.own[a], draw, jump_variance[a], law.per_year, out)
+                annualise_heston(h[a], law.own[a], draw, multiplier[a], jump_variance[a], law.per_year, out)
             else:
                 annualise(h[a], jump_variance[a], law.per_year, out)
         for a in range(assets):
@@ -308,9 +325,11 @@ def fill_chunk(price, volatility, correlation, convergence, keys, first, at, dra
             if has_roots:
                 copy(h[a], spread[a])
             if family == SQUARE_ROOT:
-                heston(h[a], work[0], e[a], w[a], law.own[a], draw, drift[a], growth[a])
+                heston(h[a], work[0], e[a], w[a], law.own[a], draw, multiplier[a], drift[a], growth[a])
                 for i in range(n):
                     spread[a, i] = 0.5 * (h[a, i] + work[0, i])
+                if multiplier[a] != 1.0:
+                    grow(spread[a], multiplier[a] * multiplier[a])
                 copy(work[0], h[a])
                 continue
             if family == PEG:
@@ -328,6 +347,9 @@ def fill_chunk(price, volatility, correlation, convergence, keys, first, at, dra
         for a in range(assets):
             place(level, a, law.base[a], work[2])
             exponential(work[2], law.price[a], work[0], work[1], price[(step + 1) * substeps, a, at : at + n])
+            if multiplier[a] != 1.0 and law.family[a] != SQUARE_ROOT:
+                copy(calm[a], h[a])
+                grow(e[a], 1.0 / multiplier[a])
             if law.family[a] == LINEAR:
                 recur(h[a], e[a], omega[a], alpha[a], gamma[a], beta[a], ceiling[a])
             elif law.family[a] == EXPONENTIAL:
@@ -385,12 +407,12 @@ def between(price, key, step, first, at, tied, base, initial, h, e, level, growt
 
 
 @kernel
-def fill(price, volatility, correlation, convergence, keys, first, draw, start, law):
+def fill(price, volatility, correlation, convergence, spike, keys, first, draw, start, law):
     """Fill `price` [substep + 1, asset, path] and `volatility` [step, asset, path] from `start` [asset, path], `draw` [path]."""
     for at in range(0, draw.shape[0], CHUNK):
         stop = min(at + CHUNK, draw.shape[0])
         own = start[:, at:stop].copy()
-        fill_chunk(price, volatility, correlation, convergence, keys, first, at, draw[at:stop], own, law)
+        fill_chunk(price, volatility, correlation, convergence, spike, keys, first, at, draw[at:stop], own, law)
 
 
 @kernel
@@ -410,7 +432,7 @@ def settle(variance, keys, first, steps, law):
             draw_variances(keys.variance, step, first, law.copula, False, no_factor, w, work)
         for a in range(assets):
             if law.family[a] == SQUARE_ROOT:
-                heston(variance[a], work[0], e[a], w[a], law.own[a], draw, still, work[1])
+                heston(variance[a], work[0], e[a], w[a], law.own[a], draw, 1.0, still, work[1])
                 copy(work[0], variance[a])
                 continue
             scale_up(variance[a], e[a])

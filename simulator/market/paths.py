@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from simulator.parameters import YEAR
@@ -22,6 +22,10 @@ class MarketPaths:
     is float64 [market step, asset, path], the conditional standard deviation (diffusion and jumps) known at the *start* of
     that market step. `correlation` [market step, path] is the mean over pairs of the correlation of normal scores known at the
     start of that step; None where there is one asset or nothing is known.
+
+    What overlays and gas add is None where there is nothing of it: `depth_share` [substep, asset], what is left of the depth of
+    venues; `oracle_halted` [substep, asset], where nothing is published; `gas` [substep, path] in gwei; `block_capacity`
+    [substep], how many liquidations blocks have room for.
     """
 
     assets: tuple[str, ...]
@@ -30,6 +34,20 @@ class MarketPaths:
     price: np.ndarray
     volatility: np.ndarray
     correlation: np.ndarray | None = None
+    depth_share: np.ndarray | None = None
+    oracle_halted: np.ndarray | None = None
+    gas: np.ndarray | None = None
+    block_capacity: np.ndarray | None = None
+
+    def rows(self, paths: slice) -> MarketPaths:
+        """These arrays for some of the paths."""
+        import numpy as np
+
+        def part(array: np.ndarray | None) -> np.ndarray | None:
+            return None if array is None else np.ascontiguousarray(array[..., paths])
+
+        price, volatility = (np.ascontiguousarray(array[..., paths]) for array in (self.price, self.volatility))
+        return replace(self, price=price, volatility=volatility, correlation=part(self.correlation), gas=part(self.gas))
 
     @property
     def n_paths(self) -> int:

@@ -229,6 +229,12 @@ def skewed_cumulant_table(innovations, table):
         w = i * WIDTH - REACH
         z[i] = innovations[i * (DEGREE + 1)]
         weight[i] = WIDTH * math.exp(-0.5 * w * w) / math.sqrt(2.0 * math.pi)
+    weighted_cumulant_table(z, weight, table)
+
+
+@kernel
+def weighted_cumulant_table(z, weight, table):
+    """As `cumulant_table`, for a law of mean 0 that takes the values `z` with probabilities `weight`."""
     per_octave = 1 << CUMULANT_BITS
     left = _skewed_cumulant_point(LOWEST_VARIANCE, z, weight)
     for octave in range(CUMULANT_OCTAVES):

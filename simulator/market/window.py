@@ -16,9 +16,10 @@ from simulator.market.draws import NORMAL_TABLE
 from simulator.market.grid import Grid
 from simulator.market.history import Bootstrap, History, Replay
 from simulator.market.paths import MarketPaths
+from simulator.market.pressure import checked_pull, checked_spike
 from simulator.market.price_file import PriceTable, read_prices
 from simulator.market.step_law import CHUNK, Copula
-from simulator.market.window_kernel import fill_from_rows, resample
+from simulator.market.window_kernel import choose, fill_from_rows, resample
 from simulator.parameters import DAY, YEAR
 
 HALF_LIFE = DAY  # [s] of the exponentially weighted variance
@@ -34,6 +35,7 @@ class Window:
     returns: np.ndarray  # [row, asset] log returns that steps are made of
     variance: np.ndarray  # [asset] of the first step
     correlation: np.ndarray  # [asset, asset] Cholesky factor, of the bridge inside market steps
+    growth: float = 0.0  # [1] of the expected price in a step, already in `returns`
 
 
 def table_of(market: History) -> PriceTable:
@@ -56,10 +58,15 @@ def _read(
 def realised_volatility(market: History) -> dict[str, float]:
     """Root mean square log return of the rows from `from` to `until`, annualised, by asset."""
     table = table_of(market)
-    inside = table.timestamps >= _nanoseconds(market.since)
+    return recent_volatility(table, (int(table.timestamps[-1]) - _nanoseconds(market.since)) / 1e9)
+
+
+def recent_volatility(table: PriceTable, span: float) -> dict[str, float]:
+    """Root mean square log return over the last `span` [s] of a table's rows, annualised, by asset [1/sqrt(year)]."""
+    inside = table.timestamps >= table.timestamps[-1] - round(span * 1e9)
     returns = np.diff(np.log(table.prices[inside]), axis=0)
     years = np.diff(table.timestamps[inside]).sum() / 1e9 / YEAR
-    return {name: math.sqrt(math.fsum(returns[:, a] ** 2) / years) for a, name in enumerate(market.assets)}
+    return {name: math.sqrt(math.fsum(returns[:, a] ** 2) / years) for a, name in enumerate(table.assets)}
 
 
 def _nanoseconds(moment: datetime) -> int:
@@ -117,7 +124,7 @@ def _before(market: Replay, table: PriceTable, begin: int, step: float) -> tuple
             f"the file has less than a day of rows before `from` = {market.since.isoformat()} to read a volatility from; "
             "move `from` a day later, or state volatility_today"
         )
-    return variance, _correlation(returns) if enough else np.eye(len(market.assets))
+    return variance, correlation_factor(returns) if enough else np.eye(len(market.assets))
 
 
 def _decay(step: float) -> float:
@@ -130,7 +137,7 @@ def _weighted(squares: np.ndarray, decay: float) -> float:
     return math.fsum(weights * squares) / math.fsum(weights)
 
 
-def _correlation(returns: np.ndarray) -> np.ndarray:
+def correlation_factor(returns: np.ndarray) -> np.ndarray:
     """Cholesky factor of the correlation of returns, drawn a little toward independence so that it is definite."""
     spread = [math.sqrt(math.fsum(column**2)) for column in returns.T]
     n = len(spread)
@@ -149,51 +156,137 @@ def bootstrap_window(market: Bootstrap, grid: Grid) -> Window:
 
 @lru_cache(maxsize=4)
 def _bootstrap_window(market: Bootstrap, step: float, table: PriceTable) -> Window:
+    returns = fresh_returns(market, step, table)
+    check_count(returns, market.mean_block, "a bootstrap")
+    variance = np.array([math.fsum(column**2) / len(column) for column in returns.T])
+    factor = correlation_factor(returns)
+    growth = [_log_mean(column) for column in returns.T]
+    drift = market.drift * step / YEAR
+    returns = returns - np.array(growth) + drift
+    initial = np.array(market.prices) if market.prices is not None else table.prices[-1]
+    return Window(initial[np.newaxis], np.ascontiguousarray(returns), variance, factor, drift)
+
+
+def fresh_returns(market: History, step: float, table: PriceTable) -> np.ndarray:
+    """Log returns [row, asset] of a step whose two prices were there, in the order of time."""
     begin = max(_nanoseconds(market.since), int(table.timestamps[0]))
     count = int((int(table.timestamps[-1]) - begin) / 1e9 // step) + 1
     prices, age = _on_step(table, begin, count, step)
     fresh = age < table.step
-    returns = np.diff(np.log(prices), axis=0)[fresh[1:] & fresh[:-1]]
-    fewest = max(FEWEST_RETURNS, math.ceil(2 * market.mean_block))
+    return np.diff(np.log(prices), axis=0)[fresh[1:] & fresh[:-1]]
+
+
+def check_count(returns: np.ndarray, mean_block: float, what: str) -> None:
+    """Raises ValueError where `what` would repeat the same few returns."""
+    fewest = max(FEWEST_RETURNS, math.ceil(2 * mean_block))
     if len(returns) < fewest:
-        raise ValueError(f"a bootstrap with mean_block = {market.mean_block:g} needs >= {fewest} returns, has {len(returns)}")
-    variance = np.array([math.fsum(column**2) / len(column) for column in returns.T])
-    factor = _correlation(returns)
-    growth = [math.log(math.fsum(np.exp(column)) / len(column)) for column in returns.T]
-    returns = returns - np.array(growth) + market.drift * step / YEAR
-    initial = np.array(market.prices) if market.prices is not None else table.prices[-1]
-    return Window(initial[np.newaxis], np.ascontiguousarray(returns), variance, factor)
+        raise ValueError(f"{what} with mean_block = {mean_block:g} needs >= {fewest} returns, has {len(returns)}")
 
 
-def replay(market: Replay, grid: Grid, seed: int, purpose: str, first: int, count: int) -> MarketPaths:
+def _log_mean(returns: np.ndarray) -> float:
+    """log E[exp(return)] of a row drawn evenly."""
+    return math.log(math.fsum(np.exp(returns)) / len(returns))
+
+
+def replay(
+    market: Replay, grid: Grid, seed: int, purpose: str, first: int, count: int, spike: np.ndarray | None = None
+) -> MarketPaths:
     """See `Replay.paths`."""
     window = replay_window(market, grid)
     rows = np.repeat(np.arange(grid.market_steps)[:, np.newaxis], count, axis=1)
-    paths = _fill(market, window, grid, seed, purpose, first, rows)
-    paths.price[:: grid.substeps] = window.prices[:, :, np.newaxis]  # the file's own digits
+    drawn = rows, np.zeros((0, 0), np.bool_), np.zeros((0, 0), np.int64)
+    multiplier = _multiplier(spike, grid, len(market.assets))
+    paths = _fill(market, window, grid, seed, purpose, first, drawn, (multiplier, np.zeros_like(multiplier)))
+    if (multiplier == 1).all():
+        paths.price[:: grid.substeps] = window.prices[:, :, np.newaxis]  # the file's own digits
     return paths
 
 
-def bootstrap(market: Bootstrap, grid: Grid, seed: int, purpose: str, first: int, count: int) -> MarketPaths:
+def bootstrap(
+    market: Bootstrap,
+    grid: Grid,
+    seed: int,
+    purpose: str,
+    first: int,
+    count: int,
+    convergence: np.ndarray | None = None,
+    spike: np.ndarray | None = None,
+) -> MarketPaths:
     """See `Bootstrap.paths`."""
     window = bootstrap_window(market, grid)
+    drawn = draw_rows(market.mean_block, window.returns, grid, seed, purpose, first, count, convergence)
+    multiplier = _multiplier(spike, grid, len(market.assets))
+    return _fill(market, window, grid, seed, purpose, first, drawn, (multiplier, _shift(window, multiplier)))
+
+
+def draw_rows(
+    mean_block: float,
+    values: np.ndarray,
+    grid: Grid,
+    seed: int,
+    purpose: str,
+    first: int,
+    count: int,
+    convergence: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows [step, path] of `values` in blocks; where assets are joined [step, path]; rows of equal rank [row, asset].
+
+    Joined assets all take the rank that the row has in the first asset: a permutation of the rows, so every asset keeps its law.
+    """
+    check_paths(first, count)
     rows = np.empty((grid.market_steps, count), np.int64)
-    resample(stream(seed, purpose, "market", "blocks"), first, len(window.returns), 1 / market.mean_block, rows)
-    return _fill(market, window, grid, seed, purpose, first, rows)
+    resample(stream(seed, purpose, "market", "blocks"), first, len(values), 1 / mean_block, rows)
+    pulled = checked_pull(convergence, grid.market_steps)
+    joined = np.zeros((len(pulled), count), np.bool_)
+    choose(stream(seed, purpose, "market", "joined"), pulled, first, joined)
+    return rows, joined, same_rank(values) if len(pulled) else np.zeros((0, 0), np.int64)
 
 
-def _fill(market: History, window: Window, grid: Grid, seed: int, purpose: str, first: int, rows: np.ndarray) -> MarketPaths:
-    assets, count = len(market.assets), rows.shape[1]
+def check_paths(first: int, count: int) -> None:
+    """Raises ValueError for a range of paths that is none."""
     if first < 0 or count < 1:
         raise ValueError(f"`first >= 0` and `count >= 1` must hold, but got {first} and {count}")
-    independent = bool((window.correlation == np.eye(assets)).all())
+
+
+def same_rank(values: np.ndarray) -> np.ndarray:
+    """[row, asset] the row that ranks in that asset as this row does in the first; equal values in the order of time."""
+    order = np.argsort(values, axis=0, kind="stable")
+    rank = np.empty(len(values), np.int64)
+    rank[order[:, 0]] = np.arange(len(values))
+    return np.ascontiguousarray(order[rank])
+
+
+def _multiplier(spike: np.ndarray | None, grid: Grid, assets: int) -> np.ndarray:
+    multiplier = checked_spike(spike, grid.market_steps, assets)
+    return multiplier if multiplier.size else np.ones((grid.market_steps, assets))
+
+
+def _shift(window: Window, multiplier: np.ndarray) -> np.ndarray:
+    """[step, asset] what multiplied returns lack of the growth stated: a row drawn evenly then has it again."""
+    shift = np.zeros(multiplier.shape)
+    for a in range(multiplier.shape[1]):
+        for m in np.unique(multiplier[:, a]):
+            if m != 1:
+                shift[multiplier[:, a] == m, a] = window.growth - _log_mean(m * window.returns[:, a])
+    return shift
+
+
+def bridge_copula(factor: np.ndarray) -> Copula:
+    """What ties the normals of the bridge inside market steps, from the factor of a correlation."""
+    assets = len(factor)
+    independent = bool((factor == np.eye(assets)).all())
     is_normal, no_offset = np.ones(assets, np.bool_), np.zeros(CHUNK, np.int64)
-    copula = Copula(independent, window.correlation, is_normal, NORMAL_TABLE, no_offset, np.eye(assets))
+    return Copula(independent, factor, is_normal, NORMAL_TABLE, no_offset, np.eye(assets))
+
+
+def _fill(market: History, window: Window, grid: Grid, seed: int, purpose: str, first: int, drawn, pressed) -> MarketPaths:
+    assets, count = len(market.assets), drawn[0].shape[1]
+    check_paths(first, count)
     price = np.empty((grid.steps + 1, assets, count))
     volatility = np.empty((grid.market_steps, assets, count))
     key = stream(seed, purpose, "market", "bridge")
-    decay, per_year = _decay(grid.market_step), YEAR / grid.market_step
+    decay, per_year, copula = _decay(grid.market_step), YEAR / grid.market_step, bridge_copula(window.correlation)
     fill_from_rows(
-        price, volatility, key, first, rows, window.returns, window.variance, decay, copula, window.prices[0], per_year
+        price, volatility, key, first, drawn, window.returns, window.variance, decay, copula, window.prices[0], per_year, pressed
     )
     return MarketPaths(market.assets, grid.dt, grid.substeps, price, volatility)

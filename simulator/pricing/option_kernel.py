@@ -46,6 +46,21 @@ def black(forward, strike, total, is_call):
 
 
 @rule
+def black_price(forward, strike, total, is_call):
+    """The price of `black` alone, forward and strike of 0 included."""
+    if forward <= 0.0 or strike <= 0.0 or total <= 0.0:
+        beyond = 0.0
+    else:
+        d1 = np.log(forward / strike) / total + 0.5 * total
+        d2 = d1 - total
+        if forward <= strike:
+            beyond = max(forward * normal_below(d1) - strike * normal_below(d2), 0.0)
+        else:
+            beyond = max(strike * normal_below(-d2) - forward * normal_below(-d1), 0.0)
+    return beyond + max(forward - strike if is_call else strike - forward, 0.0)
+
+
+@rule
 def curvature_at(theta, eta):
     """phi(theta) = eta / sqrt(theta (1 + theta)): the power law at gamma = 1/2 (Gatheral and Jacquier 2014, eq. 4.5)."""
     return eta / np.sqrt(theta * (1.0 + theta))

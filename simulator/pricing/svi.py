@@ -80,6 +80,14 @@ class RawSVI:
         """Black 1976 volatility [1/sqrt(year)]."""
         return np.sqrt(self.total_variance(k) / years)
 
+    def bounded_volatility(self, k: np.ndarray, years: float | np.ndarray) -> np.ndarray:
+        """`volatility` as Derive's oracle gives it: flat wings beyond |k| = 4 sqrt(a + b sigma), total variance at most 144.
+
+        Source: derivexyz/lyra-utils @759e962.
+        """
+        reach = 4.0 * math.sqrt(max(self.a + self.b * self.sigma, 0.0))
+        return np.sqrt(np.minimum(self.total_variance(np.clip(k, -reach, reach)), 144.0) / years)
+
     def durrleman(self, k: np.ndarray) -> np.ndarray:
         """g(k); not defined where total variance is zero or less."""
         k = np.asarray(k, dtype=float)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from simulator.parameters import Fraction, Part
 from simulator.protocol.backstop import Backstop, Counterparty, InsuranceFund, Maker, NoBackstop
+from simulator.protocol.lending import Lending
 from simulator.protocol.liquidation import Liquidation, WholeLiquidation
 from simulator.protocol.options import OptionRules
 from simulator.protocol.venue import AssetVenues
@@ -42,12 +43,14 @@ class Protocol(Part):
     gains: Gains = Gains()
     funding: Funding = Funding()
     liquidation: Liquidation = WholeLiquidation(kind="whole")
+    lending: Lending = Lending()
     counterparty: Counterparty = Maker(capital=0.0)
     fund: InsuranceFund = InsuranceFund()
     backstop: Backstop = NoBackstop(kind="none")
     options: OptionRules | None = None
     residual: Literal["socialised", "uncovered"] = "socialised"
     volatility_half_life: Annotated[float, Field(gt=0)] = 86_400.0  # [s] of the EWMA that the fee reads
+    volatility_source: Literal["observed", "conditional"] = "observed"  # the fee reads that EWMA, or the market's own volatility
     max_rounds: Annotated[int, Field(ge=1, le=100)] = 16  # of liquidation and impact within a substep
     change: Change = Change()
 

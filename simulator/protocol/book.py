@@ -19,7 +19,8 @@ MAKER, VAULT, FUND, KEEPER, TREASURY, WRITER, SPECIAL = 0, 1, 2, 3, 4, 5, 6  # r
 
 # asset fields, of the path record `asset[path, asset, field]`
 EXTERNAL, SPOT_PERMANENT, SPOT_TRANSIENT, SPOT_FLOW, SPOT, SPOT_DEPTH, INDEX, ORACLE_AGE, VARIANCE, LAST_INDEX = range(10)
-ASSET_FIELDS = 10
+DEPTH_SHARE, HALTED, STALE = 10, 11, 12
+ASSET_FIELDS = 13
 
 # market fields: MARGIN_PRICE is M and VALUE is P = M - F of docs/model.md; REFERENCE_* are as the watch list last saw them
 PERMANENT, TRANSIENT, FLOW, DEPTH, MARK, FUNDING, MARGIN_PRICE, VALUE, OPEN_LONG, HEDGE = range(10)
@@ -29,14 +30,15 @@ MARKET_FIELDS = 14
 # currency fields: DEPOSIT_VALUE is X = A index and DEBT_VALUE is Y = B index
 DEPOSIT_INDEX, BORROW_INDEX, LIQUIDITY, RESERVE, DEPOSIT_TOTAL, DEBT_TOTAL, DEPOSIT_VALUE, DEBT_VALUE, INDEX_PEAK = range(9)
 BORROW_RATE, UTILISATION, REFERENCE_DEPOSIT, REFERENCE_DEBT, UNBACKED, STOCK = 9, 10, 11, 12, 13, 14
-CURRENCY_FIELDS = 15
+AT_TARGET = 15  # [1/year] the moving rate of an adaptive curve
+CURRENCY_FIELDS = 16
 
 # option fields: what an option is, and what one path makes of it now
 STRIKE, SURFACE_VOLATILITY, OPTION_VALUE, DELTA, VEGA, HALF_SPREAD, VEGA_DEPTH, OPTION_OPEN, OPTION_TRADED = range(9)
 # of a portfolio margin: the volatility of the mark, its mark, delta and gamma; columns of shocked values follow
 MARK_VOLATILITY, SHEET_MARK, SHEET_DELTA, SHEET_GAMMA, SHEET_SHORT = 9, 10, 11, 12, 13
 OPTION_FIELDS = 15
-SCRATCH, LEAST_SCRATCH = 3, 36  # rows and columns of scratch of a portfolio margin
+SCRATCH, LEAST_SCRATCH = 3, 64  # rows and columns of scratch of a portfolio margin
 # fields of an expiry slot, a row after those of options: the substep at which it expires, years from now, what trades moved its
 # volatility by, the sum and number of indices that settle it
 EXPIRES, YEARS, IMPACT, INDEX_SUM, INDEX_COUNT = range(5)
@@ -54,8 +56,13 @@ PENALTIES, FEES, GAS, USER_COST, UNDER_WATER, OPEN_INTEREST, BORROWED, COLLATERA
 FUND_MINIMUM, EXTERNAL_SQUARES, OBSERVED_SQUARES, LAST_EXTERNAL, LAST_OBSERVED, STEPS, LATENT, WORST_IMBALANCE = range(27, 35)
 FOUND = 35  # accounts found liquidatable by the last look
 MOVED = 36  # 1: the vault traded in this step
-A_CLOCK = 37  # the step, as auctions count it
-SCALARS = 38
+REFUSED = 37  # requests that a cap, a debt ceiling or isolation refused
+OVERDRAWN = 38  # [usd] bad debt of absorbed accounts that reserves could not pay
+GAS_COST = 39  # [usd] of one liquidation in this step
+ROOM = 40  # [liquidations] that blocks still have room for
+ANY_STALE = 41  # 1: some oracle is stale
+A_CLOCK = 42  # the step, as auctions count it
+SCALARS = 43
 # of an auction: since which step, since which without equity (-1: it has some), the last step in which the account was found
 STARTED, INSOLVENT, LAST_SEEN = range(3, 6)  # fields of the watch
 
@@ -160,8 +167,8 @@ def make_state(
         waiting=np.zeros(paths, np.int64),
         row=np.zeros(fields),
         other=np.zeros(fields),
-        order=np.zeros(2 * accounts + 1, np.int64),
-        due=np.zeros(max(2 * accounts + 1, options)),
+        order=np.zeros(2 * accounts + 1 + currencies, np.int64),
+        due=np.zeros(max(2 * accounts + 1 + currencies, options)),
         found=np.zeros(accounts + 1, np.int64),
     )
 
@@ -173,9 +180,9 @@ def slot_row(e, rules):
 
 
 @small_rule
-def b.option[underlying_row(u, rules)]:
-    """The fields of underlying `u` of options."""
-    return b.option[rules.options + rules.slots + u]
+def underlying_row(u, rules):
+    """The row of underlying `u` in `option`."""
+    return rules.options + rules.slots + u
 
 
 def option_part(state: State, rules, name: str) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from simulator.kernel import rule, small_rule
 from simulator.protocol.book import (
+    ANY_STALE,
     CASH,
     CUT,
     DEBT_VALUE,
@@ -18,9 +19,11 @@ from simulator.protocol.book import (
     REFERENCE_FUNDING,
     REFERENCE_PRICE,
     REFERENCE_VALUE,
+    STALE,
     VALUE,
     commit,
 )
+from simulator.protocol.categories import category_credit
 from simulator.protocol.margin import scaled_requirement, watched_requirement
 from simulator.protocol.option_margin import option_margin
 from simulator.protocol.option_values import holds_options
@@ -69,13 +72,19 @@ def health(b, row, weight, ratio, is_initial, terms, rules):
 @small_rule
 def maintenance(b, row, terms, rules):
     """`health` that decides liquidation."""
-    return health(b, row, terms.maintenance_weight, terms.maintenance_ratio, False, terms, rules)
+    slack, equity, requirement, notional = health(b, row, terms.maintenance_weight, terms.maintenance_ratio, False, terms, rules)
+    if rules.categories > 0:
+        slack += category_credit(b, row, DEPOSIT_VALUE, terms.maintenance_weight, terms.category_threshold, terms, rules)
+    return slack, equity, requirement, notional
 
 
 @small_rule
 def initial(b, row, terms, rules):
     """`health` that decides whether risk may be taken: the slack alone."""
-    return health(b, row, terms.initial_weight, terms.initial_ratio, True, terms, rules)[0]
+    slack = health(b, row, terms.initial_weight, terms.initial_ratio, True, terms, rules)[0]
+    if rules.categories > 0:
+        slack += category_credit(b, row, DEPOSIT_VALUE, terms.initial_weight, terms.category_factor, terms, rules)
+    return slack
 
 
 @small_rule
@@ -93,6 +102,10 @@ def note(b, i, terms, rules):
         falls += value * terms.maintenance_weight[k]
         rises += debt
         slack += value * terms.maintenance_weight[k] - debt
+    if rules.categories > 0:
+        added = category_credit(b, row, REFERENCE_DEPOSIT, terms.maintenance_weight, terms.category_threshold, terms, rules)
+        falls += added
+        slack += added
     gross += falls + rises
     gain = 0.0
     for m in range(M):
@@ -193,6 +206,21 @@ def find_liquidatable(b, terms, rules):
             n += 1
     b.scalar[FOUND] = n
     return n
+
+
+@rule
+def is_frozen(b, row, rules):
+    """Whether a record holds a deposit, a debt or a position of an asset whose oracle is stale."""
+    if not rules.can_be_stale or b.scalar[ANY_STALE] == 0.0:
+        return False
+    K = rules.currencies
+    for k in range(K):
+        if b.asset[rules.currency_asset[k], STALE] != 0.0 and (row[HEAD + k] != 0.0 or row[HEAD + K + k] != 0.0):
+            return True
+    for m in range(rules.markets):
+        if b.asset[rules.market_asset[m], STALE] != 0.0 and row[HEAD + 2 * K + m] != 0.0:
+            return True
+    return False
 
 
 @rule

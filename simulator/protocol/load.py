@@ -8,6 +8,7 @@ from simulator.kernel import rule
 from simulator.protocol import Protocol, book
 from simulator.protocol.backstop import Maker, VaultBackstop
 from simulator.protocol.book import HEAD, State
+from simulator.protocol.categories import factor_of
 from simulator.protocol.margin import load_ratios
 from simulator.protocol.option_rules import FIRST_EXPIRY, SLOT_UNDERLYING, U_ASSET
 
@@ -23,9 +24,11 @@ def load(
     price = market.price[0]  # [asset, path]
     state.asset[:, :, book.EXTERNAL] = state.asset[:, :, book.SPOT] = state.asset[:, :, book.INDEX] = price.T
     state.asset[:, :, book.VARIANCE] = rules.reference_volatility[: rules.assets] ** 2
+    state.asset[:, :, book.DEPTH_SHARE] = 1.0
     state.asset[:, :, book.SPOT_DEPTH] = rules.spot[: rules.assets, 1]
     state.market[:, :, book.DEPTH] = rules.perpetual[: rules.markets, 1]
     state.currency[:, :, [book.DEPOSIT_INDEX, book.BORROW_INDEX, book.INDEX_PEAK]] = 1.0
+    state.currency[:, :, book.AT_TARGET] = terms.initial_rate[: rules.currencies]
     for m, a in enumerate(rules.market_asset[: rules.markets]):
         state.market[:, m, [book.MARK, book.MARGIN_PRICE, book.VALUE]] = price[a][:, None]
     for k, a in enumerate(rules.currency_asset[: rules.currencies]):
@@ -39,6 +42,8 @@ def load(
     scalar = state.scalar
     scalar[:, book.CUT] = -1.0
     scalar[:, book.CAPACITY] = rules.capital
+    scalar[:, book.GAS_COST] = rules.gas
+    scalar[:, book.ROOM] = np.inf if market.block_capacity is None else 0.0
     fund = state.accounts[:, rules.accounts + book.FUND]
     scalar[:, book.FUND_MINIMUM] = fund[:, book.CASH]
     for k in range(rules.currencies):
@@ -74,7 +79,7 @@ def _borrowers(state, rules, terms, holders, side, price):
     k, d, rows = holders.first, holders.second, _rows(holders)
     wealth = np.where(side[:, 0] != 0.0, holders.wealth, 0.0)
     base = wealth * terms.counted[k] / terms.debt_weight[d]
-    owed = np.minimum(holders.appetite, 0.999) * terms.factor[k] * base
+    owed = np.minimum(holders.appetite, 0.999) * factor_of(k, d, terms, rules) * base
     state.accounts[:, rows, book.BASIS] = wealth
     state.accounts[:, rows, HEAD + k] = wealth / price[rules.currency_asset[k]][:, None]
     state.accounts[:, rows, HEAD + rules.currencies + d] = owed / price[rules.currency_asset[d]][:, None]

@@ -7,6 +7,7 @@ from simulator.protocol.book import (
     CASH,
     DEFICIT_OUTSIDE,
     FUND,
+    GAS_COST,
     HEAD,
     KEEPER,
     LIQUIDATED,
@@ -53,7 +54,7 @@ def close_portfolio(b, row, slack, equity, requirement, notional, terms, rules):
         f = min((rules.buffer * requirement - slack) / scale, 1.0)
     due = f * penalty
     pay = due if rules.guaranteed else min(due, max(equity, 0.0))
-    if rules.at_a_profit and rules.keeper_share * pay - rules.gas < rules.minimum_profit:
+    if rules.at_a_profit and rules.keeper_share * pay - b.scalar[GAS_COST] < rules.minimum_profit:
         return False
     close_share(b, row, f, rules)
     collect(b, row, due, terms, rules)

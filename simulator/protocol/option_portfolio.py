@@ -38,7 +38,7 @@ from simulator.protocol.book import (
 )
 from simulator.protocol.option_rules import IS_CALL, MOST_NUMBERS, U_ASSET, U_MARKET
 from simulator.protocol.option_values import first_option, index_under
-from simulator.protocol.portfolio_margin.account import account_margin, fill_sheet
+from simulator.protocol.portfolio_margin.grid_requirement import grid_margin
 from simulator.protocol.portfolio_margin.grid_values import (
     A_OPTION,
     A_OPTION_INITIAL,
@@ -48,6 +48,7 @@ from simulator.protocol.portfolio_margin.grid_values import (
     MAINTENANCE_FACTOR,
     V_DOWN,
     V_UP,
+    fill_grid,
 )
 from simulator.protocol.portfolio_margin.method import Method
 from simulator.protocol.portfolio_margin.records import Instruments, Market, Sheet
@@ -66,8 +67,8 @@ def portfolio_requirement(b, row, is_initial, terms, rules):
         b.option[underlying_row(u, rules), U_SIZE] = row[HEAD + 2 * rules.currencies + m] if m >= 0 else 0.0
     first, scratch = first_option(rules), scratch_row(rules)
     its = b.option[scratch - rules.underlyings : scratch]
-    _equity, initial, maintenance = account_margin(
-        method_of(b, rules), instruments_of(b, rules), market_of(b, rules), sheet_of(b, rules), 0.0,
+    _equity, initial, maintenance = grid_margin(
+        method_of(b, rules), instruments_of(b, rules), market_of(b, rules), sheet_of(b, rules),
         row[first : first + rules.options], its[:, U_SIZE], its[:, U_GAIN], b.row[0:0], b.option[scratch : scratch + NUMBER],
     )  # fmt: skip
     return initial if is_initial else maintenance
@@ -90,7 +91,7 @@ def prepare(b, terms, rules):
         b.option[slot_row(e, rules), FIXED] = 0.0
         b.option[slot_row(e, rules), RATE] = 0.0
         b.option[slot_row(e, rules), SURE] = 1.0
-    fill_sheet(method_of(b, rules), instruments_of(b, rules), market_of(b, rules), sheet_of(b, rules))
+    fill_grid(method_of(b, rules), instruments_of(b, rules), market_of(b, rules), sheet_of(b, rules))
     b.option[underlying_row(0, rules), SHEET_STAMP] = terms.stamp
 
 
@@ -173,4 +174,5 @@ def sheet_of(b, rules):
         b.option[: rules.options, SHEET_GAMMA],
         b.option[: rules.options, SHEET_SHORT : SHEET_SHORT + 2],
         b.option[rules.options : rules.options + rules.slots, SHEET_EXPIRY : SHEET_EXPIRY + 3],
+        b.option[0:0],
     )

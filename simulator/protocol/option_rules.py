@@ -18,7 +18,7 @@ U_ASSET, U_MARKET, U_WINDOW = range(3)  # columns of the table of underlyings
 O_DEPTH, O_DEPTH_WING, O_KEEP, O_SPREAD, O_SPREAD_EXPIRY, O_SPREAD_WING = range(6)  # of the venue
 AUCTION_START, AUCTION_FAST_END, AUCTION_FAST, AUCTION_SLOW, AUCTION_INSOLVENT, AUCTION_FEE, AUCTION_BUFFER = range(7)
 MOST_UNDERLYINGS = 32
-MOST_NUMBERS = 36  # of a scenario grid
+MOST_NUMBERS = 64  # of a method, padded
 
 OPTION_COLUMNS = (
     ("options", "i8"),  # instruments; 0: a protocol without options

@@ -10,24 +10,23 @@ import numpy as np
 from simulator.kernel import rule, small_rule
 from simulator.parameters import YEAR
 from simulator.protocol.book import (
+    ANY_STALE,
     BORROW_INDEX,
-    BORROW_RATE,
     CAPACITY,
     CASH,
-    DEBT_TOTAL,
     DEBT_VALUE,
     DEPOSIT_INDEX,
-    DEPOSIT_TOTAL,
     DEPOSIT_VALUE,
     DEPTH,
+    DEPTH_SHARE,
     EXTERNAL,
     EXTERNAL_SQUARES,
     FLOW,
     FUNDING,
+    HALTED,
     HEAD,
     HEDGE,
     INDEX,
-    INDEX_PEAK,
     LAST_EXTERNAL,
     LAST_INDEX,
     LAST_OBSERVED,
@@ -38,22 +37,23 @@ from simulator.protocol.book import (
     ORACLE_AGE,
     OUTSIDE_CASH,
     PERMANENT,
-    RESERVE,
     SPOT,
     SPOT_DEPTH,
     SPOT_FLOW,
     SPOT_PERMANENT,
     SPOT_TRANSIENT,
+    STALE,
     TRANSIENT,
-    UTILISATION,
     VALUE,
     VARIANCE,
 )
 from simulator.protocol.option_values import value_options
+from simulator.protocol.pools import accrue_interest
 from simulator.protocol.rules import (
     LINEAR,
     O_DEVIATION,
     O_HEARTBEAT,
+    O_STALE,
     O_WEIGHT,
     V_COEFFICIENT,
     V_DEPTH,
@@ -96,7 +96,8 @@ def observe(b, rules, elapsed):
         if oracle[O_WEIGHT] < 1.0:
             spot = shifted(asset[EXTERNAL], asset[SPOT_PERMANENT], asset[SPOT_TRANSIENT])
             raw = oracle[O_WEIGHT] * asset[EXTERNAL] + (1.0 - oracle[O_WEIGHT]) * spot
-        if asset[ORACLE_AGE] >= oracle[O_HEARTBEAT] or abs(raw / asset[INDEX] - 1.0) >= oracle[O_DEVIATION]:
+        moved = asset[ORACLE_AGE] >= oracle[O_HEARTBEAT] or abs(raw / asset[INDEX] - 1.0) >= oracle[O_DEVIATION]
+        if moved and asset[HALTED] == 0.0:
             asset[INDEX] = raw
             if elapsed > 0.0:
                 asset[ORACLE_AGE] = 0.0
@@ -132,48 +133,6 @@ def value(b, rules):
 
 
 @rule
-def utilisation(b, k):
-    """Share of the supplied tokens of currency `k` that is borrowed."""
-    supplied = b.currency[k, DEPOSIT_TOTAL] * b.currency[k, DEPOSIT_INDEX]
-    borrowed = b.currency[k, DEBT_TOTAL] * b.currency[k, BORROW_INDEX]
-    if supplied <= 0.0:
-        return 0.0
-    return min(max(borrowed / supplied, 0.0), 1.0)
-
-
-@rule
-def borrow_rate(u, terms, k):
-    """The kinked rate [1/year] at utilisation `u`."""
-    kink = terms.kink[k]
-    return (
-        terms.base_rate[k] + terms.slope_below[k] * min(u, kink) / kink + terms.slope_above[k] * max(u - kink, 0.0) / (1.0 - kink)
-    )
-
-
-@rule
-def accrue_interest(b, terms, rules):
-    """Interest of every pool over one substep, by indices: borrowers' accrual = suppliers' accrual + reserve."""
-    for k in range(rules.currencies):
-        if rules.borrowable[k] == 0:
-            continue
-        currency = b.currency[k]
-        supplied = currency[DEPOSIT_TOTAL] * currency[DEPOSIT_INDEX]
-        borrowed = currency[DEBT_TOTAL] * currency[BORROW_INDEX]
-        u = utilisation(b, k)
-        rate = borrow_rate(u, terms, k)
-        interest = borrowed * rate * rules.year
-        currency[BORROW_INDEX] *= 1.0 + rate * rules.year
-        if supplied > 0.0:
-            currency[DEPOSIT_INDEX] *= 1.0 + (1.0 - terms.reserve_factor[k]) * interest / supplied
-            currency[RESERVE] += terms.reserve_factor[k] * interest
-        else:
-            currency[RESERVE] += interest
-        currency[BORROW_RATE] = rate
-        currency[UTILISATION] = u
-        currency[INDEX_PEAK] = max(currency[INDEX_PEAK], currency[DEPOSIT_INDEX])
-
-
-@rule
 def accrue_funding(b, rules):
     """Premium funding by index: longs pay where mark is above index, on oracle notional."""
     for m in range(rules.markets):
@@ -201,14 +160,17 @@ def begin(b, price, previous, volatility, terms, rules):
     for a in range(rules.assets):
         asset = b.asset[a]
         asset[EXTERNAL] = price[a]
-        asset[SPOT_DEPTH] = depth_of(rules.spot[a], volatility[a], rules.reference_volatility[a])
+        asset[SPOT_DEPTH] = asset[DEPTH_SHARE] * depth_of(rules.spot[a], volatility[a], rules.reference_volatility[a])
         asset[SPOT_TRANSIENT] *= rules.spot[a, V_KEEP]
     for m in range(rules.markets):
         market = b.market[m]
         a = rules.market_asset[m]
-        market[DEPTH] = depth_of(rules.perpetual[m], volatility[a], rules.reference_volatility[a])
+        share = b.asset[a, DEPTH_SHARE]
+        market[DEPTH] = share * depth_of(rules.perpetual[m], volatility[a], rules.reference_volatility[a])
         market[TRANSIENT] *= rules.perpetual[m, V_KEEP]
-    observe_and_learn(b, rules)
+    observe_and_learn(b, volatility, rules)
+    if rules.can_be_stale:
+        find_stale(b, rules)
     accrue_funding(b, rules)
     accrue_interest(b, terms, rules)
     for m in range(rules.markets):
@@ -220,11 +182,24 @@ def begin(b, price, previous, volatility, terms, rules):
 
 
 @rule
-def observe_and_learn(b, rules):
-    """The oracle observes, and the volatility that fees read learns from what it published."""
+def find_stale(b, rules):
+    """Which oracles are older than their protocol believes."""
+    b.scalar[ANY_STALE] = 0.0
+    for a in range(rules.assets):
+        b.asset[a, STALE] = 1.0 if b.asset[a, ORACLE_AGE] > rules.oracle[a, O_STALE] else 0.0
+        b.scalar[ANY_STALE] = max(b.scalar[ANY_STALE], b.asset[a, STALE])
+
+
+@rule
+def observe_and_learn(b, volatility, rules):
+    """The oracle observes, and the volatility that fees read learns from what it published, or is the market's own."""
     for a in range(rules.assets):
         b.asset[a, LAST_INDEX] = b.asset[a, INDEX]
     observe(b, rules, rules.dt)
+    if rules.reads_conditional:
+        for a in range(rules.assets):
+            b.asset[a, VARIANCE] = volatility[a] * volatility[a]
+        return
     for a in range(rules.assets):
         keep = rules.variance_keep
         squared = 0.0

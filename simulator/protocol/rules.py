@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from simulator.market.gas import GWEI
 from simulator.parameters import YEAR, RiskParameters
 from simulator.protocol import Protocol
 from simulator.protocol.backstop import Maker, VaultBackstop
 from simulator.protocol.liquidation import PartialLiquidation
+from simulator.protocol.loan_rules import lending_rules, lending_terms, rules_fields, terms_fields
 from simulator.protocol.margin_ratio.requirement import ROW, row_of
 from simulator.protocol.option_rules import OPTION_COLUMNS, option_rules
 from simulator.protocol.venue import LinearPermanentVenue, LinearVenue
@@ -19,7 +21,7 @@ from simulator.protocol.venue import LinearPermanentVenue, LinearVenue
 # columns of a venue table
 LINEAR, V_DEPTH, V_PERMANENT, V_KEEP, V_ELASTICITY, V_FLOOR, V_COEFFICIENT = range(7)
 # columns of the oracle table
-O_WEIGHT, O_DEVIATION, O_HEARTBEAT = range(3)
+O_WEIGHT, O_DEVIATION, O_HEARTBEAT, O_STALE = range(4)
 
 
 # columns of the table of option terms
@@ -42,17 +44,11 @@ TERMS = np.dtype(
         ("factor", *COLUMN),  # collateral factor
         ("bonus", *COLUMN),
         ("debt_weight", *COLUMN),  # 1 + borrow weight
-        ("base_rate", *COLUMN),
-        ("slope_below", *COLUMN),
-        ("slope_above", *COLUMN),
-        ("kink", *COLUMN),
-        ("reserve_factor", *COLUMN),
         ("fee_flat", "f8"),
         ("fee_slope", "f8"),
         ("fee_cap", "f8"),
         ("penalty", "f8"),
-        ("close_factor", "f8"),
-        ("full_below", "f8"),
+        *terms_fields(MOST),
         ("option", "f8", (MOST, 9)),  # [underlying of options, column]
         ("portfolio", "f8", (8,)),  # of the scenario grid, in the order of PortfolioParameters
         ("stamp", "f8"),  # another number for another grid
@@ -70,7 +66,7 @@ RULES = np.dtype(
         ("borrowable", "u1", (MOST,)),  # by currency
         ("spot", "f8", (MOST, 7)),  # [asset, venue column]
         ("perpetual", "f8", (MOST, 7)),  # [market, venue column]
-        ("oracle", "f8", (MOST, 3)),  # [asset, oracle column]
+        ("oracle", "f8", (MOST, 4)),  # [asset, oracle column]
         ("reference_volatility", *COLUMN),  # by asset
         ("dt", "f8"),
         ("year", "f8"),
@@ -102,9 +98,14 @@ RULES = np.dtype(
         ("capital", "f8"),
         ("turnover", "f8"),
         ("gas", "f8"),
+        ("gas_asset", "i8"),  # in whose units gas is paid; 0 without a section [gas]
+        ("gas_units", "f8"),  # units of it for one liquidation at a gas price of one gwei
+        ("can_be_stale", "?"),
+        ("reads_conditional", "?"),  # v is the path's conditional variance, not what the oracle showed
         ("minimum_profit", "f8"),
         ("keeper_key", "u8"),
         ("watches", "?"),
+        *rules_fields(MOST),
         ("scales_margin", "?"),  # any market has a margin rule that is not flat
         *OPTION_COLUMNS,
     ]
@@ -132,15 +133,20 @@ def _venue_row(venue, dt: float) -> list[float]:
     return [1.0, venue.depth, venue.permanent_share, keep, venue.depth_elasticity, venue.depth_floor, 0.0]
 
 
+def _oracle_row(oracle) -> list[float]:
+    if oracle is None:
+        return [1.0, 0.0, 1e30, 1e30]
+    return [oracle.oracle_weight, oracle.deviation, oracle.heartbeat, 1e30 if oracle.stale_after is None else oracle.stale_after]
+
+
 def make_terms(parameters: RiskParameters) -> np.record:
     """The numbers of `parameters`, in the order in which it names markets and currencies."""
     perpetuals, collateral = list(parameters.perpetuals.values()), list(parameters.collateral.values())
-    rates = [parameters.borrowing.get(name) for name in parameters.collateral]
     fees, liquidation = parameters.fees, parameters.liquidation
     portfolio = list(parameters.portfolio.model_dump().values()) if parameters.portfolio else [0.0] * 8
 
-    def column(parts, read, absent=0.0):
-        return np.array([absent if part is None else read(part) for part in parts], dtype=float)
+    def column(parts, read):
+        return np.array([read(part) for part in parts], dtype=float)
 
     return _record(
         TERMS,
@@ -153,17 +159,11 @@ def make_terms(parameters: RiskParameters) -> np.record:
         factor=column(collateral, lambda x: x.collateral_factor),
         bonus=column(collateral, lambda x: x.liquidation_bonus),
         debt_weight=column(collateral, lambda x: 1 + x.borrow_weight),
-        base_rate=column(rates, lambda x: x.base_rate),
-        slope_below=column(rates, lambda x: x.slope_below),
-        slope_above=column(rates, lambda x: x.slope_above),
-        kink=column(rates, lambda x: x.optimal_utilisation, absent=0.5),
-        reserve_factor=column(rates, lambda x: x.reserve_factor),
         fee_flat=fees.flat,
         fee_slope=fees.volatility_slope,
         fee_cap=fees.cap,
         penalty=liquidation.penalty,
-        close_factor=liquidation.close_factor,
-        full_below=liquidation.full_below_health,
+        **lending_terms(parameters),
         option=np.array([list(part.model_dump().values()) for part in parameters.options.values()], float).reshape(-1, 9),
         portfolio=np.array(portfolio),
         stamp=float(hash(tuple(portfolio)) % 2**52 + 1),
@@ -183,7 +183,9 @@ def blend(current: RiskParameters, candidate: RiskParameters, weight: float) -> 
 
 
 def _between(low, high, weight):
-    """Number by number, through records and tables of records."""
+    """Number by number, through records and tables of records; a name stays what it is."""
+    if low is None or isinstance(low, str):
+        return low
     if isinstance(low, float):
         return low + weight * (high - low)
     if isinstance(low, str):
@@ -207,8 +209,9 @@ def make_rules(
     keepers,
     keeper_key: np.uint64,
     watches: bool = True,
+    gas=None,
 ) -> np.record:
-    """The numbers of `protocol` for the markets and currencies that `parameters` names; `keepers` may be None."""
+    """The numbers of `protocol` for the markets and currencies that `parameters` names; `keepers` and `gas` may be None."""
     where = {name: a for a, name in enumerate(assets)}
     currencies, markets = list(parameters.collateral), list(parameters.perpetuals)
     liquidation, backstop, counterparty = protocol.liquidation, protocol.backstop, protocol.counterparty
@@ -230,7 +233,7 @@ def make_rules(
         borrowable=np.array([name in parameters.borrowing for name in currencies], np.uint8),
         spot=np.array(spot, float).reshape(len(assets), 7),
         perpetual=np.array([_venue_row(protocol.venues[name].perpetual, dt) for name in markets], float).reshape(len(markets), 7),
-        oracle=np.array([[o.oracle_weight, o.deviation, o.heartbeat] if o else [1.0, 0.0, 1e30] for o in oracles], float),
+        oracle=np.array([_oracle_row(oracle) for oracle in oracles], float),
         reference_volatility=np.array(reference_volatility, float),
         dt=dt,
         year=dt / YEAR,
@@ -262,9 +265,14 @@ def make_rules(
         capital=keepers.capital if keepers else 0.0,
         turnover=keepers.turnover if keepers else 1.0,
         gas=keepers.gas if keepers else 0.0,
+        gas_asset=where[gas.asset] if gas else 0,
+        gas_units=gas.gas_per_liquidation * GWEI if gas else 0.0,
+        can_be_stale=any(oracle is not None and oracle.stale_after is not None for oracle in oracles),
+        reads_conditional=protocol.volatility_source == "conditional",
         minimum_profit=keepers.minimum_profit if keepers else 0.0,
         keeper_key=keeper_key,
         watches=watches,
+        **lending_rules(protocol.lending, parameters),
         scales_margin=any(part.kind != "flat" for part in parameters.perpetuals.values()),
         **option_rules(protocol.options, parameters, where, markets, dt),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.kernel import rule, small_rule, uniform
+from simulator.protocol.absorb import buy_absorbed, is_for_sale, reserves_left
 from simulator.protocol.book import (
     ACCOUNT,
     ADL_HAIRCUT,
@@ -38,6 +39,7 @@ from simulator.protocol.book import (
     OPEN_INTEREST,
     OPEN_LONG,
     OUTSIDE_CASH,
+    OVERDRAWN,
     R_OPTION,
     REALISED,
     RESERVE,
@@ -57,6 +59,7 @@ from simulator.protocol.book import (
     WRITER,
     path_of,
 )
+from simulator.protocol.conditions import meet
 from simulator.protocol.health import REACH, find_liquidatable, maintenance, rebuild
 from simulator.protocol.liquidate import serve
 from simulator.protocol.option_auction import register
@@ -69,7 +72,8 @@ from simulator.protocol.option_liquidation import (
     wound_down,
 )
 from simulator.protocol.option_requests import grant_option
-from simulator.protocol.prices import begin, mark, move_permanently, observe, utilisation, value, watch_variance
+from simulator.protocol.pools import utilisation
+from simulator.protocol.prices import begin, mark, move_permanently, observe, value, watch_variance
 from simulator.protocol.rules import LINEAR
 from simulator.protocol.trading import average, grant
 from simulator.protocol.waterfall import settle_deficits, take_over, unwind_vault
@@ -79,10 +83,11 @@ CENT = 0.01  # [usd] a fund is not under water by rounding
 
 
 @rule
-def start_step(state, t, price, volatility, terms, rules):
+def start_step(state, t, price, volatility, conditions, terms, rules):
     """Sections 4.1 to 4.5 on every path. price: [step + 1, asset, path]; volatility: [market step, asset, path]."""
     for p in range(state.accounts.shape[0]):
         b = path_of(state, p)
+        meet(b, t, p, price[t + 1, :, p], conditions, rules)
         begin(b, price[t + 1, :, p], price[t, :, p], volatility[t // rules.substeps, :, p], terms, rules)
         if rules.options > 0:
             start_options(b, t, price[t + 1, :, p], price[t, :, p], rules)
@@ -175,18 +180,36 @@ def play_round(b, t, path, waiting, terms, rules):
                 b.due[n] = arrival
                 b.order[n] = 2 * i
                 n += 1
+    if rules.absorbs and rules.has_keepers:
+        n = queue_buyers(b, t, path, n, terms, rules)
     sort_queue(b.due, b.order, n)
     served = 0
     for s in range(n):
         code = b.order[s]
         if code & 1 == 0:
-            if serve(b, code >> 1, terms, rules):
+            i = code >> 1
+            if serve(b, i, terms, rules) if i < rules.accounts else buy_absorbed(b, i - rules.accounts, terms, rules):
                 served += 1
         elif b.requests[code >> 32, R_OPTION] >= 0.0:
             grant_option(b, b.requests[code >> 32], terms, rules)
         else:
             grant(b, b.requests[code >> 32], terms, rules)
     return served
+
+
+@rule
+def queue_buyers(b, t, path, n, terms, rules):
+    """Buyers of absorbed collateral stand in the queue as keepers do, numbered after all accounts. Returns its length."""
+    for c in range(rules.currencies):
+        if is_for_sale(b, c, terms, rules):
+            arrival = 0.0
+            if rules.latency > 0.0:
+                arrival = -rules.latency * np.log(uniform(rules.keeper_key, t, rules.accounts + c, path, 0))
+            if arrival < rules.dt:
+                b.due[n] = arrival
+                b.order[n] = 2 * (rules.accounts + c)
+                n += 1
+    return n
 
 
 @small_rule
@@ -265,6 +288,10 @@ def record(b, volatility, t, p, moved, terms, rules):
     if rules.options > 0:
         latent += max(0.0, -equity_of(b, rules.accounts + WRITER, terms, rules))
     fund = equity_of(b, rules.accounts + FUND, terms, rules)
+    if rules.absorbs:
+        reserves = reserves_left(b, rules)
+        latent += max(0.0, -reserves)
+        fund += max(0.0, reserves)
     b.scalar[LATENT] = latent
     if latent > fund + CENT:
         b.scalar[UNDER_WATER] += rules.dt / 3600.0
@@ -362,7 +389,7 @@ def latent_loss(b, terms, rules):
                     tokens[k] -= row[HEAD + k] * b.currency[k, DEPOSIT_INDEX]
     if rules.options > 0:
         wound_down(b, n, rules)
-    total = 0.0
+    total = _unbacked_reserves(b, tokens, rules) if rules.absorbs else 0.0
     for s in range(n):
         row = b.accounts[b.found[s]]
         owes = _owes(row, K)
@@ -390,6 +417,26 @@ def latent_loss(b, terms, rules):
     if rules.options > 0:
         total += max(0.0, -equity_of(b, rules.accounts + WRITER, terms, rules))
     return total
+
+
+@rule
+def _unbacked_reserves(b, tokens, rules):
+    """Bad debt in the reserves of an absorbing pool, their collateral sold together with `tokens` [asset] in the venues."""
+    worth = b.scalar[OVERDRAWN]
+    for k in range(rules.currencies):
+        a = rules.currency_asset[k]
+        held = b.currency[k, RESERVE]
+        if rules.borrowable[k] == 0:
+            tokens[k] -= held
+    for k in range(rules.currencies):
+        a = rules.currency_asset[k]
+        price = b.asset[a, INDEX]
+        if rules.borrowable[k] == 0:
+            price = b.asset[a, SPOT]
+            if rules.spot[a, LINEAR] != 0.0:
+                price *= average(tokens[k] * price / b.asset[a, SPOT_DEPTH])
+        worth += b.currency[k, RESERVE] * price
+    return max(0.0, -worth)
 
 
 @rule

@@ -45,7 +45,8 @@ from simulator.protocol.book import (
     VARIANCE,
     less,
 )
-from simulator.protocol.health import change, initial, maintenance
+from simulator.protocol.health import change, initial, is_frozen, maintenance
+from simulator.protocol.limits import leaves_category, may_borrow, may_supply
 from simulator.protocol.rules import LINEAR, V_PERMANENT
 
 
@@ -189,7 +190,7 @@ def _grant_trade(b, i, row, request, terms, rules):
         return True
     n, x, price, fee = _work_out_trade(b, row, m, request[QUANTITY], request[REDUCE] != 0.0, terms, rules)
     enlarged = abs(row[HEAD + 2 * rules.currencies + m]) > abs(b.accounts[i, HEAD + 2 * rules.currencies + m])
-    if enlarged and initial_after(b, row, m, n, terms, rules) < 0.0:
+    if enlarged and (is_frozen(b, row, rules) or initial_after(b, row, m, n, terms, rules) < 0.0):
         return False
     if request[R_CASH] > 0.0:
         b.scalar[OUTSIDE_CASH] -= request[R_CASH]
@@ -251,6 +252,8 @@ def _grant_loan(b, i, row, request, terms, rules):
         if b.currency[c, DEPOSIT_INDEX] <= 0.0:
             return False  # the pool lost everything
         tokens_in = request[TOKENS]
+        if not may_supply(b, c, tokens_in, terms):
+            return False
         row[HEAD + c] += tokens_in / b.currency[c, DEPOSIT_INDEX]
         row[BASIS] += tokens_in * b.asset[rules.currency_asset[c], INDEX]
     if d >= 0 and request[BORROW] < 0.0:
@@ -264,6 +267,8 @@ def _grant_loan(b, i, row, request, terms, rules):
     if d >= 0 and request[BORROW] > 0.0:
         borrowed = request[BORROW]
         if borrowed > b.currency[d, LIQUIDITY] + (tokens_in if c == d else 0.0):
+            return False
+        if not may_borrow(b, row, d, borrowed, terms, rules):
             return False
         row[HEAD + K + d] += borrowed / b.currency[d, BORROW_INDEX]
         risky = True
@@ -283,7 +288,8 @@ def _grant_loan(b, i, row, request, terms, rules):
         risky = risky or (out > 0.0 and request[EXIT] == 0.0)
     if request[EXIT] != 0.0:
         return _leave(b, i, row, d, borrowed, cash_in, m, n, x, price, fee, terms, rules)
-    if risky and initial_after(b, row, m, n, terms, rules) < 0.0:
+    risky = risky or (rules.categories > 0 and leaves_category(b, i, row, rules))
+    if risky and (is_frozen(b, row, rules) or initial_after(b, row, m, n, terms, rules) < 0.0):
         return False
     _move_pools(b, c, tokens_in, d, borrowed, cash_in, rules)
     if n != 0.0:

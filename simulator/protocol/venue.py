@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from simulator.parameters import Fraction, Part
 
@@ -38,6 +38,16 @@ class Oracle(Part):
     source: str = ""  # where the weight comes from
     deviation: Annotated[float, Field(ge=0, lt=1)] = 0.0  # [1] publish on a move of at least this; 0: at every substep
     heartbeat: Annotated[float, Field(gt=0)] = 3600.0  # [s] publish at least this often
+    stale_after: Annotated[float, Field(gt=0)] | None = None  # [s] older than this, what it prices is frozen; absent: never
+
+    @model_validator(mode="after")
+    def _beats_before_it_is_stale(self) -> Oracle:
+        if self.stale_after is not None and self.stale_after < self.heartbeat:
+            raise ValueError(
+                f"`heartbeat <= stale_after` must hold, but got {self.heartbeat:g} and {self.stale_after:g} s; "
+                "a quiet oracle would freeze its asset between two beats"
+            )
+        return self
 
 
 class AssetVenues(Part):

@@ -38,7 +38,7 @@ from simulator.protocol.book import (
     VAULT,
     less,
 )
-from simulator.protocol.health import change, find_liquidatable, is_empty, maintenance
+from simulator.protocol.health import change, find_liquidatable, is_empty, is_frozen, maintenance
 from simulator.protocol.option_liquidation import give_options, options_notional, unwind_options
 from simulator.protocol.rules import LINEAR
 from simulator.protocol.trading import exchange, trade, trade_spot
@@ -142,7 +142,7 @@ def take_over(b, terms, rules):
         best = rules.accounts
         for s in range(n):
             i = b.found[s]
-            if last < i < best:
+            if last < i < best and not is_frozen(b, b.accounts[i], rules):
                 _, equity, requirement, notional = maintenance(b, b.accounts[i], terms, rules)
                 if notional > 0.0 and equity < rules.threshold * requirement:
                     best = i

@@ -6,16 +6,19 @@ from collections.abc import Iterator
 
 from simulator.report.blocks import Block, Cell, Code, Estimate, Mark, Paragraph, Subheading, Table
 from simulator.report.figures.drawn import drawn
+from simulator.report.figures.indices import FIGURES, draw_indices
 from simulator.report.figures.sensitivity import draw_sensitivity
-from simulator.report.numbers import certain, count, exact, in_unit, plain, signed
+from simulator.report.numbers import certain, count, exact, in_unit, percent, plain, signed
 from simulator.report.words import Proposal, condition, is_proposed, quantity, short_condition
 
 LEVELS = ("low", "central", "high")
 
 
 def robustness(proposal: Proposal) -> Iterator[Block]:
-    """Sensitivity, elasticities, convergence."""
+    """Sensitivity, near and global; elasticities, convergence."""
     yield from _sensitivity(proposal)
+    yield from _neighbourhood(proposal)
+    yield from _indices(proposal)
     yield from _elasticities(proposal)
     yield from _convergence(proposal)
 
@@ -49,6 +52,40 @@ def _sensitivity(proposal: Proposal) -> Iterator[Block]:
         tuple(_neighbour(row) for row in rows),
         small=True,
     )
+
+
+def _neighbourhood(proposal: Proposal) -> Iterator[Block]:
+    found = proposal.get("neighbourhood")
+    if found and found["looked_at"]:
+        yield Paragraph(
+            f"Of {count(found['looked_at'])} points within one step, several parameters moving at once among them, "
+            f"{count(found['keeping'])} keep every limit that the choice keeps there, and {count(found['ready'])} would probably "
+            "be confirmed."
+        )
+
+
+def _indices(proposal: Proposal) -> Iterator[Block]:
+    panels = proposal.get("global_sensitivity")
+    if not panels:
+        return
+    yield Subheading("Which parameter matters over the whole range")
+    for panel in panels:
+        if not panel["rows"]:
+            yield Paragraph(
+                f"{FIGURES[panel['figure']].capitalize()}: no shares are given; a polynomial in the parameters explains too "
+                f"little of {count(panel['trials'])} trials."
+            )
+    if any(panel["rows"] for panel in panels):
+        yield from drawn(
+            "figure-indices",
+            "The share of variance that each parameter explains",
+            "Dark: alone. Light: with its interactions. Line: 95 % interval of the latter. From the trials of the search, by a "
+            "polynomial that explains "
+            + ", ".join(f"{percent(panel['explained'])} of {FIGURES[panel['figure']]}" for panel in panels if panel["rows"])
+            + " of trials left out of its fit.",
+            draw_indices,
+            proposal,
+        )
 
 
 def _neighbour(row: Proposal) -> tuple[Cell, ...]:

@@ -8,6 +8,7 @@ from simulator.report.blocks import Block, Cell, Estimate, Folded, Mark, Paragra
 from simulator.report.figures.cloud import draw_cloud
 from simulator.report.figures.drawn import drawn
 from simulator.report.figures.stages import draw_stages
+from simulator.report.front import front
 from simulator.report.numbers import NOTHING, certain, count, exact, in_unit, plain, signed
 from simulator.report.words import Proposal, quantity, short_condition
 
@@ -17,7 +18,9 @@ def search(proposal: Proposal) -> Iterator[Block]:
     yield Paragraph(proposal["appetite"]["goal"])
     yield Paragraph(_budget(proposal["paths"]))
     yield from _cloud(proposal)
+    yield from front(proposal)
     yield from _stages(proposal)
+    yield from _alternatives(proposal)
     yield from _finalists(proposal)
     yield from _failures(proposal)
 
@@ -115,6 +118,29 @@ def _stage(row: Proposal, unit: str) -> tuple[Cell, ...]:
     return (name, *values, signed(row["shrinkage"], unit), Mark(not row["overfitted"], words))
 
 
+def _alternatives(proposal: Proposal) -> Iterator[Block]:
+    rows = proposal.get("alternatives")
+    if not rows:
+        return
+    current = {one["name"]: one["current"] for one in proposal["parameters"]}
+    yield Subheading("Confirmed together")
+    yield Paragraph(
+        f"{count(1 + len(rows))} alternatives were judged on the same fresh paths and shared the error of this look (Holm). "
+        "Those below stand beside the values proposed or studied above."
+    )
+    yield Table(
+        ("Values that differ from current ones", "Goal", "Verdict"),
+        "lrl",
+        tuple((_changed(row, current), signed(row["goal"]), row["verdict"]) for row in rows),
+        small=True,
+    )
+
+
+def _changed(row: Proposal, current: dict[str, float]) -> str:
+    changed = [f"{name} = {exact(value)}" for name, value in row["values"].items() if value != current.get(name)]
+    return ", ".join(changed) or "none"
+
+
 def _finalists(proposal: Proposal) -> Iterator[Block]:
     rows = proposal["finalists"]
     if not rows:
@@ -131,9 +157,8 @@ def _finalists(proposal: Proposal) -> Iterator[Block]:
 
 def _finalist(row: Proposal, proposal: Proposal) -> tuple[Cell, ...]:
     current = {one["name"]: one["current"] for one in proposal["parameters"]}
-    changed = ", ".join(f"{name} = {exact(value)}" for name, value in row["values"].items() if value != current.get(name))
     return (
-        changed or "none",
+        _changed(row, current),
         signed(row["goal"]),
         certain(row["chance_to_pass"]),
         signed(row["loss_change_usd"], "usd"),

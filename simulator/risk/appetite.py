@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from simulator.parameters import Part
+from simulator.risk.presets import MEANINGS, PresetName, expanded
 
 Window = Literal["transition", "steady", "whole", "each"]
 Quantity = Literal[  # the quantities of simulator.outcomes, whose module is too heavy to load with a scenario
     "loss", "realised_bad_debt", "latent_bad_debt", "fund_draw", "adl_haircut", "adl_volume", "socialised_loss",
     "uncovered_loss", "vault_loss", "liquidations", "liquidated_notional", "takeovers", "penalties", "fees", "gas",
     "user_cost", "open_interest", "borrowed", "collateral", "utilisation", "capital_efficiency_used", "time_under_water",
-    "fund_end", "fund_minimum", "newly_liquidatable", "external_variance", "observed_variance",
+    "fund_end", "fund_minimum", "refusals", "newly_liquidatable", "external_variance", "observed_variance",
 ]  # fmt: skip
 Denominator = Literal["open-interest", "borrowed", "collateral", "fund", "accounts", "usd"]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -124,16 +125,47 @@ Limit = Annotated[ProbabilityLimit | ExpectedShortfallLimit | MeanLimit, Field(d
 
 
 class RiskAppetite(Part):
-    """What a DAO will bear. Every limit must pass by itself, at `confidence`, in every window that it names."""
+    """What a DAO will bear. Every limit must pass by itself, at `confidence`, in every window that it names.
 
+    A `preset` stands for limits and a confidence; limits written beside it hold as well, and a confidence instead of its own.
+    """
+
+    preset: PresetName | None = None
     confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95  # [1] the j-th look in one lineage uses 1 - (1 - this) / 2^j
     limits: Annotated[tuple[Limit, ...], Field(min_length=1)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or given.get("preset") not in MEANINGS:
+            return given
+        known, own = expanded(given["preset"]), given.get("limits", ())
+        if not isinstance(own, list | tuple):
+            return given
+        limits = [_as_written(limit) for limit in known["limits"]]
+        more = [limit for limit in own if _as_written(limit) not in limits]
+        return {"confidence": known["confidence"], **given, "limits": (*more, *known["limits"])}
 
     def describe(self) -> str:
         """The appetite as a vote can state it."""
         limits = " ".join(limit.describe() for limit in self.limits)
         return f"With {percent(self.confidence)} confidence: {limits}"
 
+    @property
+    def meaning(self) -> str:
+        """What the preset stands for in a few words; empty without one."""
+        return f"{self.preset}: {MEANINGS[self.preset]}" if self.preset else ""
+
     def confidence_of_look(self, look: int) -> float:
         """The confidence that the `look`-th confirmation of one lineage must reach: all looks together keep `confidence`."""
         return 1 - (1 - self.confidence) * 0.5**look
+
+
+def _as_written(limit: Any) -> Any:
+    """All fields of a limit, however it is given; anything that is no limit as it is."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(Limit).validate_python(limit).model_dump()
+    except ValidationError:
+        return limit

@@ -9,7 +9,9 @@ from simulator.agents import Keepers
 from simulator.protocol.backstop import Maker
 from simulator.scenario.draft import Draft
 from simulator.scenario.goals import unanswerable
+from simulator.scenario.loans import broken_loans
 from simulator.scenario.option_problems import wrong_options
+from simulator.scenario.pressure import impossible_pressure
 from simulator.scenario.problems import Problem
 from simulator.scenario.references import unknown_names
 from simulator.scenario.relations import broken_relations
@@ -23,6 +25,8 @@ def problems_between(draft: Draft, accounts: int) -> Iterator[Problem]:
         unknown_names,
         wrong_options,
         broken_relations,
+        broken_loans,
+        impossible_pressure,
         unanswerable,
         seen_windows,
         partial(too_large, accounts=accounts),

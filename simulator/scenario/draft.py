@@ -11,7 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from simulator.agents import Cohort
 from simulator.calibration_settings import CalibrationSettings
-from simulator.market import Bootstrap, Grid, Market, Replay
+from simulator.market import Grid, History, Market
+from simulator.market.gas import Gas
+from simulator.market.overlays import AnyOverlay
 from simulator.market.surface import ImpliedSurface
 from simulator.parameters import RiskParameters
 from simulator.protocol import Protocol
@@ -28,6 +30,8 @@ class Draft:
     paths: int | None
     grid: Grid | None
     market: Market | None
+    gas: Gas | None
+    overlays: dict[int, AnyOverlay]
     protocol: Protocol | None
     parameters: RiskParameters | None
     cohorts: dict[int, Cohort]
@@ -55,6 +59,8 @@ def draft_of_parts(scenario: Any) -> Draft:
         paths=scenario.paths,
         grid=scenario.grid,
         market=scenario.market,
+        gas=scenario.gas,
+        overlays=dict(enumerate(scenario.overlays)),
         protocol=scenario.protocol,
         parameters=scenario.parameters,
         cohorts=dict(enumerate(scenario.cohorts)),
@@ -74,6 +80,8 @@ def draft_of(tree: dict[str, Any], folder: Path) -> Draft:
         paths=paths if type(paths) is int and paths >= 1 else None,
         grid=_read(Grid, tree.get("grid")),
         market=in_folder(_read(Market, tree.get("market")), folder),
+        gas=_read(Gas, tree.get("gas")),
+        overlays=dict(_members(AnyOverlay, tree.get("overlays"))),
         protocol=_read(Protocol, tree.get("protocol")),
         parameters=_read(RiskParameters, tree.get("parameters")),
         cohorts=dict(_members(Cohort, tree.get("cohorts"))),
@@ -86,7 +94,7 @@ def draft_of(tree: dict[str, Any], folder: Path) -> Draft:
 
 def in_folder(market: Any, folder: Path) -> Any:
     """A market whose file is looked for in `folder`; unchanged where it has none, or none that may be read."""
-    if not isinstance(market, Replay | Bootstrap):
+    if not isinstance(market, History):
         return market
     try:
         return market.resolve(folder)
@@ -113,6 +121,7 @@ def overflowing(tree: dict[str, Any]) -> str:
     parts: dict[str, Any] = {
         "grid": Grid,
         "market": Market,
+        "gas": Gas,
         "protocol": Protocol,
         "parameters": RiskParameters,
         "calibration": CalibrationSettings,

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from simulator.calibration_settings import CalibrationSettings, SearchParameter, unsearchable
 from simulator.parameters import RiskParameters
 from simulator.risk.appetite import Limit, ProbabilityLimit, RiskAppetite
+from simulator.risk.presets import LIQUIDATION_DAYS
 from simulator.scenario.draft import Draft
 from simulator.scenario.problems import Place, Problem
 
@@ -28,6 +29,13 @@ def unanswerable(draft: Draft) -> Iterator[Problem]:
 
 
 def _limits(place: Place, appetite: RiskAppetite, draft: Draft) -> Iterator[Problem]:
+    period = LIQUIDATION_DAYS.get(appetite.preset, 0.0) if appetite.preset else 0.0
+    if draft.grid is not None and draft.grid.horizon < period:
+        yield Problem(
+            (*place, "preset"),
+            f"`{appetite.preset}` judges a liquidation period of {period:g} days, but [grid] horizon is {draft.grid.horizon:g}; "
+            f"write horizon = {period:g}",
+        )
     for i, limit in enumerate(appetite.limits):
         yield from _limit((*place, "limits", i), limit, draft)
 

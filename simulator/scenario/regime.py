@@ -1,4 +1,4 @@
-"""Regimes: the same protocol in another market."""
+"""Regimes: the same protocol in another market, or under stress."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from simulator.market import Market, ModelMarket
+from simulator.market.gas import Gas
+from simulator.market.overlays import Overlays
 from simulator.parameters import Part
 from simulator.risk.appetite import RiskAppetite
 
@@ -20,21 +22,28 @@ class Regime(Part):
     volatility_multiplier: Annotated[float, Field(gt=0, le=20)] = 1.0  # [1] on every process of the scenario's own market
     jump_multiplier: Annotated[float, Field(ge=0, le=100)] = 1.0  # [1] on every jump intensity
     correlation: Annotated[float, Field(gt=-1, lt=1)] | None = None  # [1] every pair, instead of the scenario's own
+    gas: Gas | None = None  # instead of the scenario's own
+    overlays: Overlays = ()  # on top of the scenario's own
     appetite: RiskAppetite | None = None  # what may be borne in this market, instead of the scenario's own
 
     @model_validator(mode="after")
     def _changes_something(self) -> Regime:
-        changes = self.volatility_multiplier != 1 or self.jump_multiplier != 1 or self.correlation is not None
-        if self.market is not None and changes:
+        if self.market is not None and self._changes_market:
             raise ValueError("give either a whole `market` or multipliers and a `correlation`, not both")
-        if self.market is None and not changes:
-            raise ValueError("changes nothing; give a `market`, a multiplier other than 1 or a `correlation`")
+        if self.market is None and not self._changes_market and self.gas is None and not self.overlays:
+            raise ValueError("changes nothing; give a `market`, a multiplier other than 1, a `correlation`, `gas` or overlays")
         return self
+
+    @property
+    def _changes_market(self) -> bool:
+        return self.volatility_multiplier != 1 or self.jump_multiplier != 1 or self.correlation is not None
 
     def market_from(self, own: Market) -> Market:
         """The market of this regime, all its rules checked again. Raises ValueError where `own` cannot be changed like that."""
         if self.market is not None:
             return self.market
+        if not self._changes_market:
+            return own
         if not isinstance(own, ModelMarket):
             raise ValueError(f"a market of kind {own.kind!r} has no multipliers; give the regime a whole `market`")
         changes: dict[str, Any] = {"assets": [self._asset(asset.model_dump()) for asset in own.assets]}

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from simulator.agents import Borrowers, Keepers, PerpTraders
-from simulator.market import Bootstrap, Grid, Market, Replay
+from simulator.market import Grid, History, Market
 from simulator.parameters import PerpetualParameters, RiskParameters
 from simulator.protocol import Protocol
 from simulator.protocol.backstop import VaultBackstop
@@ -35,7 +35,7 @@ def broken_relations(draft: Draft) -> Iterator[Problem]:
 
 def market_problems(market: Market, grid: Grid, place: Place) -> Iterator[Problem]:
     """Why no paths can be made on `grid`, at `place`; nothing about a file that may not be read, which is said elsewhere."""
-    if isinstance(market, Replay | Bootstrap) and not market._folder:
+    if isinstance(market, History) and not market._folder:
         return
     for line in market.problems(grid):
         key, _, message = line.partition(": ")

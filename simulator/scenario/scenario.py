@@ -14,7 +14,10 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, Valid
 from simulator.agents import Cohort
 from simulator.agents.demand import Elasticity, Level
 from simulator.calibration_settings import CalibrationSettings
-from simulator.market import Grid, Market, ModelMarket
+from simulator.market import Grid, Market, MarketPaths, ModelMarket
+from simulator.market.gas import Gas
+from simulator.market.overlays import Overlays
+from simulator.market.stress import stressed_paths
 from simulator.market.surface import ImpliedSurface
 from simulator.parameters import Part, RiskParameters
 from simulator.protocol import Protocol
@@ -52,6 +55,8 @@ class Scenario(Part):
     data_until: Day | None = None  # the last day of data behind the market; absent: what the market says
     grid: Grid
     market: Market
+    gas: Gas | None = None
+    overlays: Overlays = ()
     surfaces: dict[str, ImpliedSurface] = Field(default_factory=dict)  # by underlying of options
     protocol: Protocol
     parameters: RiskParameters
@@ -137,8 +142,13 @@ class Scenario(Part):
     @property
     def lineage(self) -> str:
         """A hash of protocol, cohorts, market and appetite: what makes two confirmations looks at the same question."""
-        parts = {"market", "surfaces", "protocol", "parameters", "cohorts", "appetite", "regime"}
+        parts = {"market", "gas", "overlays", "surfaces", "protocol", "parameters", "cohorts", "appetite", "regime"}
         return _hash([self.model_dump(mode="json", include=parts), self._files])
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """Names of the assets of the market, in its order."""
+        return self.market.asset_names
 
     @property
     def account_count(self) -> int:
@@ -175,6 +185,10 @@ class Scenario(Part):
             return False
         return any(asset.parameter_law is not None for asset in market.assets)
 
+    def market_paths(self, purpose: str, first: int, count: int) -> MarketPaths:
+        """Market paths `first` .. `first + count - 1` under this scenario's overlays, with its gas. Raises ValueError."""
+        return stressed_paths(self.market, self.overlays, self.gas, self.grid, self.seed, purpose, first, count)
+
     def with_elasticity(self, level: Level) -> Scenario:
         """The same scenario with demand answering at one of the three levels."""
         return self.model_copy(update={"elasticity": level})
@@ -196,7 +210,8 @@ class Scenario(Part):
 
     def _in(self, regime: Regime) -> Scenario:
         appetite = regime.appetite or self.appetite
-        return self.model_copy(update={"market": regime.market_from(self.market), "appetite": appetite, "regime": ()})
+        changes = {"gas": regime.gas or self.gas, "overlays": (*self.overlays, *regime.overlays), "appetite": appetite}
+        return self.model_copy(update={"market": regime.market_from(self.market), **changes, "regime": ()})
 
     def _responses(self) -> Iterator[Elasticity]:
         for cohort in self.cohorts:

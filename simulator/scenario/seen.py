@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from simulator.market import Bootstrap, Market, Replay
+from simulator.market import History, Market
 from simulator.scenario.draft import Draft
 from simulator.scenario.problems import Problem
 
@@ -25,7 +25,7 @@ def seen_windows(draft: Draft) -> Iterator[Problem]:
         yield Problem(("market", "provenance"), message)
         return
     for i, regime in draft.regimes.items():
-        if span is None or regime.role != "confirm" or not isinstance(regime.market, Replay | Bootstrap):
+        if span is None or regime.role != "confirm" or not isinstance(regime.market, History):
             continue
         window = (regime.market.since, regime.market.until)
         if _overlap(window, span) and not any(start <= window[0] and window[1] <= end for start, end in excluded):
@@ -43,7 +43,7 @@ def last_day(market: Market) -> str | None:
 
 
 def _seen(market: Market) -> tuple[Span | None, list[Span]]:
-    if isinstance(market, Replay | Bootstrap):
+    if isinstance(market, History):
         return (market.since, market.until), []
     if market.provenance is None:
         return None, []

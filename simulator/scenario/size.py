@@ -12,7 +12,7 @@ from simulator.scenario.problems import Problem
 
 MEMORY_LIMIT = 8 * 2**30  # [byte] of one run: what a small machine has
 BASE = 600 * 2**20  # [byte] interpreter, libraries and compiled kernels
-COLUMNS = 81  # [1] quantities x windows kept of every path
+COLUMNS = 84  # [1] quantities x windows kept of every path
 ACCOUNT_STEPS = 2.0e8  # [1/s] of one core, a typical run; DESIGN 6
 LARGEST_BLOCK = 131_072  # [account x path] worked on at once
 LEAST_PATHS = 4

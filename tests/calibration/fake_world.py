@@ -43,6 +43,7 @@ class FakeWorld:
     parameters: RiskParameters = CURRENT
     appetite: RiskAppetite | None = APPETITE
     calibration: CalibrationSettings | None = SETTINGS
+    assets: tuple[str, ...] = ("ETH",)
     account_count: int = 100
     has_elasticities: bool = False
     has_sourced_elasticities: bool = True

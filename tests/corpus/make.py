@@ -34,6 +34,15 @@ def regime(text: str, name: str = "other") -> str:
     return f'[[regime]]\nname = "{name}"\nrole = "confirm"\n{text}\n'
 
 
+def overlay(text: str) -> str:
+    return f"[[overlays]]\n{text}\n"
+
+
+def gas(text: str) -> str:
+    own = "" if "spread" in text else "spread = 0.5\n"
+    return f'[gas]\nkind = "mean-reverting"\nasset = "ETH"\nlevel = 20\nhalf_life = 864000\n{own}{text}\n'
+
+
 def replay(file: str) -> str:
     return f'kind = "replay"\nfile = {file}\nfrom = 2025-01-01T00:00:00Z\nuntil = 2025-02-01T00:00:00Z\nassets = ["ETH", "BTC"]\n'
 
@@ -80,6 +89,12 @@ PEG = 'kind = "ornstein-uhlenbeck", volatility = 0.1, half_life = 86400'
 def process(text: str) -> str:
     return f"process = {{ {text} }}"
 
+
+FACTORS = "[parameters.collateral.USDC]\n"
+SLOPES = "slope_below = 0.04\nslope_above = 0.6\noptimal_utilisation = 0.9\nreserve_factor = 0.1\n"
+SHAPE = "[parameters.liquidation.loans]\n{}\n\n"
+ABSORB = 'kind = "absorb-and-resale"'
+CATEGORY = "[parameters.categories.ether]\ncollateral_factor = 0.9\nliquidation_threshold = 0.93\n\n"
 
 # name of the case: (the sound file, what is replaced, by what, and so on); an empty "what is replaced" adds at the end
 CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
@@ -301,6 +316,10 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
         '[appetite]\nconfidence = 0.95\n\n[[appetite.limits]]\nkind = "probability"\nthreshold = 0.01\nprobability = 0.05\n',
         "",
     ),
+    "goals-preset-unknown": (P, "confidence = 0.95", 'preset = "bold"'),
+    "goals-preset-horizon": (P, "confidence = 0.95", 'preset = "emir-otc"'),
+    "goals-front-of-one": (P, "confirmation_paths = 2000", 'confirmation_paths = 2000\nfront = ["revenue"]'),
+    "goals-front-unknown": (P, "confirmation_paths = 2000", 'confirmation_paths = 2000\nfront = ["revenue", "profit"]'),
     "goals-outside-the-range": (P, "low = 0.04\nhigh = 0.2", "low = 0.06\nhigh = 0.2"),
     "goals-bounds": (P, "high = 0.2", "high = 1.2"),
     "goals-no-step": (P, "low = 0.04\nhigh = 0.2\nstep = 0.005", "low = 0.041\nhigh = 0.059\nstep = 0.04"),
@@ -397,6 +416,80 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     "warning-percent-volatility": (P, "volatility = 0.6 }", "volatility = 60 }"),
     "warning-no-keepers": (P, KEEPERS, ""),
     "warning-maker-without-capital": (P, "capital = 1e7", "capital = 0"),
+    "overlays-unknown-kind": (P, "", overlay('kind = "flash-crash"\nat = 0')),
+    "overlays-unknown-asset": (P, "", overlay('kind = "price-shock"\nassets = ["SOL"]\nsize = -0.3\nat = 0')),
+    "overlays-all-the-price": (P, "", overlay('kind = "price-shock"\nassets = ["ETH"]\nsize = -1\nat = 0')),
+    "overlays-nothing": (P, "", overlay('kind = "price-shock"\nassets = ["ETH"]\nsize = 0\nat = 0')),
+    "overlays-before-the-vote": (P, "", overlay('kind = "price-shock"\nassets = ["ETH"]\nsize = -0.3\nat = -60')),
+    "overlays-after-the-horizon": (P, "", overlay('kind = "price-shock"\nassets = ["ETH"]\nsize = -0.3\nat = 300000')),
+    "overlays-no-peg": (P, "", overlay('kind = "depeg"\nassets = ["BTC"]\nsize = -0.1\nat = 0')),
+    "overlays-too-short": (P, "", overlay('kind = "volatility-spike"\nmultiplier = 2\nat = 0\nduration = 600')),
+    "overlays-halt-too-short": (P, "", overlay('kind = "oracle-halt"\nassets = ["ETH"]\nat = 0\nduration = 60')),
+    "overlays-no-drought": (P, "", overlay('kind = "liquidity-drought"\ndepth_multiplier = 1.0\nat = 0\nduration = 3600')),
+    "overlays-no-gas": (P, "", overlay('kind = "gas-spike"\nprice_multiplier = 9\nat = 0\nduration = 3600')),
+    "overlays-no-room-to-take": (
+        P,
+        "",
+        gas("") + overlay('kind = "gas-spike"\ncapacity_multiplier = 0.5\nat = 0\nduration = 3600'),
+    ),
+    "overlays-of-a-regime": (P, "", regime('[[regime.overlays]]\nkind = "price-shock"\nassets = ["SOL"]\nsize = -0.3\nat = 0')),
+    "gas-unknown-asset": (P, "", gas("").replace("ETH", "SOL")),
+    "gas-percent": (P, "", gas("spread = 50\n")),
+    "gas-no-capacity": (P, "", gas("capacity = 0\n")),
+    "gas-twice": (P, "latency = 600", "latency = 600\ngas = 5.0", "", gas("")),
+    # loans
+    "loans-unknown-curve": (L, "slope_below = 0.04", 'kind = "jump-rat"\nslope_below = 0.04'),
+    "loans-kink-of-no-curve": (L, "optimal_utilisation = 0.9", 'optimal_utilisation = 0.9\nkind = "flat"\nrate = 0.05'),
+    "loans-rates-in-no-order": (L, SLOPES, 'kind = "adaptive-curve"\ninitial_rate = 0.04\nleast_rate = 0.1\n'),
+    "loans-unknown-shape": (L, FACTORS, SHAPE.format('kind = "absorb"') + FACTORS),
+    "loans-dust": (L, FACTORS, "[parameters.liquidation]\nleast_leftover = 1000\nfull_below_value = 500\n\n" + FACTORS),
+    "loans-absorbed-at-a-loss": (L, "liquidation_bonus = 0.05", "liquidation_factor = 0.7"),
+    "loans-absorbed-in-two-currencies": (L, FACTORS, SHAPE.format(ABSORB) + "[parameters.borrowing.ETH]\n" + SLOPES + FACTORS),
+    "loans-absorbed-beside-perpetuals": (
+        P,
+        "[parameters.fees]",
+        SHAPE.format(ABSORB) + "[parameters.borrowing.BTC]\n" + SLOPES + "[parameters.fees]",
+        "[parameters.liquidation]\npenalty = 0.01\n",
+        "",
+    ),
+    "loans-category-of-nothing": (L, FACTORS, CATEGORY + FACTORS),
+    "loans-category-without-numbers": (L, "fund = {", 'lending = { categories = { ether = ["ETH"] } }\nfund = {'),
+    "loans-category-of-strangers": (
+        L,
+        "fund = {",
+        'lending = { categories = { ether = ["ETHER"] } }\nfund = {',
+        FACTORS,
+        CATEGORY + FACTORS,
+    ),
+    "loans-category-twice": (
+        L,
+        "fund = {",
+        'lending = { categories = { ether = ["ETH"], other = ["ETH"] } }\nfund = {',
+        FACTORS,
+        CATEGORY + CATEGORY.replace("ether", "other") + FACTORS,
+    ),
+    "loans-category-worse": (
+        L,
+        "fund = {",
+        'lending = { categories = { ether = ["ETH"] } }\nfund = {',
+        FACTORS,
+        CATEGORY.replace("0.9", "0.7") + FACTORS,
+    ),
+    "loans-category-threshold": (
+        L,
+        "fund = {",
+        'lending = { categories = { ether = ["ETH"] } }\nfund = {',
+        FACTORS,
+        CATEGORY.replace("0.93", "0.89") + FACTORS,
+    ),
+    "loans-isolation": (L, "fund = {", 'lending = { borrowable_in_isolation = ["ETH"] }\nfund = {'),
+    "loans-cap": (L, "liquidation_bonus = 0.05", "liquidation_bonus = 0.05\nsupply_cap = -1"),
+    "loans-unknown-accrual": (L, "fund = {", 'lending = { accrual = "daily" }\nfund = {'),
+    "loans-search-of-another-shape": (
+        P,
+        SEARCH,
+        SEARCH.replace("perpetuals.ETH.initial_margin_ratio", "liquidation.loans.cursor"),
+    ),
     "warning-unused-asset": (P, "[parameters.collateral.BTC]\nhaircut = 0.1\n", ""),
     "warning-unused-venue": (
         P,

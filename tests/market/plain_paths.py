@@ -170,16 +170,19 @@ class State:
         held = -math.expm1(-p.mean_reversion * self.years) / (p.mean_reversion * self.years)
         return self.stationary + (self.h - self.stationary) * held
 
-    def diffuse(self, w: float, variance_normal: float) -> tuple[float, float]:
-        """(change of the log price without jumps, variance that the bridge gets) at normal score w; moves `h`."""
+    def diffuse(self, w: float, variance_normal: float, m: float) -> tuple[float, float]:
+        """(change of the log price without jumps, variance that the bridge gets) at normal score w; moves `h`.
+
+        `m` multiplies the diffusive return, compensated; `h` moves as it would without.
+        """
         drift = self.asset.drift * self.years - self.jump_moments()[0]
         if self.kind == "heston":
-            return self.quadratic_exponential(w, variance_normal, drift)
+            return self.quadratic_exponential(w, variance_normal, drift, m)
         if self.kind == "ornstein-uhlenbeck":
             x = self.level + self.distance
-            return x * self.kept - x + math.sqrt(self.h) * w, self.h
+            return x * self.kept - x + m * math.sqrt(self.h) * w, m * m * self.h
         z = self.law.at(w)
-        before = self.h
+        before = self.h * m * m
         change = drift - self.law.cumulant(before) + math.sqrt(before) * z
         self.recur(z)
         return change, before
@@ -193,10 +196,10 @@ class State:
             h = math.exp(self.omega + p.alpha * (abs(z) - self.mean_size) + p.gamma * z + p.beta * math.log(h))
         self.h = min(h, getattr(p, "ceiling", math.inf) ** 2 * self.stationary)
 
-    def quadratic_exponential(self, w: float, variance_normal: float, drift: float) -> tuple[float, float]:
-        """Andersen 2008, sections 3.2.4 and 4.3, in years: psi_c = 1.5, gamma_1 = gamma_2 = 1/2."""
-        p, dt, v = self.process, self.years, self.h / self.years
-        kappa, theta, eps, rho = p.mean_reversion, p.volatility**2, p.volatility_of_variance, p.leverage
+    def quadratic_exponential(self, w: float, variance_normal: float, drift: float, m: float) -> tuple[float, float]:
+        """Andersen 2008, sections 3.2.4 and 4.3, in years: psi_c = 1.5, gamma_1 = gamma_2 = 1/2; all volatilities times m."""
+        p, dt, v, times = self.process, self.years, self.h * m * m / self.years, m
+        kappa, theta, eps, rho = p.mean_reversion, p.volatility**2 * m * m, p.volatility_of_variance * m, p.leverage
         e = math.exp(-kappa * dt)
         m = theta + (v - theta) * e
         s2 = v * eps**2 * e / kappa * (1 - e) + theta * eps**2 / (2 * kappa) * (1 - e) ** 2
@@ -214,7 +217,7 @@ class State:
             zero, beta = (psi - 1) / (psi + 1), 2 / (m * (psi + 1))
             after = max(math.log((1 - zero) / phi(-variance_normal)) / beta, 0.0)
             k0 = -math.log(zero + beta * (1 - zero) / (beta - big_a)) - (k1 + k3 / 2) * v
-        self.h = after * dt
+        self.h = after * dt / times**2
         return drift + k0 + k1 * v + k2 * after + math.sqrt(k3 * v + k4 * after) * w, 0.5 * (v + after) * dt
 
 
@@ -231,8 +234,9 @@ def jump_size(jumps, w: float) -> float:
 class PlainMarket:
     """One path of `market`, step by step."""
 
-    def __init__(self, market, grid, seed: int, purpose: str, path: int, convergence=None) -> None:
+    def __init__(self, market, grid, seed: int, purpose: str, path: int, convergence=None, spike=None) -> None:
         self.market, self.grid, self.path, self.convergence = market, grid, path, convergence
+        self.spike = np.ones((grid.market_steps, len(market.assets))) if spike is None else spike
         self.years = grid.market_step / YEAR
         self.keys = {name: stream(seed, purpose, "market", name) for name in ("steps", "jumps", "bridge", "variance", "mixing")}
         self.states = [State(asset, market, self.years) for asset in market.assets]
@@ -285,12 +289,12 @@ class PlainMarket:
             r = self.correlation(step)
             n = len(r)
             correlation.append(math.fsum(r[np.tril_indices(n, -1)]) / max(1, n * (n - 1) / 2))
-            volatility.append(self.known_volatility())
+            volatility.append(self.known_volatility(self.spike[step]))
             rows.extend(self.step(step, np.linalg.cholesky(r)))
         return np.array(rows), np.array(volatility), np.array(correlation)
 
-    def known_volatility(self) -> list[float]:
-        own = [(s.expected_variance(), s.jump_moments()[1]) for s in self.states]
+    def known_volatility(self, spike: np.ndarray) -> list[float]:
+        own = [(s.expected_variance() * spike[a] ** 2, s.jump_moments()[1]) for a, s in enumerate(self.states)]
         out = []
         for a, state in enumerate(self.states):
             total = sum(own[a])
@@ -307,7 +311,7 @@ class PlainMarket:
         self.learn(z)
         variance_normals = factor @ self.normals("variance", step)[0]
         before = [s.level for s in self.states]
-        moved = [s.diffuse(z[a], variance_normals[a]) for a, s in enumerate(self.states)]
+        moved = [s.diffuse(z[a], variance_normals[a], self.spike[step, a]) for a, s in enumerate(self.states)]
         landed = self.jumps(step, counts)
         inside = self.bridges(step, factor, [spread for _, spread in moved])
         rows, substeps = [], self.grid.substeps

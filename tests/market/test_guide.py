@@ -3,6 +3,7 @@
 import math
 import re
 import tomllib
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,25 +12,46 @@ import pytest
 from pydantic import TypeAdapter
 from scipy import integrate, stats
 
-from simulator.market import Asset, Grid, Market
+from simulator.market import Grid, Market
+from simulator.market.gas import Gas
+from simulator.market.overlays import Overlays
+from simulator.market.stress import overlay_problems, stressed_paths
 
 GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "markets.md").read_text(encoding="utf-8")
 SNIPPETS = [tomllib.loads(text) for text in re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)]
+BROWNIAN = {"kind": "geometric-brownian", "volatility": 0.8}
 GRID = Grid(market_step=3_600.0, transition=1, horizon=2, substeps=2)
 
 
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=range(len(SNIPPETS)))
-def test_every_snippet_makes_paths(snippet):
-    market = snippet.get("market")
+def test_every_snippet_makes_paths(snippet, tmp_path):
+    """Those of overlays and gas act on an ETH of their own, and they do."""
+    market, overlays, gas = (snippet.pop(key, None) for key in ("market", "overlays", "gas"))
     if market is None:
-        market = {"kind": "model", "assets": [Asset.model_validate({"name": "A", "price": 1.0, **snippet}).model_dump()]}
-    paths = TypeAdapter(Market).validate_python(market).paths(GRID, 1, "guide", 0, 4)
+        market = {"kind": "model", "assets": [{"name": "ETH", "price": 1.0, **(snippet or {"process": BROWNIAN})}]}
+    write_history(tmp_path)
+    own = TypeAdapter(Market).validate_python(market, context={"folder": tmp_path})
+    stress = TypeAdapter(Overlays).validate_python(tuple(overlays or ()))
+    fuel = TypeAdapter(Gas | None).validate_python(gas)
+    assert not list(overlay_problems(stress, own, fuel, GRID))
+    paths = stressed_paths(own, stress, fuel, GRID, 1, "guide", 0, 4)
     assert np.isfinite(paths.price).all()
     assert (paths.price > 0).all()
+    assert (paths.gas is None) == (gas is None)
+    assert (paths.depth_share is None) == (overlays is None)
+
+
+def write_history(folder):
+    """500 hours of BTC and ETH, for the snippets that name a file."""
+    draw = np.random.default_rng(1)
+    prices = np.exp(np.cumsum(0.01 * draw.standard_normal((500, 2)), axis=0))
+    begin = datetime(2021, 1, 1, tzinfo=UTC)
+    rows = [f"{(begin + timedelta(hours=i)).isoformat()},{float(a)!r},{float(b)!r}" for i, (a, b) in enumerate(prices)]
+    (folder / "prices.csv").write_text("\n".join(["timestamp,BTC,ETH", *rows]) + "\n")
 
 
 def test_every_kind_has_a_row():
-    kinds = set(re.findall(r"'const': '([a-z-]+)'", str(TypeAdapter(Market).json_schema()))) - {"model", "replay", "bootstrap"}
+    kinds = set(re.findall(r"'const': '([a-z-]+)'", str(TypeAdapter(Market | Gas | Overlays).json_schema()))) - {"model"}
     assert {"heston", "dcc", "skewed-t", "kou"} <= kinds
     for kind in kinds:
         assert f'"{kind}"' in GUIDE or f"`{kind}`" in GUIDE, kind

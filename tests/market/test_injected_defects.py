@@ -53,7 +53,10 @@ MARKETS = {
     "converging": ((GARCH, GARCH), {"correlation": PAIR, "correlation_dynamics": CONVERGING}),
     "jumping": ((GARCH,), {"jumps": LOUD}),
     "pulled": (("brownian", "brownian"), {"correlation": PAIR}),
+    "spiked": ((GARCH, HESTON), {}),
 }
+SPIKE = np.ones((10, 2))
+SPIKE[2:6] = 3.0
 
 
 # defects: each takes monkeypatch and leaves something wrong behind
@@ -188,7 +191,27 @@ def correlation_seen_where_it_is_high(paths):
     return gap.mean(axis=0), 0.0
 
 
+def never_back(values, factor, right=path_kernel.grow):
+    if factor > 1:
+        right(values, factor)
+
+
+def heston_of_calm_times(h, after, e, w, own, draw, multiplier, drift, growth, right=path_kernel.heston):
+    right(h, after, e, w, own, draw, 1.0, drift, growth)
+    e *= multiplier
+
+
+def spiked_price(paths):
+    return paths.price[-1, 1], 1.0
+
+
+def variance_after_a_spike(paths):
+    return paths.volatility[-1, 0] ** 2, 0.64 + 0.36 * 0.95**9
+
+
 DEFECTS = {
+    "a spike feeds the variance": ("spiked", in_module(path_kernel, "grow", never_back), variance_after_a_spike),
+    "a spiked Heston is not compensated": ("spiked", in_module(path_kernel, "heston", heston_of_calm_times), spiked_price),
     "leverage of the wrong sign": (
         "heston",
         in_module(generation, "heston_columns", lambda k, t, x, rho: heston_columns(k, t, x, -rho)),
@@ -273,10 +296,11 @@ def exchangeable(monkeypatch):
     """The loops over chunks, steps and substeps in Python."""
     chunk = path_kernel.fill_chunk.py_func
 
-    def fill(price, volatility, correlation, convergence, keys, first, draw, start, law):
+    def fill(price, volatility, correlation, convergence, spike, keys, first, draw, start, law):
         for at in range(0, draw.shape[0], CHUNK):
             stop = min(at + CHUNK, draw.shape[0])
-            chunk(price, volatility, correlation, convergence, keys, first, at, draw[at:stop], start[:, at:stop].copy(), law)
+            own = start[:, at:stop].copy()
+            chunk(price, volatility, correlation, convergence, spike, keys, first, at, draw[at:stop], own, law)
 
     generation._law.cache_clear()
     generation._nodes.cache_clear()
@@ -294,12 +318,16 @@ def _market(name, make_market):
     return make_market(*processes, **fields)
 
 
+def _spike(name):
+    return SPIKE if name == "spiked" else None
+
+
 def _apart(name, make_market):
     """Largest relative distance of prices, volatilities and correlation from the second writing."""
     market, grid, gaps = _market(name, make_market), FINE if name in ("pulled", "tied hestons") else DAYS, []
     for path in (0, 1, 2):
-        found = market.paths(grid, 5, "run", path, 1)
-        price, volatility, correlation = PlainMarket(market, grid, 5, "run", path).run()
+        found = market.paths(grid, 5, "run", path, 1, spike=_spike(name))
+        price, volatility, correlation = PlainMarket(market, grid, 5, "run", path, spike=_spike(name)).run()
         gaps += [np.abs(found.price[:, :, 0] / price - 1).max(), np.abs(found.volatility[:, :, 0] / volatility - 1).max()]
         if found.correlation is not None:
             gaps.append(np.abs(found.correlation[:, 0] - correlation).max())
@@ -321,8 +349,8 @@ def test_the_second_writing_sees(defect, make_market, exchangeable):
 @pytest.mark.parametrize("defect", [defect for defect, (_, _, moment) in DEFECTS.items() if moment is not None])
 def test_a_moment_sees(defect, make_market, score, exchangeable):
     name, injure, moment = DEFECTS[defect]
-    sound = moment(_market(name, make_market).paths(DAYS, 1, "moment", 0, 30_000))
+    sound = moment(_market(name, make_market).paths(DAYS, 1, "moment", 0, 30_000, spike=_spike(name)))
     assert abs(score(*sound)) < 4
     generation._law.cache_clear()
     injure(exchangeable)
-    assert abs(score(*moment(_market(name, make_market).paths(DAYS, 1, "moment", 0, 30_000)))) > 5
+    assert abs(score(*moment(_market(name, make_market).paths(DAYS, 1, "moment", 0, 30_000, spike=_spike(name))))) > 5

@@ -47,10 +47,10 @@ SINGLES = {
 TOLERANCE = {"egarch-skewed-t": 2e-6, "garch-skewed-t": 2e-6}
 
 
-def _compare(market, grid, tolerance=1e-9, convergence=None, paths=(0, 1, 700)):
+def _compare(market, grid, tolerance=1e-9, convergence=None, paths=(0, 1, 700), spike=None):
     for path in paths:
-        found = market.paths(grid, 5, "run", path, 1, convergence)
-        price, volatility, correlation = PlainMarket(market, grid, 5, "run", path, convergence).run()
+        found = market.paths(grid, 5, "run", path, 1, convergence, spike)
+        price, volatility, correlation = PlainMarket(market, grid, 5, "run", path, convergence, spike).run()
         assert np.abs(found.price[:, :, 0] / price - 1).max() < tolerance
         assert np.abs(found.volatility[:, :, 0] / volatility - 1).max() < tolerance
         if found.correlation is not None:
@@ -101,3 +101,10 @@ def test_a_pull_of_all_correlations_on_top(dynamics, make_market):
     pull = np.linspace(0, 0.9, DAYS.market_steps)
     market = make_market("garch-t", "garch", HESTON, correlation=MATRIX, correlation_dynamics=DYNAMICS[dynamics])
     _compare(market, DAYS, convergence=pull)
+
+
+@pytest.mark.parametrize("name", SINGLES)
+def test_a_volatility_spike_equals_the_plain_loop(name, make_market):
+    spike = np.ones((DAYS.market_steps, 1))
+    spike[2:6], spike[7:9] = 2.5, 0.4
+    _compare(make_market(SINGLES[name], jumps="merton"), DAYS, 3 * TOLERANCE.get(name, 1e-9), spike=spike)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.protocol.integers import ray
-from simulator.protocol.interest import AdaptiveCurve, CashPool, FlatRate, IndependentCurves, JumpRate, KinkedRate
+from simulator.protocol.interest import AdaptiveCurve, CashPool, FlatRate, IndependentCurves, JumpLine, JumpRate, KinkedRate
 from simulator.protocol.interest.accrual import MODES, backing, cover_insolvency, growth, split_interest
 from simulator.protocol.interest.curves import adapt, curve, kinked_rate, rates, row_of, utilisation
 
@@ -24,9 +24,9 @@ from protocol_vectors import LAW, cases
 
 RULES = (
     ("jump-rate curve", "Compound v2", "compound-finance/compound-protocol @a3214f67", "interest_rate_jump.json"),
-    ("adaptive curve", "Morpho Blue", "morpho-org/morpho-blue-irm @a1a87fd5", "interest_rates.json"),
-    ("supply and borrow curve", "Comet", "compound-finance/comet @d5a30b0a", "interest_rates.json"),
-    ("cash pool with security module", "Derive", "derivexyz/v2-core @7736900", "interest_rates.json"),
+    ("adaptive curve", "Morpho Blue", "morpho-org/morpho-blue-irm @a1a87fd5", "interest_rates.json#morpho"),
+    ("supply and borrow curve", "Comet", "compound-finance/comet @d5a30b0a", "interest_rates.json#comet.cases"),
+    ("cash pool with security module", "Derive", "derivexyz/v2-core @7736900", "interest_rates.json#derive_cash"),
 )
 
 RATES = "vectors/interest_rates.json"
@@ -58,8 +58,8 @@ def test_morpho_adaptive_curve(case):
 def test_comet_curves(case, shared_data):
     told = json.loads((shared_data / RATES).read_text())["comet"]["params"]
     supply, borrow = (
-        JumpRate(
-            kind="jump-rate", base_rate=float(told[f"{side}Base"]), slope=told[f"{side}Low"],
+        JumpLine(
+            base_rate=float(told[f"{side}Base"]), slope=told[f"{side}Low"],
             jump=told[f"{side}High"], kink=told[f"{side}Kink"],
         )
         for side in ("supply", "borrow")

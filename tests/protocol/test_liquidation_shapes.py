@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from simulator.parameters import CollateralParameters
 from simulator.protocol.integers import drift, dydx
-from simulator.protocol.interest import FlatRate, IndependentCurves, JumpRate, KinkedRate
+from simulator.protocol.interest import FlatRate, IndependentCurves, JumpLine, KinkedRate
 from simulator.protocol.interest.curves import curve
 from simulator.protocol.liquidation_shapes import (
     AbsorbAndResale,
@@ -40,7 +40,12 @@ RULES = (
         "aave-dao/aave-v3-origin @fd1fbd9",
         "aave_v3_ethereum_params_20231031.csv",
     ),
-    ("absorb and resale", "Comet", "compound-finance/comet @d5a30b0a", "interest_rates.json, comet_collaterals.csv"),
+    (
+        "absorb and resale",
+        "Comet",
+        "compound-finance/comet @d5a30b0a",
+        "interest_rates.json#comet.quote, comet_collaterals.csv, comet_markets.csv",
+    ),
     ("incentive factor", "Morpho Blue", "morpho-org", "parameter_tables.json"),
     ("windowed liquidation", "Synthetix v3", "Synthetixio/synthetix-v3 @23585f7", "synthetix_v3_perps.json"),
     ("reverse Dutch", "Euler v2", "Euler vault kit", "by hand"),
@@ -112,8 +117,8 @@ def test_every_real_collateral_and_market_of_comet_is_valid_input(shared_data):
             target_reserves=float(row["targetReserves"] or 0),
         )  # fmt: skip
         supply, borrow = (
-            JumpRate(
-                kind="jump-rate", base_rate=float(row[f"{side}Base"]), slope=float(row[f"{side}SlopeLow"]),
+            JumpLine(
+                base_rate=float(row[f"{side}Base"]), slope=float(row[f"{side}SlopeLow"]),
                 jump=float(row[f"{side}SlopeHigh"]), kink=float(row[f"{side}Kink"]),
             )
             for side in ("supply", "borrow")

@@ -30,7 +30,12 @@ RULES = (
     ("deleveraging by queue", "Hyperliquid", "documentation", "by a slow reference"),
     ("deleveraging pro rata and by leverage", "Chitra 2025", "paper", "by a slow reference"),
     ("gains capped by the pool, deleveraging until a target", "GMX v2", "gmx-io/gmx-synthetics @a5c0c88", "by hand"),
-    ("loss by funding index and by deposit index", "Drift v2", "drift-labs/protocol-v2 @0ae3e3b", "drift.json"),
+    (
+        "loss by funding index and by deposit index",
+        "Drift v2",
+        "drift-labs/protocol-v2 @0ae3e3b",
+        "by hand",
+    ),
 )
 
 ACCOUNTS = st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 100)), min_size=1, max_size=12)

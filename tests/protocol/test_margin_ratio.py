@@ -37,8 +37,8 @@ from protocol_vectors import LAW
 RULES = (
     ("skew-scaled margin of an account over four markets' prices", "Synthetix v3", "Synthetixio/synthetix-v3 @23585f7",
      "synthetix_v3_perps.json"),
-    ("tiered margin and liquidation price", "Hyperliquid", "documentation of margin tiers", "parameter_tables.json"),
-    ("collateral-factor margin", "GMX v2", "gmx-io/gmx-synthetics @a5c0c88", "parameter_tables.json"),
+    ("tiered margin and liquidation price", "Hyperliquid", "documentation of margin tiers", "parameter_tables.json#btc_tiers"),
+    ("collateral-factor margin", "GMX v2", "gmx-io/gmx-synthetics @a5c0c88", "parameter_tables.json#gmx_v2"),
 )  # fmt: skip
 
 PART = TypeAdapter(MarginRatio)

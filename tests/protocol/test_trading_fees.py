@@ -27,8 +27,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 from protocol_vectors import LAW, cases
 
 RULES = (
-    ("two-sigmoid volatility fee", "Algebra", "cryptoalgebra/Algebra @357ae6bc", "volatility_fees.json"),
-    ("bin-crossing volatility fee", "Trader Joe Liquidity Book", "traderjoe-xyz/joe-v2 @067c6ccf", "volatility_fees.json"),
+    ("two-sigmoid volatility fee", "Algebra", "cryptoalgebra/Algebra @357ae6bc", "volatility_fees.json#algebra"),
+    (
+        "bin-crossing volatility fee",
+        "Trader Joe Liquidity Book",
+        "traderjoe-xyz/joe-v2 @067c6ccf",
+        "volatility_fees.json#liquidity_book",
+    ),
 )
 
 FILE = "vectors/volatility_fees.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 import re
@@ -160,6 +161,7 @@ def test_the_page_has_every_figure_and_stands_alone():
         "figure-limits",
         "figure-losses",
         "figure-sensitivity",
+        "figure-indices",
         "figure-search",
         "figure-stages",
     ]
@@ -169,6 +171,25 @@ def test_the_page_has_every_figure_and_stands_alone():
     assert "http" not in text.replace('xmlns="http://www.w3.org/2000/svg"', "").replace("http-equiv", "")
     assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:" in text
     assert len(text) < 400_000
+
+
+def test_several_goals_have_a_figure_and_a_table_of_their_front():
+    found = copy.deepcopy(proposal("confirmed"))
+    assert found["front"] is None
+    values = found["finalists"][0]["values"]
+    ends = [{"value": v, "low": v - 0.1, "high": v + 0.1} for v in (0.2, -0.3)]
+    point = {"values": values, "goals": ends, "chance_to_pass": 0.9, "is_within": True, "is_kept": True}
+    point |= {"is_current": False, "is_chosen": True}
+    beaten = point | {"is_kept": False, "is_chosen": False, "goals": ends[::-1]}
+    found["front"] = {
+        "goals": [{"name": "capital-efficiency", "words": "capital efficiency"}, {"name": "user-cost", "words": "low user cost"}],
+        "confidence": 0.95, "reference": [0.0, 0.0], "points": [point, beaten],
+        "volume": {"value": 1.0, "low": 0.9, "high": 1.1},
+    }  # fmt: skip
+    assert '<figure id="figure-front">' in page(found)
+    assert "1 of 2 candidates" in page(found)
+    assert "on the front chosen" in markdown(found)
+    assert "figure-front" not in page(proposal("confirmed"))
 
 
 def test_a_figure_without_numbers_in_the_proposal_is_a_sentence_or_the_finalists():

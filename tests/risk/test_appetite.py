@@ -20,6 +20,7 @@ from simulator.risk.judgement import (
 from simulator.risk.measures import PerPath
 from simulator.risk.outlook import pass_chance, violation
 from simulator.risk.planner import Proof, pass_probability
+from simulator.risk.presets import LIQUIDATION_DAYS, MEANINGS
 
 LIMIT = ProbabilityLimit(window="whole", threshold=0.01, probability=0.01)
 PROOF = Proof(2500, 0.975)
@@ -195,3 +196,35 @@ def test_the_chance_to_pass_falls_with_losses(limit):
     chances = [pass_chance(one(limit), outcomes(losses * factor), FROZEN, PROOF) for factor in (0.2, 1.0, 2.0, 5.0)]
     assert chances == sorted(chances, reverse=True)
     assert chances[0] > 0.9 > 0.1 > chances[-1]
+
+
+@pytest.mark.parametrize("preset", MEANINGS)
+def test_a_preset_is_limits_that_a_vote_can_read(preset):
+    appetite = RiskAppetite.model_validate({"preset": preset})
+    assert appetite.limits
+    assert appetite.describe().count("must be at most") == len(appetite.limits)
+    assert appetite.meaning.startswith(f"{preset}: ")
+    again = RiskAppetite.model_validate(appetite.model_dump())
+    assert again == appetite
+    assert RiskAppetite.model_validate(appetite.model_dump(mode="json") | {"limits": tuple(appetite.limits)}) == appetite
+
+
+def test_limits_and_a_confidence_beside_a_preset_hold_too():
+    own = {"kind": "mean", "quantity": "adl_volume", "window": "whole", "limit": 0.01}
+    appetite = RiskAppetite.model_validate({"preset": "balanced", "confidence": 0.99, "limits": (own,)})
+    assert appetite.confidence == 0.99
+    assert appetite.limits[0].kind == "mean"
+    assert len(appetite.limits) == 1 + len(RiskAppetite.model_validate({"preset": "balanced"}).limits)
+
+
+def test_presets_are_ordered_by_what_they_bear():
+    losses = [RiskAppetite.model_validate({"preset": name}).limits[0] for name in ("conservative", "balanced", "aggressive")]
+    assert losses[0].threshold < losses[1].threshold < losses[2].threshold
+    assert losses[0].probability < losses[1].probability < losses[2].probability
+
+
+def test_the_regulators_presets_are_the_percentages_of_the_rule():
+    """Regulation (EU) No 153/2013, article 24: 99.5 % for over-the-counter derivatives, 99 % for others; article 26: days."""
+    probabilities = {name: RiskAppetite.model_validate({"preset": name}).limits[0].probability for name in LIQUIDATION_DAYS}
+    assert probabilities == {"emir-otc": 0.005, "emir-listed": 0.01}
+    assert LIQUIDATION_DAYS == {"emir-otc": 5.0, "emir-listed": 2.0}

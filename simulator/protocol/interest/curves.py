@@ -11,7 +11,16 @@ from typing import NamedTuple
 import numpy as np
 
 from simulator.kernel import kernel, small_rule
-from simulator.protocol.interest import AdaptiveCurve, CashPool, FlatRate, IndependentCurves, JumpRate, KinkedRate, RateModel
+from simulator.protocol.interest import (
+    AdaptiveCurve,
+    CashPool,
+    FlatRate,
+    IndependentCurves,
+    JumpLine,
+    JumpRate,
+    KinkedRate,
+    RateModel,
+)
 
 JUMP, KINKED, INDEPENDENT, ADAPTIVE = range(4)
 ROW = 9
@@ -103,7 +112,7 @@ def row_of(part: RateModel) -> np.ndarray:
     return row
 
 
-def _jump(part: JumpRate) -> tuple[float, float, float, float]:
+def _jump(part: JumpRate | JumpLine) -> tuple[float, float, float, float]:
     return part.base_rate, part.slope, part.jump, part.kink
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from simulator.parameters import Fraction, Part
+from simulator.terms.loan_liquidation import AbsorbAndResale, IncentiveFactor, ReverseDutch
 
 Dollars = Annotated[float, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -59,29 +60,6 @@ class AbsorbedCollateral(Part):
                 f"{self.liquidation_factor:g}; every absorption would create bad debt"
             )
         return self
-
-
-class AbsorbAndResale(Part):
-    """Comet: the protocol takes debt and collateral whole, and sells the collateral at a discount until reserves are full."""
-
-    kind: Literal["absorb-and-resale"]
-    storefront_factor: Fraction = 0.5  # [1] of the liquidation penalty given to the buyer
-    target_reserves: Dollars = 0.0  # [usd] no resale above it
-
-
-class IncentiveFactor(Part):
-    """Morpho Blue: all may be repaid; seized value = repaid x min(`most`, 1 / (1 - cursor (1 - threshold)))."""
-
-    kind: Literal["incentive-factor"]
-    cursor: Fraction = 0.3  # [1]
-    most: Annotated[float, Field(ge=1, le=2)] = 1.15  # [1]
-
-
-class ReverseDutch(Part):
-    """Euler v2: the discount on collateral equals how far the account is below its threshold, up to `most_discount`."""
-
-    kind: Literal["reverse-dutch"]
-    most_discount: Annotated[float, Field(ge=0, lt=1)] = 0.15  # [1]
 
 
 class FillablePrice(Part):
@@ -172,4 +150,18 @@ LiquidationShape = Annotated[
     | WindowCap
     | DutchAuction,
     Field(discriminator="kind"),
+]
+
+__all__ = [
+    "AbsorbAndResale",
+    "AbsorbedCollateral",
+    "CloseFactor",
+    "DutchAuction",
+    "FillablePrice",
+    "GrowingFee",
+    "IncentiveFactor",
+    "LiquidationShape",
+    "ReverseDutch",
+    "StagedClose",
+    "WindowCap",
 ]

@@ -4,7 +4,7 @@ Every method gives three numbers of an account [usd]: equity (cash and everythin
 (needed to open or enlarge) and the maintenance requirement (liquidatable below it). An account is in order when its equity is
 at least the requirement; options count at their mark in equity, so a requirement holds only what could be lost from there.
 
-A part becomes numbers once (`method.Method`), instruments are sorted once (`records.instruments`). Then, for each path:
+A part becomes numbers once (`account.method_of`), instruments are sorted once (`records.instruments`). Then, for each path:
 
     its = market_at(market, p)                                         # records.py: prices, surface, confidences of the path
     fill_sheet(method, instruments, its, sheet)                        # account.py: each instrument in each scenario, once a path
@@ -20,6 +20,18 @@ Instruments may be changed between steps (an expiry gone, a strike listed): make
 
 from __future__ import annotations
 
-from simulator.protocol.portfolio_margin.scenario_grid import ScenarioGrid
+from typing import Annotated
 
-PortfolioMargin = ScenarioGrid
+from pydantic import Field
+
+from simulator.protocol.portfolio_margin.covariance import DeltaGammaMargin, ParametricMargin
+from simulator.protocol.portfolio_margin.expected_shortfall import ExpectedShortfallMargin
+from simulator.protocol.portfolio_margin.naked import NakedMargin
+from simulator.protocol.portfolio_margin.scenario_grid import ScenarioGrid
+from simulator.protocol.portfolio_margin.span import Span
+from simulator.protocol.portfolio_margin.standard import StandardMargin
+
+PortfolioMargin = Annotated[
+    ScenarioGrid | Span | StandardMargin | ExpectedShortfallMargin | NakedMargin | ParametricMargin | DeltaGammaMargin,
+    Field(discriminator="kind"),
+]

@@ -5,9 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.kernel import rule
+from simulator.protocol.portfolio_margin import PortfolioMargin
+from simulator.protocol.portfolio_margin.covariance import DeltaGammaMargin, ParametricMargin
+from simulator.protocol.portfolio_margin.covariance_requirement import covariance_margin, covariance_method, fill_covariance
+from simulator.protocol.portfolio_margin.expected_shortfall import ExpectedShortfallMargin
 from simulator.protocol.portfolio_margin.grid_requirement import grid_margin
-from simulator.protocol.portfolio_margin.grid_values import fill_grid
-from simulator.protocol.portfolio_margin.method import Method
+from simulator.protocol.portfolio_margin.grid_values import fill_grid, grid_method
+from simulator.protocol.portfolio_margin.method import EXPECTED_SHORTFALL, GRID, NAKED, PARAMETRIC, STANDARD, Method
+from simulator.protocol.portfolio_margin.naked import NakedMargin
 from simulator.protocol.portfolio_margin.records import (
     EQUITY,
     INITIAL,
@@ -19,19 +24,69 @@ from simulator.protocol.portfolio_margin.records import (
     blank_sheet,
     market_at,
 )
+from simulator.protocol.portfolio_margin.side_requirement import (
+    fill_marks,
+    fill_naked,
+    naked_margin,
+    naked_method,
+    shortfall_method,
+    side_margin,
+)
+from simulator.protocol.portfolio_margin.span import Span
+from simulator.protocol.portfolio_margin.standard import StandardMargin
+from simulator.protocol.portfolio_margin.standard_requirement import fill_standard, standard_margin, standard_method
+
+
+def method_of(part: PortfolioMargin, underlyings: tuple[str, ...], collaterals: tuple[str, ...] = ()) -> Method:
+    """`part` as kernels read it. Haircuts of collateral: of a scenario grid and of standard margin only."""
+    if isinstance(part, StandardMargin):
+        return standard_method(part, underlyings, collaterals)
+    if isinstance(part, ExpectedShortfallMargin):
+        return shortfall_method(part, underlyings)
+    if isinstance(part, NakedMargin):
+        return naked_method(part)
+    if isinstance(part, ParametricMargin | DeltaGammaMargin):
+        return covariance_method(part, underlyings)
+    return grid_method(part.grid() if isinstance(part, Span) else part, underlyings, collaterals)
 
 
 @rule
 def fill_sheet(method, instruments, market, sheet):
     """Write `sheet` from one path's `market`, for the method at hand: once a path and step, before any account."""
-    fill_grid(method, instruments, market, sheet)
+    kind = method.kind[0]
+    if kind == GRID:
+        fill_grid(method, instruments, market, sheet)
+    elif kind == STANDARD:
+        fill_standard(method, instruments, market, sheet)
+    elif kind == EXPECTED_SHORTFALL:
+        fill_marks(instruments, market, sheet)
+    elif kind == NAKED:
+        fill_naked(method, instruments, market, sheet)
+    else:
+        fill_covariance(method, instruments, market, sheet)
+
+
+@rule
+def requirement(method, instruments, market, sheet, options, perpetuals, gains, deposits, work):
+    """(equity without cash, initial, maintenance) [usd] of one account's rows, by the method at hand."""
+    kind = method.kind[0]
+    if kind == GRID:
+        return grid_margin(method, instruments, market, sheet, options, perpetuals, gains, deposits, work)
+    if kind == STANDARD:
+        return standard_margin(method, instruments, market, sheet, options, perpetuals, gains, deposits)
+    if kind == EXPECTED_SHORTFALL:
+        return side_margin(method, instruments, market, sheet, options, perpetuals, gains, deposits)
+    if kind == NAKED:
+        return naked_margin(method, instruments, market, sheet, options, gains, deposits)
+    is_linear = kind == PARAMETRIC
+    return covariance_margin(method, instruments, market, sheet, options, perpetuals, gains, deposits, is_linear, work)
 
 
 @rule
 def account_margin(method, instruments, market, sheet, cash, options, perpetuals, gains, deposits, work):
-    """(equity, initial, maintenance) [usd] of one account's rows; `work` is scratch of `scratch(method, instruments)`'s shape."""
-    equity, initial, maintenance = grid_margin(method, instruments, market, sheet, options, perpetuals, gains, deposits, work)
-    return cash + equity, initial, maintenance
+    """(equity, initial, maintenance) [usd] of one account's rows; `work` is `scratch(method, instruments)`."""
+    found = requirement(method, instruments, market, sheet, options, perpetuals, gains, deposits, work)
+    return cash + found[0], found[1], found[2]
 
 
 @rule
@@ -50,12 +105,14 @@ def _each(method, instruments, market, sheet, accounts, work, out):
 
 def scratch(method: Method, instruments: Instruments) -> np.ndarray:
     """The scratch array that `account_margin` needs: one for all accounts and paths."""
-    return np.zeros((2, max(len(method.scenario), len(instruments.strike), 8)))
+    underlyings = len(instruments.first_expiry) - 1
+    return np.zeros((4 + underlyings, max(len(method.scenario), underlyings, 1)))
 
 
 def sheet_for(method: Method, instruments: Instruments) -> Sheet:
     """A blank sheet of the size that `fill_sheet` writes: one for all paths."""
-    return blank_sheet(len(instruments.strike), len(instruments.first) - 1, len(method.scenario))
+    expiries, underlyings = len(instruments.first) - 1, len(instruments.first_expiry) - 1
+    return blank_sheet(len(instruments.strike), expiries, underlyings, len(method.scenario))
 
 
 def margins(method: Method, instruments: Instruments, market: Market, accounts: Accounts) -> np.ndarray:

@@ -11,6 +11,7 @@ from simulator.protocol.portfolio_margin.grid_values import (
     A_CONFIDENCE_FACTOR,
     A_DEPEG,
     A_DEPEG_FACTOR,
+    A_MINIMUM,
     A_OPTION,
     A_OPTION_INITIAL,
     A_PERPETUAL,
@@ -108,13 +109,14 @@ def grid_margin(method, instruments, market, sheet, options, perpetuals, gains, 
             opened += oracle_addition(number, sure, abs(size) * spot)
         for s in range(method.scenario.shape[0]):
             work[TOTAL, s] = 0.0
-        basis = 0.0
+        basis, least = 0.0, 0.0
         for e in range(instruments.first_expiry[u], instruments.first_expiry[u + 1]):
             naked, gross = naked_shorts(instruments, e, options)
             if gross > 0.0:
                 mark, moved = add_expiry(method, instruments, sheet, e, options, work)
                 equity += mark
                 basis += moved
+                least += naked * spot * number[A_MINIMUM]
                 kept += naked * spot * number[A_OPTION]
                 opened += naked * spot * number[A_OPTION_INITIAL]
                 opened += oracle_addition(number, min(sure, market.expiry_confidence[e]), gross * spot)
@@ -128,7 +130,7 @@ def grid_margin(method, instruments, market, sheet, options, perpetuals, gains, 
                 opened += value * terms[INITIAL_HAIRCUT]
                 opened += oracle_addition(number, min(market.collateral_confidence[k], market.spot_confidence[u]), value)
                 moving += value * terms[HEDGES]
-        loss += worst_loss(method.scenario, moving, basis, work)
+        loss += max(worst_loss(method.scenario, moving, basis, work), least)
     depeg = max(number[A_DEPEG] - market.settlement[0], 0.0) * number[A_DEPEG_FACTOR]
     maintenance = number[MAINTENANCE_FACTOR] * loss + kept
     return equity, (number[INITIAL_FACTOR] + depeg) * loss + kept + opened, maintenance

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.kernel import rule, small_rule
-from simulator.pricing.black_kernel import black_price
+from simulator.pricing.option_kernel import black_price
 from simulator.protocol.portfolio_margin.method import GRID, Method, method
 from simulator.protocol.portfolio_margin.scenario_grid import GridCollateral, ScenarioGrid
 
@@ -24,7 +24,7 @@ K_LINEAR, K_LINEAR_SLOPE, K_ABSOLUTE, K_ABSOLUTE_SLOPE, K_LEAST, K_WIDTH, K_LEVE
 D_LONG, D_SHORT, D_LONG_RATE, D_SHORT_RATE, D_LONG_ADDED, D_SHORT_ADDED = range(18, 24)
 B_UP, B_DOWN, B_ADDED, B_PER_YEAR = range(24, 28)
 A_PERPETUAL, A_PERPETUAL_INITIAL, A_OPTION, A_OPTION_INITIAL = range(28, 32)
-A_DEPEG, A_DEPEG_FACTOR, A_CONFIDENCE, A_CONFIDENCE_FACTOR = range(32, 36)
+A_DEPEG, A_DEPEG_FACTOR, A_CONFIDENCE, A_CONFIDENCE_FACTOR, A_MINIMUM = range(32, 37)
 
 LONG_FACTOR, SHORT_FACTOR, BASIS_WEIGHT = range(3)  # columns of Sheet.expiry
 DAYS = 365.0

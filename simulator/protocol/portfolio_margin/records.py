@@ -50,6 +50,7 @@ class Sheet(NamedTuple):
     gamma: np.ndarray  # [i] [1/usd]
     short: np.ndarray  # [i, 2] [usd] isolated (initial, maintenance) requirement of one short, beside its mark
     expiry: np.ndarray  # [e, 3] factors of an expiry, by method
+    covariance: np.ndarray  # [u, u] [1] of returns over the margin period
 
 
 class Accounts(NamedTuple):
@@ -86,11 +87,11 @@ def instruments(underlying, expiry, strike, is_call, underlyings: int | None = N
     return Instruments(strike, is_call, first, np.searchsorted(expiries, np.arange(count + 1)).astype(np.int64))
 
 
-def blank_sheet(options: int, expiries: int, columns: int) -> Sheet:
+def blank_sheet(options: int, expiries: int, underlyings: int, columns: int) -> Sheet:
     """A sheet of zeros, to be filled path after path."""
     return Sheet(
         mark=np.zeros(options), shocked=np.zeros((options, columns)), delta=np.zeros(options), gamma=np.zeros(options),
-        short=np.zeros((options, 2)), expiry=np.zeros((expiries, 3)),
+        short=np.zeros((options, 2)), expiry=np.zeros((expiries, 3)), covariance=np.zeros((underlyings, underlyings)),
     )  # fmt: skip
 
 

@@ -102,6 +102,7 @@ class AddOns(Part):
     depeg_factor: Annotated[float, Field(ge=0, le=20)] = 2.0  # [1/usd]
     confidence_threshold: Fraction = 0.55  # [1] of the oracle, below which (1 - confidence) x `confidence_factor` is added
     confidence_factor: Annotated[float, Field(ge=0, le=10)] = 1.0  # [1] of notional
+    short_option_minimum: Annotated[float, Field(ge=0, le=1)] = 0.0  # [1] of spot: the least loss of an option short at a strike
 
 
 class GridCollateral(Part):

@@ -40,7 +40,7 @@ def test_every_expectation_has_its_file():
 @pytest.mark.parametrize(
     ("content", "line"),
     [
-        (gzip.compress(b"timestamp,expiry"), "row 1: this is a gzip file, not text; unpack it to CSV"),
+        (gzip.compress(b"timestamp,expiry", mtime=0), "row 1: this is a gzip file, not text; unpack it to CSV"),
         (b"PAR1" + bytes(40), "row 1: this is a parquet file, not text; unpack it to CSV"),
         (b"timestamp\0,expiry", "row 1: this is a binary file, not text; write CSV in UTF-8"),
         (b"timestamp,\xff", "row 1: byte 0xff is not UTF-8; save the file as UTF-8"),

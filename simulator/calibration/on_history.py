@@ -1,0 +1,134 @@
+"""A proposal on history that neither fit nor search saw: windows of one price file lived under both sets of parameters.
+
+One history has no interval. Paths of a window share its prices; they differ in what accounts and keepers draw.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simulator.market.history import Replay
+from simulator.market.price_file import PriceTable
+from simulator.parameters import RiskParameters
+from simulator.risk.backtests import Coverage, coverage
+
+if TYPE_CHECKING:
+    from simulator.scenario import Scenario
+
+PURPOSE = "backtest"
+COLUMNS = ("loss", "realised_bad_debt", "liquidated_notional", "adl_volume", "user_cost", "open_interest", "borrowed")
+
+
+class Seen(ValueError):
+    """History that was used to make the market."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Lived:
+    """One window: means over its paths [usd], under current and under proposed parameters."""
+
+    begin: datetime  # of the burn-in
+    vote: datetime
+    end: datetime
+    worst_fall: float  # [1] of any asset, from the vote's price
+    current: dict[str, float]
+    proposed: dict[str, float]
+
+
+@dataclass(frozen=True)
+class MarginCoverage:
+    """Moves over disjoint periods beyond the maintenance margin of one market, against a promised confidence."""
+
+    market: str
+    parameters: str  # "current" or "proposed"
+    margin: float  # [1] maintenance margin ratio
+    falls: Coverage  # what a long may lose
+    rises: Coverage  # what a short may lose
+
+
+def windows(scenario: Scenario, since: datetime, until: datetime) -> list[tuple[datetime, datetime, datetime]]:
+    """(begin, vote, end) of every whole window of burn-in and horizon, one after the other. Raises Seen."""
+    provenance = getattr(scenario.market, "provenance", None)
+    last = provenance.until if provenance else scenario.data_until
+    if last is not None:
+        moment = datetime.fromisoformat(last).replace(tzinfo=since.tzinfo) if "T" not in last else datetime.fromisoformat(last)
+        if since < moment:
+            raise Seen(f"--from {since.isoformat()}: the market was fitted to prices until {last}; write a later moment")
+    burn_in = timedelta(seconds=scenario.grid.burn_in_steps * scenario.grid.dt)
+    horizon = timedelta(seconds=scenario.grid.horizon_steps * scenario.grid.dt)
+    found, begin = [], since
+    while begin + burn_in + horizon <= until:
+        found.append((begin, begin + burn_in, begin + burn_in + horizon))
+        begin += burn_in + horizon
+    if not found:
+        days = (burn_in + horizon).total_seconds() / 86_400
+        raise Seen(f"--from, --until: a window of burn-in and horizon is {days:g} days; the history between is shorter")
+    return found
+
+
+def live(
+    scenario: Scenario,
+    proposed: RiskParameters,
+    prices: Path,
+    since: datetime,
+    until: datetime,
+    *,
+    paths: int = 8,
+    jobs: int = 1,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Iterator[Lived]:
+    """Both sets of parameters in every window. Raises Seen, PriceFileError, ValueError for a file that cannot serve them."""
+    from simulator.model import evaluate
+
+    spans = windows(scenario, since, until)
+    for number, (begin, vote, end) in enumerate(spans):
+        market = _replay(scenario, prices, begin, end)
+        place = scenario.model_copy(update={"market": market, "regime": ()})
+        both = evaluate(place, [scenario.parameters, proposed], f"{PURPOSE} {begin.isoformat()}", 0, paths, jobs)
+        means = [
+            {name: float(np.mean(side.column(f"{name}.whole"))) for name in COLUMNS if f"{name}.whole" in side.columns}
+            for side in both
+        ]
+        path = market.window(place.grid).prices[scenario.grid.burn_in_steps // scenario.grid.substeps :]
+        yield Lived(begin, vote, end, float(1 - (path.min(axis=0) / path[0]).min()), means[0], means[1])
+        if progress:
+            progress("windows", number + 1, len(spans))
+
+
+def _replay(scenario: Scenario, prices: Path, begin: datetime, end: datetime) -> Replay:
+    market = {"kind": "replay", "file": prices.name, "from": begin, "until": end, "assets": scenario.assets, "blanks": True}
+    return Replay.model_validate(market, context={"folder": prices.parent})
+
+
+def margin_coverage(
+    table: PriceTable, market: str, margins: Sequence[tuple[str, float]], period: float, confidence: float
+) -> list[MarginCoverage]:
+    """How often prices moved by more than a margin within `period` [s], over disjoint periods, with exact tests.
+
+    `margins`: (name, maintenance margin ratio). Raises ValueError where the file has no whole period.
+    """
+    moves = _moves(table, market, period)
+    return [
+        MarginCoverage(market, name, margin, coverage(moves < -margin, 1 - confidence), coverage(moves > margin, 1 - confidence))
+        for name, margin in margins
+    ]
+
+
+def _moves(table: PriceTable, market: str, period: float) -> np.ndarray:
+    """Relative moves over disjoint periods whose two ends are rows of the file."""
+    every = max(1, math.ceil(period / table.step - 1e-9))
+    column, moment = table.prices[::every, table.assets.index(market)], table.timestamps[::every]
+    whole = np.abs(np.diff(moment) / 1e9 - every * table.step) < 0.5 * table.step
+    moves = (column[1:] / column[:-1] - 1)[whole]
+    if moves.size == 0:
+        raise ValueError(f"the file has no two rows of {market} that are {period:g} s apart")
+    return np.asarray(moves)

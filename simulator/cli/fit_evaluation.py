@@ -1,0 +1,100 @@
+"""What `simulator fit` may do with a fit once it is there: options of their own, and the calls behind them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from simulator.wording import shown
+
+if TYPE_CHECKING:
+    from simulator.estimation.fit import MarketFit
+    from simulator.estimation.held_out import HeldOut
+    from simulator.estimation.walk_forward import Plan, WalkForward
+    from simulator.market.price_file import PriceTable
+
+F = TypeVar("F", bound=Callable[..., Any])
+STRETCH = re.compile(r"(\d{1,6})|(\d{1,6}(?:\.\d{1,6})?)d")
+
+
+def evaluation_options(command: F) -> F:
+    """The options that look at a fit rather than make it."""
+    for option in reversed(
+        (
+            click.option("--held-out", is_flag=True, help="Back-test the fit on the file's rows after --until."),
+            click.option(
+                "--walk-forward",
+                metavar="N|DAYSd",
+                help="Refit over the second half of the window in N stretches, or stretches as in 90d; score each unseen.",
+            ),
+            click.option("--rolling", is_flag=True, help="Walk forward with fits of one length. Default: of all rows before."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was looked at, nothing where nothing was asked."""
+
+    held_out: tuple[HeldOut, ...] = ()
+    walk: WalkForward | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """For JSON."""
+        from simulator.estimation import held_out, walk_forward
+
+        return {
+            "held_out": [held_out.facts(one) for one in self.held_out],
+            "walk_forward": walk_forward.facts(self.walk) if self.walk else None,
+        }
+
+    def print(self) -> None:
+        """Tables on stdout."""
+        from simulator.cli.fit_tables import print_held_out
+        from simulator.cli.fit_walk_tables import print_walk
+
+        print_held_out(self.held_out)
+        print_walk(self.walk)
+
+
+def plan_of(options: dict[str, Any], problems: list[tuple[str, str]]) -> Plan | None:
+    """The walk that was asked for; what is wrong with it is added to `problems`."""
+    text = options["walk_forward"]
+    if text is None:
+        if options["rolling"]:
+            problems.append(("--rolling", "needs --walk-forward"))
+        return None
+    from simulator.estimation.plan import Plan
+
+    found = STRETCH.fullmatch(text)
+    if found is None:
+        problems.append(("--walk-forward", f"{shown(text)[:40]!r} is neither a number of stretches nor days as in 90d"))
+        return None
+    folds, days = found.groups()
+    plan = Plan(int(folds) if folds else None, float(days) if days else None, options["rolling"])
+    problems += [(f"--{key}", what) for key, what in plan.problems()]
+    return plan
+
+
+def evaluate(
+    table: PriceTable, found: MarketFit, made: dict[str, Any], plan: Plan | None, options: dict[str, Any], progress: Callable
+) -> Evaluation:
+    """Everything that was asked for; `made` is how the fit was made. Raises FitError, NotConverged."""
+    later: tuple[HeldOut, ...] = ()
+    walk = None
+    if options["held_out"]:
+        from simulator.estimation.held_out import held_out
+
+        progress("looking at later rows")
+        later = held_out(table, found, options["seed"])
+    if plan is not None:
+        from simulator.estimation.walk_forward import walk_forward
+
+        walk = walk_forward(table, plan, **made, whole=found, seed=options["seed"], progress=progress)
+    return Evaluation(later, walk)

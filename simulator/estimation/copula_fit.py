@@ -1,0 +1,187 @@
+"""How residuals move together beyond their correlation: DCC or none, Gaussian or Student-t copula, by pseudo-likelihood.
+
+Margins are ranks (Genest, Ghoudi and Rivest 1995), so no marginal law can bend what is found. Correlation first: the
+quasi-likelihood of `dcc` against a constant matrix. Then the copula given that correlation: log t_{nu,R}(x) - sum log t_nu(x_i),
+x = t_nu^-1(u). A constant matrix under a Student-t copula is sin(pi tau / 2), tau Kendall's, which holds for every elliptical
+copula (Lindskog, McNeil and Schmock 2003); a moving one is taken as DCC of the normal scores gives it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from simulator.estimation.dcc import DccFit, correlation_path, fit_dcc
+from simulator.estimation.dependence import nearest_correlation
+from simulator.estimation.settings import FitSettings
+from simulator.estimation.standard_errors import Estimate, long_run_covariance
+
+DEGREES_RANGE = (2.05, 200.0)
+DIFFERENCE = 1e-3  # in log degrees of freedom
+TAILS = (0.01, 0.05)
+
+
+@dataclass(frozen=True)
+class DependenceCandidate:
+    """One law of dependence: log-likelihood of the copula, AIC and BIC; pairs of the correlation count as parameters."""
+
+    dynamics: str
+    copula: str
+    log_likelihood: float
+    aic: float
+    bic: float
+
+
+@dataclass(frozen=True)
+class DependenceFit:
+    """What ties the assets, as a market names it."""
+
+    dynamics: str  # constant or dcc
+    copula: str  # gaussian or student-t
+    correlation: np.ndarray
+    estimates: dict[str, Estimate]  # dcc_alpha, dcc_beta, copula_degrees_of_freedom: those that the choice has
+    candidates: tuple[DependenceCandidate, ...]
+    tails: tuple[tuple[str, float, float, float, float], ...]  # (pair, level, lower, upper, error): share of joint extremes
+
+    def facts(self) -> dict[str, Any]:
+        """Everything but the matrix as plain values, for JSON."""
+        return {
+            "dynamics": self.dynamics,
+            "copula": self.copula,
+            "estimates": {key: vars(estimate) for key, estimate in self.estimates.items()},
+            "candidates": [vars(row) for row in self.candidates],
+            "tails": [dict(zip(("pair", "level", "lower", "upper", "error"), row, strict=True)) for row in self.tails],
+        }
+
+
+def fit_dependence(residuals: np.ndarray, names: list[str], settings: FitSettings, block: float) -> DependenceFit:
+    """Fit what `settings` asks for to `residuals` [t, asset]; rows with a gap say nothing. Raises NotConverged (DCC)."""
+    u = _ranks(residuals)
+    w = _normal(u)
+    seen = ~np.isnan(w).any(axis=1)
+    target = nearest_correlation(np.corrcoef(w[seen], rowvar=False))
+    dynamics = ("constant", "dcc") if settings.dependence == "auto" else (settings.dependence,)
+    copulas = ("gaussian", "student-t") if settings.copula == "auto" else (settings.copula,)
+    found = [_fitted(u, w, target, d, c, block) for d in dynamics for c in copulas]
+    rows = tuple(row for row, _, _ in found)
+    best = min(range(len(found)), key=lambda i: getattr(rows[i], settings.criterion))
+    _, matrix, estimates = found[best]
+    return DependenceFit(rows[best].dynamics, rows[best].copula, matrix, estimates, rows, joint_tails(u, names))
+
+
+def _ranks(residuals: np.ndarray) -> np.ndarray:
+    """Ranks over their number plus one among rows without a gap, NaN elsewhere."""
+    from scipy.stats import rankdata
+
+    seen = ~np.isnan(residuals).any(axis=1)
+    u = np.full(residuals.shape, np.nan)
+    u[seen] = rankdata(residuals[seen], axis=0) / (np.count_nonzero(seen) + 1)
+    return u
+
+
+def _normal(u: np.ndarray) -> np.ndarray:
+    from scipy.special import ndtri
+
+    return ndtri(u)
+
+
+def _fitted(
+    u: np.ndarray, w: np.ndarray, target: np.ndarray, dynamics: str, copula: str, block: float
+) -> tuple[DependenceCandidate, np.ndarray, dict[str, Estimate]]:
+    seen = ~np.isnan(u).any(axis=1)
+    estimates: dict[str, Estimate] = {}
+    matrix, path = target, np.broadcast_to(target, (int(seen.sum()), *target.shape))
+    if dynamics == "dcc":
+        fit = fit_dcc(w, target, block)
+        path = correlation_path(w, target, fit.alpha, fit.beta)[:-1][seen]
+        estimates |= _dcc_estimates(fit)
+    elif copula == "student-t":
+        matrix = kendall_correlation(u[seen])
+        path = np.broadcast_to(matrix, path.shape)
+    if copula == "student-t":
+        degrees = fit_degrees(u[seen], path, block)
+        estimates["copula_degrees_of_freedom"] = degrees
+        value = float(np.sum(student_densities(u[seen], path, degrees.value)))
+    else:
+        value = float(np.sum(gaussian_densities(w[seen], path)))
+    k = len(target) * (len(target) - 1) // 2 + len(estimates)
+    count = int(seen.sum())
+    row = DependenceCandidate(dynamics, copula, value, 2 * (k - value), k * math.log(count) - 2 * value)
+    return row, matrix, estimates
+
+
+def _dcc_estimates(fit: DccFit) -> dict[str, Estimate]:
+    errors = [error if math.isfinite(error) else None for error in fit.standard_errors]
+    return {"dcc_alpha": Estimate(fit.alpha, errors[0]), "dcc_beta": Estimate(fit.beta, errors[1])}
+
+
+def kendall_correlation(u: np.ndarray) -> np.ndarray:
+    """sin(pi tau / 2) of every pair: the correlation of an elliptical copula, whatever its tails."""
+    from scipy.stats import kendalltau
+
+    n = u.shape[1]
+    result = np.eye(n)
+    for i in range(n):
+        for j in range(i):
+            result[i, j] = result[j, i] = math.sin(math.pi / 2 * float(kendalltau(u[:, i], u[:, j]).statistic))
+    return nearest_correlation(result)
+
+
+def gaussian_densities(w: np.ndarray, path: np.ndarray) -> np.ndarray:
+    """Log densities [t] of a Gaussian copula of correlation `path` [t, asset, asset] at normal scores."""
+    form, log_determinant = _forms(w, path)
+    return -0.5 * (log_determinant + form - np.sum(w * w, axis=1))
+
+
+def student_densities(u: np.ndarray, path: np.ndarray, nu: float) -> np.ndarray:
+    """Log densities [t] of a Student-t copula (Demarta and McNeil 2005, eq. 3) at `u` [t, asset]."""
+    from scipy.special import gammaln, stdtrit
+
+    n = u.shape[1]
+    x = stdtrit(nu, u)
+    form, log_determinant = _forms(x, path)
+    constant = gammaln((nu + n) / 2) + (n - 1) * gammaln(nu / 2) - n * gammaln((nu + 1) / 2)
+    margins = (nu + 1) / 2 * np.sum(np.log1p(x * x / nu), axis=1)
+    return constant - 0.5 * log_determinant - (nu + n) / 2 * np.log1p(form / nu) + margins
+
+
+def _forms(x: np.ndarray, path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """x' R^-1 x and log |R| of each row; one factorisation where R stands."""
+    if path.strides[0] == 0:
+        inverse, log_determinant = np.linalg.inv(path[0]), float(np.linalg.slogdet(path[0])[1])
+        return np.einsum("ti,ij,tj->t", x, inverse, x), np.full(len(x), log_determinant)
+    return np.einsum("ti,tij,tj->t", x, np.linalg.inv(path), x), np.linalg.slogdet(path)[1]
+
+
+def fit_degrees(u: np.ndarray, path: np.ndarray, block: float) -> Estimate:
+    """Degrees of freedom by pseudo-likelihood, correlation given; the error is a sandwich in log degrees, margins given."""
+    from scipy.optimize import minimize_scalar
+
+    def loss(log_nu: float) -> float:
+        return -float(np.sum(student_densities(u, path, math.exp(log_nu))))
+
+    low, high = (math.log(value) for value in DEGREES_RANGE)
+    best = float(minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6}).x)
+    if best > high - 0.01:
+        return Estimate(math.exp(best), None, "at the bound: a Gaussian copula")
+    up, here, down = (student_densities(u, path, math.exp(best + s * DIFFERENCE)) for s in (1, 0, -1))
+    slopes, bend = (up - down) / (2 * DIFFERENCE), float(np.mean(up - 2 * here + down)) / DIFFERENCE**2
+    spread = float(long_run_covariance(slopes[:, None], max(block, 1.0))[0, 0])
+    return Estimate(math.exp(best), math.exp(best) * math.sqrt(spread / len(u)) / abs(bend))
+
+
+def joint_tails(u: np.ndarray, names: list[str]) -> tuple[tuple[str, float, float, float, float], ...]:
+    """Of each pair and level q: P(both below q) / q, P(both above 1 - q) / q, and the binomial error of such a share."""
+    seen = u[~np.isnan(u).any(axis=1)]
+    rows = []
+    for q in TAILS:
+        low, high = seen < q, seen > 1 - q
+        for i in range(len(names)):
+            for j in range(i + 1, len(names)):
+                lower, upper = float(np.mean(low[:, i] & low[:, j])) / q, float(np.mean(high[:, i] & high[:, j])) / q
+                error = math.sqrt(max(lower * (1 - lower), upper * (1 - upper)) / (q * len(seen)))
+                rows.append((f"{names[i]}-{names[j]}", q, lower, upper, error))
+    return tuple(rows)

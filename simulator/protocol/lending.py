@@ -1,0 +1,20 @@
+"""The rules of lending that a vote on numbers does not change. docs/model.md sections 3, 4.4, 5.1 and 5.3."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from simulator.parameters import Part, tupled
+from simulator.protocol.interest import Accrual
+
+Names = Annotated[tuple[str, ...], BeforeValidator(tupled)]
+
+
+class Lending(Part):
+    """How interest compounds, which assets form an e-mode category, and what may be borrowed in isolation."""
+
+    accrual: Accrual = "simple"  # of a debt over one substep
+    categories: dict[str, Names] = Field(default_factory=dict)  # currencies of each category of [parameters.categories]
+    borrowable_in_isolation: Names = ()  # currencies that an account with isolated collateral may borrow

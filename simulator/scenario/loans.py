@@ -1,0 +1,80 @@
+"""What must fit between the rules of lending and its numbers: categories, isolation, the shape of liquidation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from simulator.parameters import RiskParameters
+from simulator.protocol.lending import Lending
+from simulator.scenario.draft import Draft
+from simulator.scenario.problems import Problem
+from simulator.wording import did_you_mean, quoted
+
+
+def broken_loans(draft: Draft) -> Iterator[Problem]:
+    """Every name and pair of numbers of lending that cannot be meant."""
+    if draft.parameters is None or draft.protocol is None:
+        return
+    yield from _categories(draft.parameters, draft.protocol.lending)
+    yield from _isolation(draft.parameters, draft.protocol.lending)
+    yield from _absorption(draft.parameters)
+
+
+def _categories(parameters: RiskParameters, lending: Lending) -> Iterator[Problem]:
+    for name in parameters.categories:
+        if name not in lending.categories:
+            yield Problem(
+                ("parameters", "categories", name),
+                f"has no currencies; {did_you_mean(name, lending.categories)}"
+                if lending.categories
+                else f"has no currencies; list them in [protocol.lending.categories] as {name} = [...]",
+            )
+    taken: dict[str, str] = {}
+    for name, currencies in lending.categories.items():
+        place = ("protocol", "lending", "categories", name)
+        if name not in parameters.categories:
+            yield Problem(place, f"has no numbers; add [parameters.categories.{name}]")
+            continue
+        for currency in currencies:
+            if currency not in parameters.collateral:
+                yield Problem(place, f"{quoted(currency)} is not a currency; {did_you_mean(currency, parameters.collateral)}")
+            elif currency in taken:
+                yield Problem(place, f"{currency} is also in {quoted(taken[currency])}; a currency has one category")
+            else:
+                yield from _worse_than_alone(parameters, name, currency)
+            taken.setdefault(currency, name)
+
+
+def _worse_than_alone(parameters: RiskParameters, name: str, currency: str) -> Iterator[Problem]:
+    own, common = parameters.collateral[currency], parameters.categories[name]
+    for key in ("collateral_factor", "liquidation_threshold"):
+        if getattr(common, key) < getattr(own, key):
+            yield Problem(
+                ("parameters", "categories", name, key),
+                f"`{key}` of a category must be at least that of its currencies, but got {getattr(common, key):g} and "
+                f"{getattr(own, key):g} of {currency}; nobody would enter it",
+            )
+
+
+def _isolation(parameters: RiskParameters, lending: Lending) -> Iterator[Problem]:
+    for i, name in enumerate(lending.borrowable_in_isolation):
+        if name not in parameters.borrowing:
+            yield Problem(
+                ("protocol", "lending", "borrowable_in_isolation", i),
+                f"{quoted(name)} is not in [parameters.borrowing]; {did_you_mean(name, parameters.borrowing)}",
+            )
+
+
+def _absorption(parameters: RiskParameters) -> Iterator[Problem]:
+    loans = parameters.liquidation.loans
+    if loans is None or loans.kind != "absorb-and-resale":
+        return
+    place = ("parameters", "liquidation", "loans", "kind")
+    if len(parameters.borrowing) != 1:
+        yield Problem(
+            place,
+            f"{quoted(loans.kind)} needs one currency in [parameters.borrowing], the base, but there are "
+            f"{len(parameters.borrowing)}; a scenario is one market of Comet",
+        )
+    if parameters.perpetuals:
+        yield Problem(place, f"{quoted(loans.kind)} allows no [parameters.perpetuals]; Comet has no cash to settle them in")
