@@ -14,14 +14,17 @@ import argparse
 import json
 import math
 import os
+import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 from arch import arch_model
 
 from benchmarks import numpy_paths
-from simulator.market import Grid, ModelMarket
+from simulator.market import FilteredHistory, Grid, ModelMarket
 from simulator.parameters import YEAR
 
 STEP = 3_600.0  # [s]
@@ -81,6 +84,19 @@ def ours(model: str, paths: int) -> Callable[[], object]:
     return lambda: market(model).paths(grid, 1, "benchmark", 0, paths)
 
 
+def filtered_history(folder: Path, paths: int) -> Callable[[], object]:
+    """Filtered historical simulation of one asset from a file of 5,000 hours in `folder`."""
+    draw = np.random.default_rng(1)
+    prices = 2_000.0 * np.exp(np.cumsum(0.005 * draw.standard_t(DEGREES, 5_000)))
+    begin = datetime(2021, 1, 1, tzinfo=UTC)
+    rows = [f"{(begin + timedelta(hours=i)).isoformat()},{float(price)!r}" for i, price in enumerate(prices)]
+    (folder / "prices.csv").write_text("\n".join(["timestamp,ETH", *rows]) + "\n")
+    fields = {"file": "prices.csv", "from": begin, "until": begin + timedelta(days=365), "assets": ["ETH"], "mean_block": 6.0}
+    own = FilteredHistory.model_validate({**fields, "filters": [{"alpha": ALPHA, "beta": BETA}]}, context={"folder": folder})
+    grid = Grid(market_step=STEP, transition=1, horizon=STEPS * STEP / 86_400)
+    return lambda: own.paths(grid, 1, "benchmark", 0, paths)
+
+
 def numpy_loop(model: str, paths: int) -> Callable[[], object] | None:
     """The same law in NumPy; None where nobody would write it so."""
     if model in DEPENDENCE:
@@ -127,6 +143,11 @@ def arch_simulate(paths: int, volatility: str = "GARCH") -> Callable[[], object]
 
 def measure(paths: int, rounds: int) -> dict[str, dict[str, float]]:
     """Best seconds and path-steps/s of every contestant, and the seconds its first call took."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _measure(Path(folder), paths, rounds)
+
+
+def _measure(folder: Path, paths: int, rounds: int) -> dict[str, dict[str, float]]:
     contestants: dict[str, tuple[Callable[[], object], int]] = {}
     for model in (*MODELS, *DEPENDENCE):
         assets = 3 if model in DEPENDENCE else 1
@@ -134,6 +155,7 @@ def measure(paths: int, rounds: int) -> dict[str, dict[str, float]]:
         other = numpy_loop(model, paths)
         if other is not None:
             contestants[f"numpy: {model}"] = (other, paths * assets)
+    contestants["simulator: filtered history"] = (filtered_history(folder, paths), paths)
     contestants["arch forecast: garch-t"] = (arch_forecast(paths), paths)
     contestants["arch simulate: garch-t"] = (arch_simulate(20), 20)
     contestants["arch simulate: egarch-t"] = (arch_simulate(20, "EGARCH"), 20)

@@ -23,6 +23,7 @@ from simulator.parameters import DAY, RiskParameters
 from simulator.protocol import book
 from simulator.protocol.conditions import conditions_of
 from simulator.protocol.load import load
+from simulator.protocol.market_numbers import timers
 from simulator.protocol.rules import blend, make_rules, make_terms
 from simulator.protocol.settle import close_window, count_newly_liquidatable, forget, settle, start_step
 from simulator.workers import run_all
@@ -91,7 +92,17 @@ class RiskModel(mesa.Model):
         paths = market.price.shape[2]
         r = self.rules
         self.state = book.make_state(
-            paths, accounts, r.assets, r.markets, r.currencies, r.options, r.slots, r.underlyings, r.grid, bool(r.auctions)
+            paths,
+            accounts,
+            r.assets,
+            r.markets,
+            r.currencies,
+            r.options,
+            r.slots,
+            r.underlyings,
+            timers(r),
+            r.grid,
+            bool(r.auctions),
         )
         self.surface = self._surfaces(scenario, purpose) if r.options else None
         self.cohorts: list[Cohort] = make_cohorts(self, scenario, purpose, holders, list(populations))
@@ -109,6 +120,7 @@ class RiskModel(mesa.Model):
             [cohort.holders_and_sides for cohort in self.cohorts],
             market,
             list(scenario.parameters.collateral),
+            list(scenario.parameters.perpetuals),
         )
         self._move_surfaces(0)
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from simulator.terms.fees import FeeParameters, LinearFee
 from simulator.terms.loan_liquidation import LoanLiquidation
 from simulator.terms.margin import PerpetualParameters
 from simulator.terms.part import Fraction, Part, tupled
@@ -69,20 +70,6 @@ def check_credit(haircut: float, factor: float, threshold: float, bonus: float) 
             f"from {haircut:g}, {threshold:g} and {bonus:g}; "
             "every liquidation would create bad debt"
         )
-
-
-class FeeParameters(Part):
-    """Trading fee = min(cap, flat + slope x volatility), volatility = annualised EWMA of the oracle price."""
-
-    flat: Annotated[float, Field(ge=0, lt=1)] = 0.0  # [1] of notional traded
-    volatility_slope: Annotated[float, Field(ge=0, le=1)] = 0.0  # [1 per unit of annualised volatility]
-    cap: Annotated[float, Field(ge=0, lt=1)] = 0.05  # [1]
-
-    @model_validator(mode="after")
-    def _cap_above_flat(self) -> FeeParameters:
-        if self.cap < self.flat:
-            raise ValueError(f"`flat <= cap` must hold, but got {self.flat:g} and {self.cap:g}")
-        return self
 
 
 class LiquidationParameters(Part):
@@ -170,7 +157,7 @@ class RiskParameters(Part):
     collateral: dict[str, CollateralParameters] = Field(default_factory=dict)
     borrowing: dict[str, Borrowing] = Field(default_factory=dict)
     categories: dict[str, CategoryParameters] = Field(default_factory=dict)
-    fees: FeeParameters = FeeParameters()
+    fees: FeeParameters = LinearFee()
     liquidation: LiquidationParameters = LiquidationParameters()
 
     def get(self, name: str) -> float:

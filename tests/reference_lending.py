@@ -54,6 +54,9 @@ class Lending:
         self.booked_loss = 0.0
         self.shape_name = (self.current["liquidation"]["loans"] or {"kind": "close-factor"})["kind"]
         self.base = next((k for k in range(K) if pools[k]), 0)
+        for name, tokens in self.protocol.lending.reserves.items():
+            self.pool(self.currencies.index(name), tokens)
+            self.reserve[self.currencies.index(name)] += tokens
         self.group = [None] * K
         for name in self.current["categories"]:
             for k, currency in enumerate(self.currencies):

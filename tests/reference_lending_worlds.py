@@ -115,6 +115,7 @@ def pool_world(seed, shape):
             "accrual": draw.choice(["simple", "three-term", "continuous"]),
             "categories": {"ether": ["ETH", "STE"]},
             "borrowable_in_isolation": ["USDC"],
+            "reserves": draw.choice([{}, {"USDC": 300.0}]),
         },
         change={"notice": 0.0, "phase_in": draw.choice([0.0, 5 * HOUR])},
     )

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from simulator.parameters import RiskParameters
+from simulator.protocol import Protocol
 
 sys.path.insert(0, str(Path(__file__).parent))
 from reference_worlds import many_asset_world
@@ -59,4 +60,76 @@ def margin_world(seed):
     return replace(world, current=current, candidate=current.replace(changes), protocol=rules)
 
 
-MAKERS = [margin_world]
+FUNDINGS = [
+    {"kind": "premium", "hourly_interest": 1.25e-5, "hourly_cap": 0.004},
+    {"kind": "premium", "hourly_interest": 1.25e-5, "hourly_band": 6e-5, "hourly_cap": 0.04},
+    {"kind": "premium", "hourly_cap": 0.5, "margin_multiple": 0.5},
+    {"kind": "velocity", "skew_scale": 4000.0, "greatest_velocity": 3.0},
+    {"kind": "adaptive", "increase": 1e-10, "decrease": 1e-11, "threshold_decrease": 0.02, "least": 1e-9, "greatest": 3e-6},
+]
+VENUES = [
+    {"kind": "linear", "depth": 3e5},
+    {"kind": "skew-fill", "skew_scale": 30_000.0},
+    {"kind": "power", "positive_factor": 1e-8, "negative_factor": 2e-8, "positive_exponent": 2.0, "pool": 20.0},
+    {"kind": "power", "positive_factor": 4e-6, "negative_factor": 6e-6, "positive_exponent": 1.4, "negative_exponent": 1.5,
+     "greatest_gain": 0.001},
+]  # fmt: skip
+FEES = [
+    {"kind": "maker-taker", "maker": -0.0002, "taker": 0.0008},
+    {"kind": "two-sigmoid", "middle_1": 40.0, "width_1": 10.0, "middle_2": 80.0, "width_2": 12.0},
+    {"kind": "liquidity-book", "bin_step": 0.002, "base": 0.0005, "control": 2.0, "decay_period": 6000.0},
+    {"kind": "sliding", "base": 0.001, "sensitivity": 8.0},
+    {"kind": "one-sided", "base": 0.0005, "delay": 9000.0, "cap": 0.02},
+]
+
+
+def market_world(seed):
+    """The margin worlds with other funding, venues and fees: each kind is met with several of the others."""
+    world = margin_world(seed)
+    draw = random.Random(f"market {seed}")
+    tree = world.protocol.model_dump()
+    funding = FUNDINGS[seed % len(FUNDINGS)]
+    tree["funding"] = funding
+    for number, name in enumerate(("BTC", "ETH")):
+        tree["venues"][name]["perpetual"] = VENUES[(seed + seed // 4 + 2 * number) % len(VENUES)]
+    values = world.current.model_dump()
+    values["fees"] = FEES[(2 * seed + seed // 5) % len(FEES)]
+    current = RiskParameters.model_validate(values)
+    changes = {name: value for name, value in world.candidate.items() if name in dict(current.items())}
+    if draw.random() < 0.5:
+        name, value = next((name, value) for name, value in current.items() if name.startswith("fees."))
+        changes[name] = value * 1.5
+    return replace(world, protocol=Protocol.model_validate(tree), current=current, candidate=current.replace(changes))
+
+
+CLOSES = [
+    {"kind": "staged-close", "large": 3e3, "first_share": 0.3, "cooldown": 3000.0},
+    {"kind": "staged-close", "large": 2e3, "first_share": 0.2, "cooldown": 9000.0, "guaranteed": True},
+    {"kind": "window-cap", "multiplier": 5e-5, "calm_skew": 0.002},
+    {"kind": "fillable-price", "block": 1800.0, "most_of_position": 0.4, "most_notional": 4e3, "least_notional": 500.0},
+    {"kind": "fillable-price", "spread": 0.1, "most_fee": 0.005, "most_insurance_lost": 0.02},
+]
+
+
+def liquidation_world(seed):
+    """The market worlds with other liquidations, and crowds that get into trouble."""
+    world = market_world(seed)
+    draw = random.Random(f"liquidation {seed}")
+    tree, values, changes = world.protocol.model_dump(), world.current.model_dump(), dict(world.candidate.items())
+    tree["liquidation"] = rule = CLOSES[seed % len(CLOSES)]
+    tree["gains"] = {"weight": 1.0, "cap": 1e18}
+    if rule["kind"] == "window-cap":
+        values["fees"] = {"kind": "maker-taker", "maker": 0.0002, "taker": 0.0008}
+        for name in ("BTC", "ETH"):
+            tree["venues"][name]["perpetual"] = {"kind": "skew-fill", "skew_scale": draw.choice([20_000.0, 60_000.0])}
+    keepers = {"acts": "always"} if rule["kind"] == "fillable-price" or draw.random() < 0.3 else {}
+    cohorts = [c.model_copy(update=keepers) if c.kind == "keepers" else c for c in world.cohorts]
+    tree["backstop"] = {"kind": "vault", "capital": draw.choice([0.0, 1e4]), "threshold": draw.choice([0.0, 0.67])}
+    current = RiskParameters.model_validate(values)
+    changes = {name: value for name, value in changes.items() if name in dict(current.items())}
+    changes = {name: value for name, value in changes.items() if not name.startswith("fees.")}
+    protocol = Protocol.model_validate(tree)
+    return replace(world, protocol=protocol, current=current, candidate=current.replace(changes), cohorts=cohorts)
+
+
+MAKERS = [margin_world, market_world, liquidation_world]

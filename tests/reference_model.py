@@ -17,7 +17,9 @@ import mesa
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
+import reference_liquidation
 import reference_margin
+import reference_rules_of_markets
 
 from simulator.agents import Borrowers, Keepers, PerpTraders, Suppliers
 from simulator.kernel import stream, uniform, uniform_pair
@@ -75,6 +77,7 @@ class Row:
     cost: list
     cash: float = 0.0
     basis: float = 0.0
+    closed_at: float = 0.0  # 5.2: when it was last closed in part
 
 
 @dataclass
@@ -428,11 +431,14 @@ class ReferenceModel(Lending, mesa.Model):
         self.nearest, self.newly_liquidatable = math.inf, 0
         K, n = len(self.currencies), len(self.assets)
         self.spot = [Venue(self.protocol.venues[a].spot) for a in self.assets]
-        self.perpetual = [Venue(self.protocol.venues[m].perpetual) for m in self.markets]
+        self.perpetual = [reference_rules_of_markets.venue(self, m, Venue) for m in range(len(self.markets))]
+        self.rates_kept = [0.0] * len(self.markets)
         self.oracle = [self.protocol.venues[a].oracle for a in self.assets]
         self.external = [float(x) for x in world.prices[0]]
         self.index, self.age = list(self.external), [0.0] * n
         self.v = [world.reference_volatility[a] ** 2 for a in self.assets]
+        self.windows = reference_liquidation.Windows()
+        self.fee_memory = reference_rules_of_markets.FeeMemory(self)
         self.F, self.hedge = [0.0] * len(self.markets), [0.0] * len(self.markets)
         self.A, self.B, self.greatest = [1.0] * K, [1.0] * K, [1.0] * K
         self.liquidity, self.reserve, self.hole, self.outside_tokens = [0.0] * K, [0.0] * K, [0.0] * K, [0.0] * K
@@ -472,6 +478,7 @@ class ReferenceModel(Lending, mesa.Model):
         if p.backstop.kind == "vault":
             self.post(self.special["VAULT"], p.backstop.capital)
         self.post(self.special["FUND"], p.fund.cash)
+        self.outside -= sum(getattr(venue, "pool", 0.0) for venue in self.perpetual)
         for name, tokens in p.fund.tokens.items():
             self.put(self.special["FUND"], self.currencies.index(name), tokens)
         self.capacity, self.gas_cost = 0.0, self.keepers.gas if self.keepers else 0.0
@@ -530,6 +537,8 @@ class ReferenceModel(Lending, mesa.Model):
 
     def observe(self, dt):
         """4.3 with dt; the re-observation of 4.7 without. READING: that one leaves ages alone altogether."""
+        if dt is not None:
+            self.before_observation = list(self.index)
         for a, oracle in enumerate(self.oracle):
             raw = oracle.oracle_weight * self.external[a] + (1 - oracle.oracle_weight) * self.spot_price(a)
             previous, move = self.index[a], abs(raw / self.index[a] - 1)
@@ -674,7 +683,11 @@ class ReferenceModel(Lending, mesa.Model):
 
     def _accrue(self, t):
         year, funding = self.world.dt / YEAR, self.protocol.funding
+        self.fee_memory.learn(self)
         for m, a in enumerate(self.market_asset):
+            if funding.kind != "interval":
+                self.F[m] += reference_rules_of_markets.funding(self, m) * self.index[a]
+                continue
             rate = (self.mark(m) / self.index[a] - 1) * YEAR / funding.interval
             self.F[m] += between(rate, -funding.cap, funding.cap) * year * self.index[a]
         for k, name in enumerate(self.currencies):
@@ -809,9 +822,11 @@ class ReferenceModel(Lending, mesa.Model):
 
     # --- section 5: what changes accounts
 
-    def fee(self, m, parameters):
-        """The fee per unit of notional, of 5.1."""
+    def fee(self, m, parameters, n=None):
+        """The fee per unit of notional, of 5.1; n is None: of a trade whose side is not known."""
         part = parameters["fees"]
+        if part["kind"] != "linear-in-volatility":
+            return self.fee_memory.fee(self, m, part, n)
         return min(part["cap"], part["flat"] + part["volatility_slope"] * math.sqrt(self.v[self.market_asset[m]]))
 
     def grant(self, i, request):
@@ -859,9 +874,10 @@ class ReferenceModel(Lending, mesa.Model):
             else:
                 must_be_safe = True
             if n != 0:
+                rate = self.fee(q.market, self.force, n)
                 fill = self.trade(row, q.market, n)
-                fee = abs(n) * fill * self.fee(q.market, self.force)
-                share = self.protocol.fund.fee_share
+                fee = abs(n) * fill * rate
+                share = self.protocol.fund.fee_share if fee > 0 else 0.0
                 row.cash -= fee
                 self.special["FUND"].cash += share * fee
                 self.special["TREASURY"].cash += (1 - share) * fee
@@ -905,7 +921,18 @@ class ReferenceModel(Lending, mesa.Model):
         """5.2."""
         rule, keepers = self.protocol.liquidation, self.keepers
         need, N, penalty = self.requirement(row), self.notional(row), self.force["liquidation"]["penalty"]
-        f = 1.0
+        f, sizes = 1.0, None
+        if rule.kind == "fillable-price":
+            return reference_liquidation.fillable(self, row)
+        if rule.kind == "staged-close":
+            f = reference_liquidation.stage(self, row, N)
+        if rule.kind == "window-cap":
+            sizes = self.windows.sizes(self, row)
+            left = sum(size * M for size, M in zip(sizes, self.M, strict=True))
+            self.near(left - 1, 1.0)
+            if left < 1:
+                return False
+            f = left / N
         if rule.kind == "partial":
             self.near(N - rule.minimum_notional, N)
             below = need * (1 + rule.buffer) - penalty * N
@@ -917,9 +944,15 @@ class ReferenceModel(Lending, mesa.Model):
             self.near(pay - self.gas_cost - keepers.minimum_profit, pay + self.gas_cost)
             if pay - self.gas_cost < keepers.minimum_profit:
                 return False
+        if rule.kind == "staged-close" and f < 1:
+            row.closed_at = reference_liquidation.clock(self)
         for m in range(len(self.markets)):
-            if row.position[m] != 0:
-                self.trade(row, m, -f * row.position[m])
+            q = row.position[m]
+            if q != 0 and sizes is None:
+                self.trade(row, m, -f * q)
+            elif q != 0 and sizes[m] > 0:
+                self.windows.use(m, sizes[m])
+                self.trade(row, m, -sign(q) * sizes[m])
         available = max(self.equity(row), 0.0)
         paid = min(due, available)
         row.cash -= paid
@@ -964,9 +997,11 @@ class ReferenceModel(Lending, mesa.Model):
 
     def trade(self, row, m, n):
         """5.5: `n` of market m for a row, the other side to MAKER. Returns the fill."""
-        fill = self.perpetual[m].trade(n, self.mark(m))
+        venue = self.perpetual[m]
+        fill = venue.trade(n, self.mark(m))
+        makers = venue.makers_fill(fill) if hasattr(venue, "makers_fill") else fill
         self.book(row, m, n, fill - self.F[m])
-        self.book(self.special["MAKER"], m, -n, fill - self.F[m])
+        self.book(self.special["MAKER"], m, -n, makers - self.F[m])
         return fill
 
     def book(self, row, m, n, price):
@@ -1140,6 +1175,7 @@ class ReferenceModel(Lending, mesa.Model):
         """Double entry, to 1e-9 of the greatest gross so far. READING: cash less cost is what 5.5 conserves, not cash."""
         gross = 1 + abs(self.outside) + sum(abs(r.cash) + sum(map(abs, r.cost)) for r in self.rows)
         net = self.outside + sum(r.cash - sum(r.cost) for r in self.rows)
+        net += sum(getattr(venue, "pool", 0.0) for venue in self.perpetual)
         assert abs(net) <= 1e-9 * gross, f"1, 5: cash less cost sums to {net} after step {self.t}"
         for m in range(len(self.markets)):
             sizes = [r.position[m] for r in self.rows]

@@ -154,7 +154,7 @@ def test_the_engine_equals_the_reference(make, seed, watches):
 @pytest.mark.parametrize("watches", [True, False], ids=["watch-list", "brute-force"])
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("make", margin_worlds.MAKERS, ids=lambda make: make.__name__)
-def test_margin_rules_equal_the_reference(make, seed, watches):
+def test_rules_of_protocols_equal_the_reference(make, seed, watches):
     equal_on(make, seed, watches)
 
 

@@ -30,10 +30,10 @@ from simulator.protocol.book import (
     R_OPTION,
     REDUCE,
     TOKENS,
-    VARIANCE,
     path_of,
 )
 from simulator.protocol.categories import factor_of, threshold_against
+from simulator.protocol.fees import expected_fee
 from simulator.protocol.health import maintenance
 from simulator.protocol.margin import ratio_of_worth
 from simulator.protocol.pools import borrow_rate, supply_rate, utilisation
@@ -95,12 +95,6 @@ def ask(state, p, account, arrival):
 
 
 @small_rule
-def fee_at(variance, terms):
-    """The trading fee at an observed variance."""
-    return min(terms.fee_cap, terms.fee_flat + terms.fee_slope * np.sqrt(variance))
-
-
-@small_rule
 def initial_ratio(b, m, worth, terms, rules):
     """The initial ratio of a position worth `worth` [usd] in market `m` now; in a book of flat markets, the parameter."""
     if rules.scales_margin:
@@ -133,8 +127,7 @@ def traders_decide(state, t, first, holders, terms, current, rules):
 @small_rule
 def _entry(b, m, j, holders, terms, current, rules):
     """The probability that a look at market `m` without a position opens one."""
-    variance = b.asset[rules.market_asset[m], VARIANCE]
-    fee, fee0 = fee_at(variance, terms), fee_at(variance, current)
+    fee, fee0 = expected_fee(b, m, terms, rules), expected_fee(b, m, current, rules)
     p_enter = holders.p_enter
     worth = holders.wealth[j] * holders.appetite[j] / holders.markets.size
     now, before = initial_ratio(b, m, worth, terms, rules), initial_ratio(b, m, worth, current, rules)

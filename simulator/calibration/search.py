@@ -22,6 +22,7 @@ from simulator.calibration.world import HEADLINE, World
 from simulator.risk.judgement import Judgement, judge
 
 SCREEN_SHARE = 0.5  # of all candidates
+FRONT_SCREEN_SHARE = 0.2  # where a front is followed: it takes more steps
 BATCHES = 4  # that the others come in, at least
 BATCH = 15  # candidates in a batch, where there are enough for more batches
 LEADERS = 5  # between which a part of a batch is laid
@@ -29,6 +30,9 @@ FRONT_LEADERS = 12  # where the leaders are a front
 FRONT_POINTS = 40  # that are estimated again on the selection paths
 SAFER_POINTS = 8  # beside them, within half of the limits
 FINISHES = 4  # rounds in which what may belong to the front runs on every search path
+CUT, MOVED = 1 / 3, 4 / 5  # of a batch, at most: points on sections; points of a front that moved
+MIXED = 1 / 2  # of the moves: coordinates of two leaders
+TRIED_MOVES = 400
 FINALISTS = 8
 LEAST_FINALISTS = 4  # though proven unsafe: the least unsafe may still reduce risk
 
@@ -47,8 +51,9 @@ def search(world: World, trials: Trials, plan: ConfirmationPlan) -> Found:
     """Screen, then batches; current parameters are trial 0. Raises CandidatesFailed, ValueError for a zero denominator."""
     _, settings = asked(world)
     race = Race(world, trials, plan)
-    race.enter(trials.space.design(math.ceil(SCREEN_SHARE * settings.candidates), world.seed), "screen")
-    batches = max(BATCHES, settings.candidates // (2 * BATCH))
+    share = FRONT_SCREEN_SHARE if settings.front else SCREEN_SHARE
+    race.enter(trials.space.design(math.ceil(share * settings.candidates), world.seed), "screen")
+    batches = max(BATCHES, math.ceil((1 - share) * settings.candidates / BATCH))
     for batch in range(batches):
         wanted = math.ceil((settings.candidates - len(race.points)) / (batches - batch))
         proposed = suggest(race.question, race.trials, race.points, batch, max(0, wanted))
@@ -111,22 +116,56 @@ def estimate_on_search(trials: Trials, question: Question, point: Point) -> Sear
 def suggest(question: Question, trials: Sequence[Trial], seen: set[Point], batch: int, count: int) -> list[Point]:
     """`count` valid points that are not in `seen`; fewer when the space has no more.
 
-    Up to a third cut the sections through the leaders where they are monotone; half of the others lie between the leaders
+    Up to a third cut the sections through the leaders where they are monotone (of a front: up to four fifths are its points
+    with one parameter moved); half of the others lie between the leaders
     or beside them, which closes in on the edge of the limits; the rest come from a sampler given `trials`.
     """
     from simulator.kernel import stream
 
     space = question.space
     key = int(stream(question.world.seed, "calibration", "sampler", str(batch))) % 2**32
-    leaders = ordered(trials)[:FRONT_LEADERS] if question.goal.front else spread(trials, LEADERS)
-    cuts = () if question.goal.front else sections(space, trials, leaders[:2], seen)
-    new = dict.fromkeys(itertools.islice(cuts, math.ceil(count / 3)))
+    leaders = front_leaders(trials) if question.goal.front else spread(trials, LEADERS)
+    cuts = moved(space, leaders, seen, key) if question.goal.front else sections(space, trials, leaders[:2], seen)
+    new = dict.fromkeys(itertools.islice(cuts, math.ceil(count * (MOVED if question.goal.front else CUT))))
     half = (count - len(new) + 1) // 2
     new |= dict.fromkeys(itertools.islice(_between(space, leaders, {*seen, *new}), half))
     names = [one.name for one in question.conditions]
     new |= dict.fromkeys(sampled(space, names, trials, {*seen, *new}, key, count - len(new)))
     spare = (p for p in space.design(len(seen) + 2 * count, key) if p not in seen and p not in new)
     return [*new, *itertools.islice(spare, count - len(new))]
+
+
+def front_leaders(trials: Sequence[Trial]) -> list[Trial]:
+    """The front of those that won paths in the race, loneliest first: on the first rung a front is mostly luck."""
+    least = min(trial.paths for trial in trials if not trial.stopped) if any(not t.stopped for t in trials) else 0
+    proven = [trial for trial in trials if trial.paths > least and not trial.stopped]
+    return ordered(proven if len(proven) >= LEADERS else trials)[:FRONT_LEADERS]
+
+
+def moved(space: SearchSpace, leaders: Sequence[Trial], seen: set[Point], key: int) -> Iterator[Point]:
+    """New valid points made of the leaders in turn: coordinates mixed with another leader's, or one of them moved.
+
+    A move is by one step as likely as by two, by four, and so on.
+    """
+    import numpy as np
+
+    draws = np.random.Generator(np.random.Philox(key=key))
+    grids = [space.multiples_of(leader.point) for leader in leaders]
+    given = set(seen)
+    for number in range(TRIED_MOVES):
+        here = list(grids[number % len(grids)])
+        if draws.random() < MIXED:
+            other = grids[int(draws.integers(len(grids)))]
+            here = [theirs if draws.random() < 0.5 else mine for mine, theirs in zip(here, other, strict=True)]
+        else:
+            at = int(draws.integers(len(here)))
+            ks = space.multiples[at]
+            stride = 2 ** int(draws.integers(max(1, len(ks).bit_length() - 1)))
+            here[at] = min(max(here[at] + (stride if draws.random() < 0.5 else -stride), ks[0]), ks[-1])
+        point = space.point(here)
+        if point not in given and space.parameters(point) is not None:
+            given.add(point)
+            yield point
 
 
 def _between(space: SearchSpace, leaders: Sequence[Trial], seen: set[Point]) -> Iterator[Point]:

@@ -73,15 +73,14 @@ def _read(file: Path, scenario: Scenario) -> dict[str, Any]:
 
 
 def _from_prices(file: Path, scenario: Scenario) -> dict[str, Any]:
-    """The day of the last row, and realised volatility over the last horizon of every asset that has a column."""
-    from simulator.market.price_file import read_prices
+    """The day of the last row, and realised volatility of every asset over the last horizon. Raises PriceFileError."""
+    from simulator.market.price_file import PriceFileError, read_prices
     from simulator.market.window import recent_volatility
-    from simulator.results import NotAResult
 
-    table = read_prices(file, None)
-    there = [name for name in scenario.assets if name in table.assets]
-    if not there:
-        raise NotAResult(f"{file}: has none of the assets {', '.join(scenario.assets)}; it has {', '.join(table.assets)}")
+    try:
+        table = read_prices(file, scenario.assets, blanks=True)
+    except PriceFileError as error:
+        raise PriceFileError([f"{file}: {line}" for line in error.problems]) from None
     found = recent_volatility(table, scenario.grid.horizon_steps * scenario.grid.dt)
     last = datetime.datetime.fromtimestamp(int(table.timestamps[-1]) / 1e9, datetime.UTC).date()
-    return {"date": last, "volatility": {name: found[name] for name in there}}
+    return {"date": last, "volatility": found}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import re
 import tomllib
@@ -20,7 +21,7 @@ from simulator.estimation.comparison import Comparison, compare, comparison_fram
 from simulator.estimation.copula_fit import DependenceFit, fit_dependence
 from simulator.estimation.dependence import correlation
 from simulator.estimation.errors import FitError
-from simulator.estimation.jumps import EXPECTED_BEYOND
+from simulator.estimation.jumps import EXPECTED_BEYOND, no_crashes
 from simulator.estimation.market_block import market_block
 from simulator.estimation.residual_tests import ResidualTest, residual_tests
 from simulator.estimation.returns import Returns, Window, iso, log_returns
@@ -29,6 +30,7 @@ from simulator.estimation.specification import specifications
 from simulator.market.innovations import Normal
 from simulator.market.model import ModelMarket
 from simulator.market.price_file import PriceTable
+from simulator.parameters import DAY, YEAR
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,6 +167,12 @@ def asset_notes(asset: AssetFit) -> list[str]:
         notes.append(f"{asset.name}: no jumps; {found}: the innovations explain the tails")
     else:
         notes.append(f"{asset.name}: {asset.jumps.jumps.kind} jumps; {found}: they are the jumps, and left out of the GARCH")
+    if asset.jumps is not None and no_crashes(asset.jumps.jumps, asset.estimates["volatility"].value * math.sqrt(DAY / YEAR)):
+        notes.append(
+            f"{asset.name}: {asset.jumps.jumps.intensity:.0f} jumps a year of ordinary size (a root mean square of "
+            f"{math.sqrt(asset.jumps.jumps.second_moment):.3g}) are fat tails, not crashes; take --jumps none with --innovation "
+            "student-t, and put crashes into stress overlays or replays"
+        )
     if {"logit_persistence", "atanh_beta"} & set(asset.at_bound):
         notes.append(f"{asset.name}: persistence is at its bound: no standard error, and no variance in the parameter law")
     if abs(asset.residual_variance - 1) > 0.1:

@@ -23,6 +23,8 @@ EXPECTED_BEYOND = 0.5  # returns of the sample expected beyond k if innovations 
 FIRST_DEGREES = 8.0  # [degrees of freedom] behind the first, generous threshold
 MOST_ROUNDS = 30
 FEWEST_JUMPS = 3  # below it a law of sizes is not fitted: one or two returns have no distribution
+MOST_CRASHES = 24.0  # [1/year] above it, jumps of ordinary size are the fat tail in another dress
+ORDINARY = 3.0  # [daily standard deviations] below which the deviation of a jump is the size of a day
 TOO_MANY = 5  # with `EXPECTED_BEYOND` expected, five or more come by chance once in 5,800 samples
 
 
@@ -82,6 +84,15 @@ class JumpFit:
     count: int
     estimates: dict[str, Estimate]
     law: dict[str, float]  # variance of each coordinate; the maximum likelihood estimates are independent of each other
+
+
+def no_crashes(jumps: Merton | Kou, daily_deviation: float) -> bool:
+    """Many jumps, none much larger than a day of diffusion [1]: fat tails taken for jumps, which say nothing of crashes.
+
+    A daily likelihood of bitcoin finds 235 a year with a deviation of 3.8 %, about a day's own.
+    """
+    size = math.sqrt(jumps.second_moment)
+    return jumps.intensity > MOST_CRASHES and size < ORDINARY * daily_deviation
 
 
 def fit_merton(sizes: np.ndarray, years: float) -> JumpFit:

@@ -8,17 +8,11 @@ from pydantic import Field
 
 from simulator.parameters import Fraction, Part
 from simulator.protocol.backstop import Backstop, Counterparty, InsuranceFund, Maker, NoBackstop
+from simulator.protocol.funding_rate import Funding, IntervalFunding
 from simulator.protocol.lending import Lending
 from simulator.protocol.liquidation import Liquidation, WholeLiquidation
 from simulator.protocol.options import OptionRules
 from simulator.protocol.venue import AssetVenues
-
-
-class Funding(Part):
-    """Premium funding: longs pay (mark / index - 1) per `interval`, on oracle notional, capped."""
-
-    interval: Annotated[float, Field(gt=0)] = 28_800.0  # [s]
-    cap: Annotated[float, Field(ge=0)] = 10.0  # [1/year]
 
 
 class Gains(Part):
@@ -41,7 +35,7 @@ class Protocol(Part):
     venues: dict[str, AssetVenues]
     valuation_price: Literal["mark", "index"] = "index"  # values positions, their notional and their triggers
     gains: Gains = Gains()
-    funding: Funding = Funding()
+    funding: Funding = IntervalFunding()
     liquidation: Liquidation = WholeLiquidation(kind="whole")
     lending: Lending = Lending()
     counterparty: Counterparty = Maker(capital=0.0)

@@ -25,7 +25,10 @@ ASSET_FIELDS = 13
 # market fields: MARGIN_PRICE is M and VALUE is P = M - F of docs/model.md; REFERENCE_* are as the watch list last saw them
 PERMANENT, TRANSIENT, FLOW, DEPTH, MARK, FUNDING, MARGIN_PRICE, VALUE, OPEN_LONG, HEDGE = range(10)
 REFERENCE_PRICE, REFERENCE_VALUE, REFERENCE_FUNDING, MOST_OPEN = 10, 11, 12, 13
-MARKET_FIELDS = 14
+# what rules of funding, impact and fees keep: docs/model.md sections 2, 4.4 and 5.1
+FUNDING_RATE, IMPACT_POOL, FEE_FACTOR, FEE_LAST, FEE_REFERENCE, FEE_KEPT, FEE_CROSSED = range(14, 21)
+WINDOW_LEFT = 21  # [asset] what may still be liquidated in this step
+MARKET_FIELDS = 22
 
 # currency fields: DEPOSIT_VALUE is X = A index and DEBT_VALUE is Y = B index
 DEPOSIT_INDEX, BORROW_INDEX, LIQUIDITY, RESERVE, DEPOSIT_TOTAL, DEBT_TOTAL, DEPOSIT_VALUE, DEBT_VALUE, INDEX_PEAK = range(9)
@@ -61,8 +64,9 @@ OVERDRAWN = 38  # [usd] bad debt of absorbed accounts that reserves could not pa
 GAS_COST = 39  # [usd] of one liquidation in this step
 ROOM = 40  # [liquidations] that blocks still have room for
 ANY_STALE = 41  # 1: some oracle is stale
-A_CLOCK = 42  # the step, as auctions count it
-SCALARS = 43
+CLOCK = 42  # [s] since the load
+A_CLOCK = 43  # the step, as auctions count it
+SCALARS = 44
 # of an auction: since which step, since which without equity (-1: it has some), the last step in which the account was found
 STARTED, INSOLVENT, LAST_SEEN = range(3, 6)  # fields of the watch
 
@@ -147,11 +151,12 @@ def make_state(
     options: int = 0,
     slots: int = 0,
     underlyings: int = 0,
+    timers: int = 0,
     grid: int = 0,
     auctions: bool = False,
 ) -> State:
-    """A zeroed block for `accounts` cohort accounts (special records are added)."""
-    fields = HEAD + 2 * currencies + 2 * markets + options
+    """A zeroed block for `accounts` cohort accounts (special records are added); a timer is the last field of a record."""
+    fields = HEAD + 2 * currencies + 2 * markets + options + timers
     rows = options + slots + underlyings + SCRATCH if options else 0
     return State(
         accounts=np.zeros((paths, accounts + SPECIAL, fields)),

@@ -18,3 +18,4 @@ class Lending(Part):
     accrual: Accrual = "simple"  # of a debt over one substep
     categories: dict[str, Names] = Field(default_factory=dict)  # currencies of each category of [parameters.categories]
     borrowable_in_isolation: Names = ()  # currencies that an account with isolated collateral may borrow
+    reserves: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)  # [asset] of pools at load

@@ -30,8 +30,10 @@ from simulator.protocol.book import (
     UNCOVERED,
     USER_COST,
 )
+from simulator.protocol.close_by_rule import close_at_fillable, close_in_window, share_by_rule
 from simulator.protocol.health import change, is_frozen, maintenance
 from simulator.protocol.loans import serve_loan
+from simulator.protocol.market_numbers import FILLABLE, STAGED, WINDOW
 from simulator.protocol.option_auction import bid
 from simulator.protocol.option_liquidation import close_portfolio
 from simulator.protocol.option_values import holds_options
@@ -85,7 +87,13 @@ def serve(b, i, terms, rules):
 @rule
 def _close_positions(b, i, row, slack, equity, requirement, notional, terms, rules):
     """Section 5.2: close a share of every position in its venue; the penalty goes to keeper and fund."""
+    if rules.close_rule == FILLABLE:
+        return close_at_fillable(b, row, equity, requirement, terms, rules)
     f = share_to_close(slack, requirement, notional, terms, rules)
+    if rules.close_rule >= STAGED:
+        f = share_by_rule(b, row, notional, rules)
+        if f <= 0.0:
+            return False
     due = terms.penalty * f * notional
     pay = due if rules.guaranteed else min(due, max(equity, 0.0))
     if rules.at_a_profit and rules.keeper_share * pay - b.scalar[GAS_COST] < rules.minimum_profit:
@@ -93,7 +101,10 @@ def _close_positions(b, i, row, slack, equity, requirement, notional, terms, rul
     for m in range(rules.markets):
         q = row[HEAD + 2 * rules.currencies + m]
         if q != 0.0:
-            trade(b, row, m, -f * q, rules)
+            if rules.close_rule == WINDOW:
+                close_in_window(b, row, m, q, rules)
+            else:
+                trade(b, row, m, -f * q, rules)
     available = max(maintenance(b, row, terms, rules)[1], 0.0)
     paid = min(due, available)
     row[CASH] -= paid

@@ -9,6 +9,7 @@ from simulator.protocol import Protocol, book
 from simulator.protocol.backstop import Maker, VaultBackstop
 from simulator.protocol.book import HEAD, State
 from simulator.protocol.categories import factor_of
+from simulator.protocol.fee_numbers import ONE_SIDED
 from simulator.protocol.margin import load_ratios
 from simulator.protocol.option_rules import FIRST_EXPIRY, SLOT_UNDERLYING, U_ASSET
 
@@ -18,7 +19,15 @@ class LoadError(ValueError):
 
 
 def load(
-    state: State, rules: np.record, terms: np.record, protocol: Protocol, keepers, cohorts, market, currencies: list[str]
+    state: State,
+    rules: np.record,
+    terms: np.record,
+    protocol: Protocol,
+    keepers,
+    cohorts,
+    market,
+    currencies: list[str],
+    markets: list[str],
 ) -> None:
     """Fill a zeroed `state`: the same book on every path, at the first prices of `market`. Raises LoadError."""
     price = market.price[0]  # [asset, path]
@@ -28,9 +37,15 @@ def load(
     state.asset[:, :, book.SPOT_DEPTH] = rules.spot[: rules.assets, 1]
     state.market[:, :, book.DEPTH] = rules.perpetual[: rules.markets, 1]
     state.currency[:, :, [book.DEPOSIT_INDEX, book.BORROW_INDEX, book.INDEX_PEAK]] = 1.0
+    pools = [getattr(protocol.venues[name].perpetual, "pool", 0.0) for name in markets]
+    forgotten = terms.fee[0] if terms.fee_kind == ONE_SIDED else 0.0  # no step of the oracle is remembered
     state.currency[:, :, book.AT_TARGET] = terms.initial_rate[: rules.currencies]
     for m, a in enumerate(rules.market_asset[: rules.markets]):
         state.market[:, m, [book.MARK, book.MARGIN_PRICE, book.VALUE]] = price[a][:, None]
+        state.market[:, m, [book.FEE_LAST, book.FEE_REFERENCE]] = price[a][:, None]
+        state.market[:, m, book.FEE_FACTOR] = 1.0
+        state.market[:, m, book.FEE_CROSSED] = forgotten
+        state.market[:, m, book.IMPACT_POOL] = pools[m]
     for k, a in enumerate(rules.currency_asset[: rules.currencies]):
         state.currency[:, k, [book.DEPOSIT_VALUE, book.DEBT_VALUE]] = price[a][:, None]
     for kind, holders, side in cohorts:
@@ -39,6 +54,8 @@ def load(
     for name, amount in protocol.fund.tokens.items():
         state.accounts[:, rules.accounts + book.FUND, HEAD + currencies.index(name)] = amount
     tally(state, rules)
+    for name, amount in protocol.lending.reserves.items():
+        state.currency[:, currencies.index(name), [book.RESERVE, book.LIQUIDITY, book.STOCK]] += amount
     scalar = state.scalar
     scalar[:, book.CUT] = -1.0
     scalar[:, book.CAPACITY] = rules.capital
@@ -142,6 +159,7 @@ def tally(state, rules):
         maker = accounts[rules.accounts + book.MAKER]
         cash, basis = 0.0, 0.0
         for m in range(M):
+            cash += market[m, book.IMPACT_POOL]
             position, cost = HEAD + 2 * K + m, HEAD + 2 * K + M + m
             for i in range(rules.accounts):
                 maker[position] -= accounts[i, position]

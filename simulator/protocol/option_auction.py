@@ -145,7 +145,7 @@ def _take(b, row, f, rules):
     for k in range(K):
         b.currency[k, DEPOSIT_TOTAL] += f * row[HEAD + k]
         b.currency[k, DEBT_TOTAL] += f * row[HEAD + K + k]
-    for c in range(row.size):
+    for c in range(first_option(rules) + rules.options):
         if c != BASIS:
             keeper[c] += f * row[c]
             row[c] = 0.0 if f >= 1.0 else row[c] - f * row[c]

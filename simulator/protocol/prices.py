@@ -14,6 +14,7 @@ from simulator.protocol.book import (
     BORROW_INDEX,
     CAPACITY,
     CASH,
+    CLOCK,
     DEBT_VALUE,
     DEPOSIT_INDEX,
     DEPOSIT_VALUE,
@@ -47,6 +48,11 @@ from simulator.protocol.book import (
     VALUE,
     VARIANCE,
 )
+from simulator.protocol.fee_numbers import FEE_LINEAR
+from simulator.protocol.fees import learn
+from simulator.protocol.funding import accrue_by_rule
+from simulator.protocol.impact import open_windows, skew_mark
+from simulator.protocol.market_numbers import BY_INTERVAL, STAGED
 from simulator.protocol.option_values import value_options
 from simulator.protocol.pools import accrue_interest
 from simulator.protocol.rules import (
@@ -55,6 +61,7 @@ from simulator.protocol.rules import (
     O_HEARTBEAT,
     O_STALE,
     O_WEIGHT,
+    SKEW_FILL,
     V_COEFFICIENT,
     V_DEPTH,
     V_ELASTICITY,
@@ -112,7 +119,10 @@ def mark(b, rules):
         asset[SPOT] = shifted(asset[EXTERNAL], asset[SPOT_PERMANENT], asset[SPOT_TRANSIENT])
     for m in range(rules.markets):
         market = b.market[m]
-        market[MARK] = shifted(b.asset[rules.market_asset[m], INDEX], market[PERMANENT], market[TRANSIENT])
+        if rules.perpetual[m, LINEAR] >= SKEW_FILL:
+            market[MARK] = skew_mark(b, m, rules)
+        else:
+            market[MARK] = shifted(b.asset[rules.market_asset[m], INDEX], market[PERMANENT], market[TRANSIENT])
 
 
 @small_rule
@@ -171,12 +181,20 @@ def begin(b, price, previous, volatility, terms, rules):
     observe_and_learn(b, volatility, rules)
     if rules.can_be_stale:
         find_stale(b, rules)
-    accrue_funding(b, rules)
+    if terms.fee_kind != FEE_LINEAR:
+        learn(b, terms, rules)
+    if rules.funding_kind == BY_INTERVAL:
+        accrue_funding(b, rules)
+    else:
+        accrue_by_rule(b, terms, rules)
     accrue_interest(b, terms, rules)
     for m in range(rules.markets):
         if rules.hedge_ratio > 0.0:
             a = rules.market_asset[m]
             hedge_maker(b, m, price[a] - previous[a], rules)
+    if rules.close_rule >= STAGED:
+        b.scalar[CLOCK] += rules.dt
+        open_windows(b, terms, rules)
     b.scalar[CAPACITY] = min(rules.capital, b.scalar[CAPACITY] + rules.capital * rules.dt / rules.turnover)
     value(b, rules)
 

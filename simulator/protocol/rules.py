@@ -12,13 +12,29 @@ from simulator.market.gas import GWEI
 from simulator.parameters import YEAR, RiskParameters
 from simulator.protocol import Protocol
 from simulator.protocol.backstop import Maker, VaultBackstop
+from simulator.protocol.fee_numbers import FEE_KINDS, FEE_NUMBERS, fee_numbers
+from simulator.protocol.funding_rate import IntervalFunding
 from simulator.protocol.liquidation import PartialLiquidation
 from simulator.protocol.loan_rules import lending_rules, lending_terms, rules_fields, terms_fields
 from simulator.protocol.margin_ratio.requirement import ROW, row_of
+from simulator.protocol.market_numbers import (
+    CLOSE_NUMBERS,
+    CLOSE_RULES,
+    FUNDING_KINDS,
+    FUNDING_NUMBERS,
+    IMPACT_NUMBERS,
+    close_numbers,
+    funding_numbers,
+    funding_scale,
+    impact_numbers,
+)
 from simulator.protocol.option_rules import OPTION_COLUMNS, option_rules
+from simulator.protocol.price_impact import PowerImpact, SkewFill
+from simulator.protocol.trading_fees import LinearFee
 from simulator.protocol.venue import LinearPermanentVenue, LinearVenue
 
-# columns of a venue table
+# columns of a venue table; LINEAR is 0 for linear-permanent, 1 for linear, then the impacts by skew
+SKEW_FILL, POWER = 2.0, 3.0
 LINEAR, V_DEPTH, V_PERMANENT, V_KEEP, V_ELASTICITY, V_FLOOR, V_COEFFICIENT = range(7)
 # columns of the oracle table
 O_WEIGHT, O_DEVIATION, O_HEARTBEAT, O_STALE = range(4)
@@ -44,6 +60,9 @@ TERMS = np.dtype(
         ("factor", *COLUMN),  # collateral factor
         ("bonus", *COLUMN),
         ("debt_weight", *COLUMN),  # 1 + borrow weight
+        ("margin_gap", *COLUMN),  # least initial less least maintenance ratio
+        ("fee_kind", "i8"),
+        ("fee", "f8", (FEE_NUMBERS,)),  # of a fee that is not linear
         ("fee_flat", "f8"),
         ("fee_slope", "f8"),
         ("fee_cap", "f8"),
@@ -105,6 +124,12 @@ RULES = np.dtype(
         ("minimum_profit", "f8"),
         ("keeper_key", "u8"),
         ("watches", "?"),
+        ("funding_kind", "i8"),
+        ("funding", "f8", (FUNDING_NUMBERS,)),  # of a rule that is not by interval
+        ("funding_scale", *COLUMN),  # [asset] by market
+        ("close_rule", "i8"),
+        ("close", "f8", (CLOSE_NUMBERS,)),  # of a liquidation by stages, windows or blocks
+        ("impact", "f8", (MOST, IMPACT_NUMBERS)),  # [market, number of an impact by skew]
         *rules_fields(MOST),
         ("scales_margin", "?"),  # any market has a margin rule that is not flat
         *OPTION_COLUMNS,
@@ -128,6 +153,8 @@ def _record(dtype: np.dtype, **values) -> np.record:
 def _venue_row(venue, dt: float) -> list[float]:
     if isinstance(venue, LinearPermanentVenue):
         return [0.0, venue.depth, 1.0, 1.0, 0.0, 1.0, venue.coefficient]
+    if isinstance(venue, SkewFill | PowerImpact):
+        return [SKEW_FILL if isinstance(venue, SkewFill) else POWER, 1e30, 0.0, 1.0, 0.0, 1.0, 0.0]
     assert isinstance(venue, LinearVenue)
     keep = 2.0 ** (-dt / venue.half_life)
     return [1.0, venue.depth, venue.permanent_share, keep, venue.depth_elasticity, venue.depth_floor, 0.0]
@@ -159,9 +186,12 @@ def make_terms(parameters: RiskParameters) -> np.record:
         factor=column(collateral, lambda x: x.collateral_factor),
         bonus=column(collateral, lambda x: x.liquidation_bonus),
         debt_weight=column(collateral, lambda x: 1 + x.borrow_weight),
-        fee_flat=fees.flat,
-        fee_slope=fees.volatility_slope,
-        fee_cap=fees.cap,
+        margin_gap=column(perpetuals, lambda x: x.least_initial_ratio - x.least_maintenance_ratio),
+        fee_kind=FEE_KINDS.index(fees.kind),
+        fee=fee_numbers(fees),
+        fee_flat=fees.flat if isinstance(fees, LinearFee) else 0.0,
+        fee_slope=fees.volatility_slope if isinstance(fees, LinearFee) else 0.0,
+        fee_cap=fees.cap if isinstance(fees, LinearFee) else 0.0,
         penalty=liquidation.penalty,
         **lending_terms(parameters),
         option=np.array([list(part.model_dump().values()) for part in parameters.options.values()], float).reshape(-1, 9),
@@ -242,8 +272,8 @@ def make_rules(
         gain_weight=protocol.gains.weight,
         gain_cap=protocol.gains.cap,
         gains_limited=protocol.gains.weight < 1.0 or protocol.gains.cap < 1e18,
-        funding_interval=protocol.funding.interval,
-        funding_cap=protocol.funding.cap,
+        funding_interval=protocol.funding.interval if isinstance(protocol.funding, IntervalFunding) else 1.0,
+        funding_cap=protocol.funding.cap if isinstance(protocol.funding, IntervalFunding) else 0.0,
         whole=partial is None,
         keeper_share=liquidation.keeper_share,
         guaranteed=liquidation.guaranteed,
@@ -272,6 +302,12 @@ def make_rules(
         minimum_profit=keepers.minimum_profit if keepers else 0.0,
         keeper_key=keeper_key,
         watches=watches,
+        funding_kind=FUNDING_KINDS.index(protocol.funding.kind),
+        funding=funding_numbers(protocol.funding),
+        funding_scale=np.array([funding_scale(protocol.funding, protocol.venues[name].perpetual) for name in markets], float),
+        close_rule=CLOSE_RULES.index(liquidation.kind),
+        close=close_numbers(liquidation, dt),
+        impact=np.array([impact_numbers(protocol.venues[name].perpetual) for name in markets]).reshape(-1, IMPACT_NUMBERS),
         **lending_rules(protocol.lending, parameters),
         scales_margin=any(part.kind != "flat" for part in parameters.perpetuals.values()),
         **option_rules(protocol.options, parameters, where, markets, dt),

@@ -21,7 +21,6 @@ from simulator.protocol.book import (
     DEFICIT_CASH,
     DEPOSIT_INDEX,
     DEPOSIT_TOTAL,
-    DEPTH,
     FOUND,
     FUND,
     FUND_DRAW,
@@ -29,11 +28,11 @@ from simulator.protocol.book import (
     FUNDING,
     GROSS_FLOW,
     HEAD,
+    IMPACT_POOL,
     INDEX,
     LATENT,
     LIQUIDITY,
     MAKER,
-    MARK,
     MOST_OPEN,
     MOVED,
     OPEN_INTEREST,
@@ -75,7 +74,7 @@ from simulator.protocol.option_requests import grant_option
 from simulator.protocol.pools import utilisation
 from simulator.protocol.prices import begin, mark, move_permanently, observe, value, watch_variance
 from simulator.protocol.rules import LINEAR
-from simulator.protocol.trading import average, grant
+from simulator.protocol.trading import average, grant, quote
 from simulator.protocol.waterfall import settle_deficits, take_over, unwind_vault
 
 AUDIT_EVERY = 32  # steps
@@ -321,6 +320,8 @@ def audit(b, rules):
     n = rules.accounts + SPECIAL
     cash = b.scalar[OUTSIDE_CASH] - b.scalar[DEFICIT_CASH] - b.scalar[UNCOVERED_CASH]
     gross = abs(b.scalar[OUTSIDE_CASH]) + b.scalar[GROSS_FLOW] + 1.0
+    for m in range(M):
+        cash += b.market[m, IMPACT_POOL]
     for i in range(n):
         cash += b.accounts[i, CASH]
         gross += abs(b.accounts[i, CASH])
@@ -403,9 +404,7 @@ def latent_loss(b, terms, rules):
                     price *= average(tokens[k] * price / b.asset[a, SPOT_DEPTH])
             equity += row[HEAD + k] * b.currency[k, DEPOSIT_INDEX] * price - row[HEAD + K + k] * b.currency[k, DEBT_VALUE]
         for m in range(M):
-            price = b.market[m, MARK]
-            if rules.perpetual[m, LINEAR] != 0.0:
-                price *= average(net[m] * price / b.market[m, DEPTH])
+            price = quote(b, m, net[m], rules)[1]
             equity += row[HEAD + 2 * K + m] * (price - b.market[m, FUNDING]) - row[HEAD + 2 * K + M + m]
         if rules.options > 0:
             equity += worth_wound_down(b, row, rules)

@@ -42,12 +42,13 @@ from simulator.protocol.book import (
     TRANSIENT,
     TREASURY,
     USER_COST,
-    VARIANCE,
     less,
 )
+from simulator.protocol.fees import fee_rate
 from simulator.protocol.health import change, initial, is_frozen, maintenance
+from simulator.protocol.impact import makers_price, mark_by_skew, quote_by_skew
 from simulator.protocol.limits import leaves_category, may_borrow, may_supply
-from simulator.protocol.rules import LINEAR, V_PERMANENT
+from simulator.protocol.rules import LINEAR, SKEW_FILL, V_PERMANENT
 
 
 @small_rule
@@ -62,6 +63,8 @@ def average(x):
 def quote(b, m, n, rules):
     """(log move, fill) of a trade of `n` base in the perpetual venue of market `m`, without doing it."""
     mark = b.market[m, MARK]
+    if rules.perpetual[m, LINEAR] >= SKEW_FILL:
+        return 0.0, quote_by_skew(b, m, n, rules)
     if rules.perpetual[m, LINEAR] == 0.0:
         return 0.0, mark
     x = n * mark / b.market[m, DEPTH]
@@ -94,7 +97,10 @@ def exchange(row, position, cost, n, price):
 def move_venue(b, m, n, x, price, rules):
     """A trade of `n` base was done at `price` (net of funding): the venue moves by `x` and the maker takes the other side."""
     market = b.market[m]
-    if rules.perpetual[m, LINEAR] == 0.0:
+    by_skew = rules.perpetual[m, LINEAR] >= SKEW_FILL
+    if by_skew:
+        price = makers_price(b, m, n, price, rules)
+    elif rules.perpetual[m, LINEAR] == 0.0:
         market[FLOW] += n * market[MARK]
     else:
         share = rules.perpetual[m, V_PERMANENT]
@@ -107,6 +113,8 @@ def move_venue(b, m, n, x, price, rules):
     before = max(maker[position], 0.0)
     exchange(maker, position, position + rules.markets, -n, price)
     market[OPEN_LONG] += max(maker[position], 0.0) - before
+    if by_skew:
+        mark_by_skew(b, m, rules)
 
 
 @rule
@@ -147,18 +155,11 @@ def quote_spot(b, a, n, rules):
 
 
 @small_rule
-def fee_rate(b, a, terms):
-    """The trading fee of asset `a` at the volatility that the protocol observes."""
-    if terms.fee_slope == 0.0:
-        return min(terms.fee_cap, terms.fee_flat)
-    return min(terms.fee_cap, terms.fee_flat + terms.fee_slope * np.sqrt(b.asset[a, VARIANCE]))
-
-
-@small_rule
 def pay_fee(b, fee, rules):
-    """A fee that has left an account goes to the fund and the treasury."""
-    b.accounts[rules.accounts + FUND, CASH] += rules.fee_share * fee
-    b.accounts[rules.accounts + TREASURY, CASH] += (1.0 - rules.fee_share) * fee
+    """A fee that has left an account goes to the fund and the treasury; what a maker is paid, the treasury pays."""
+    share = rules.fee_share if fee > 0.0 else 0.0
+    b.accounts[rules.accounts + FUND, CASH] += share * fee
+    b.accounts[rules.accounts + TREASURY, CASH] += (1.0 - share) * fee
     b.scalar[FEES] += fee
     b.scalar[USER_COST] += fee
 
@@ -230,7 +231,7 @@ def _work_out_trade(b, row, m, n, reduces, terms, rules):
     x, fill = quote(b, m, n, rules)
     price = fill - b.market[m, FUNDING]
     exchange(row, position, position + rules.markets, n, price)
-    fee = abs(n) * fill * fee_rate(b, rules.market_asset[m], terms)
+    fee = abs(n) * fill * fee_rate(b, m, n, terms, rules)
     row[CASH] -= fee
     return n, x, price, fee
 

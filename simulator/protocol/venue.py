@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from simulator.parameters import Fraction, Part
+from simulator.protocol.price_impact import PowerImpact, SkewFill
 
 
 class LinearVenue(Part):
@@ -29,6 +30,7 @@ class LinearPermanentVenue(Part):
 
 
 Venue = Annotated[LinearVenue | LinearPermanentVenue, Field(discriminator="kind")]
+PerpetualVenue = Annotated[LinearVenue | LinearPermanentVenue | SkewFill | PowerImpact, Field(discriminator="kind")]
 
 
 class Oracle(Part):
@@ -54,5 +56,5 @@ class AssetVenues(Part):
     """The venues and the oracle of one asset."""
 
     spot: Venue
-    perpetual: Venue | None = None
+    perpetual: PerpetualVenue | None = None
     oracle: Oracle = Oracle()

@@ -18,6 +18,10 @@ def broken_loans(draft: Draft) -> Iterator[Problem]:
     yield from _categories(draft.parameters, draft.protocol.lending)
     yield from _isolation(draft.parameters, draft.protocol.lending)
     yield from _absorption(draft.parameters)
+    for name in draft.protocol.lending.reserves:
+        if name not in draft.parameters.collateral:
+            place = ("protocol", "lending", "reserves", name)
+            yield Problem(place, f"is not a currency; {did_you_mean(name, draft.parameters.collateral)}")
 
 
 def _categories(parameters: RiskParameters, lending: Lending) -> Iterator[Problem]:

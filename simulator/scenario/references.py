@@ -8,6 +8,10 @@ from simulator.agents import Borrowers, Keepers, PerpTraders, Suppliers
 from simulator.market import Market
 from simulator.parameters import RiskParameters
 from simulator.protocol import Protocol
+from simulator.protocol.funding_rate import VelocityFunding
+from simulator.protocol.liquidation import WindowLiquidation
+from simulator.protocol.price_impact import SkewFill
+from simulator.protocol.trading_fees import MakerTakerFee
 from simulator.scenario.draft import Draft
 from simulator.scenario.problems import Problem
 from simulator.scenario.relations import market_problems
@@ -51,10 +55,42 @@ def _protocol(protocol: Protocol, assets: tuple[str, ...] | None, parameters: Ri
         if assets is not None and name not in assets:
             yield Problem(("protocol", "venues", name), f"is not an asset of [market]; {did_you_mean(name, assets)}")
     if parameters is not None:
+        yield from _scales(protocol, parameters)
+        yield from _windows(protocol, parameters)
         for name in protocol.fund.tokens:
             if name not in parameters.collateral:
                 message = f"is not a currency; {did_you_mean(name, parameters.collateral)}"
                 yield Problem(("protocol", "fund", "tokens", name), message)
+
+
+def _scales(protocol: Protocol, parameters: RiskParameters) -> Iterator[Problem]:
+    """Velocity funding without a scale of its own reads that of a skew-fill venue."""
+    funding = protocol.funding
+    if not isinstance(funding, VelocityFunding) or funding.skew_scale is not None:
+        return
+    for name in parameters.perpetuals:
+        venues = protocol.venues.get(name)
+        if venues is not None and venues.perpetual is not None and not isinstance(venues.perpetual, SkewFill):
+            yield Problem(
+                ("protocol", "funding", "skew_scale"),
+                f"is missing; without it the perpetual venue of {name} must be of kind skew-fill, but is {venues.perpetual.kind}",
+            )
+
+
+def _windows(protocol: Protocol, parameters: RiskParameters) -> Iterator[Problem]:
+    """A window of liquidations is counted in fees and skew scales."""
+    if not isinstance(protocol.liquidation, WindowLiquidation):
+        return
+    if not isinstance(parameters.fees, MakerTakerFee):
+        message = f"must be maker-taker where [protocol.liquidation] is window-cap, but is {parameters.fees.kind}"
+        yield Problem(("parameters", "fees", "kind"), message)
+    for name in parameters.perpetuals:
+        venues = protocol.venues.get(name)
+        if venues is not None and venues.perpetual is not None and not isinstance(venues.perpetual, SkewFill):
+            yield Problem(
+                ("protocol", "venues", name, "perpetual", "kind"),
+                f"must be skew-fill where [protocol.liquidation] is window-cap, but is {venues.perpetual.kind}",
+            )
 
 
 def _cohorts(draft: Draft, parameters: RiskParameters) -> Iterator[Problem]:

@@ -11,7 +11,8 @@ from simulator.market import Grid, History, Market
 from simulator.parameters import PerpetualParameters, RiskParameters
 from simulator.protocol import Protocol
 from simulator.protocol.backstop import VaultBackstop
-from simulator.protocol.venue import LinearVenue, Venue
+from simulator.protocol.liquidation import FillableLiquidation, WindowLiquidation
+from simulator.protocol.venue import LinearVenue, PerpetualVenue, Venue
 from simulator.scenario.draft import Draft
 from simulator.scenario.problems import Place, Problem, dotted
 
@@ -22,8 +23,10 @@ def broken_relations(draft: Draft) -> Iterator[Problem]:
     """Every pair of numbers in different sections that cannot both hold."""
     if draft.grid is not None:
         yield from _slow_substep(draft, draft.grid)
+        yield from _short_window(draft, draft.grid)
         if draft.market is not None:
             yield from market_problems(draft.market, draft.grid, ("market",))
+    yield from _unpaid_keepers(draft)
     if draft.parameters is not None:
         yield from _double_credit(draft.parameters)
     for i, cohort in draft.cohorts.items():
@@ -60,6 +63,26 @@ def _slow_substep(draft: Draft, grid: Grid) -> Iterator[Problem]:
         )
 
 
+def _short_window(draft: Draft, grid: Grid) -> Iterator[Problem]:
+    """What a window of liquidations holds is counted by substep, so a window may not be longer than one."""
+    liquidation = draft.protocol.liquidation if draft.protocol is not None else None
+    if isinstance(liquidation, WindowLiquidation) and liquidation.window > grid.dt:
+        yield Problem(
+            ("protocol", "liquidation", "window"),
+            f"must be at most a substep, {grid.dt:g} s, but is {liquidation.window:g} s; write fewer substeps",
+        )
+
+
+def _unpaid_keepers(draft: Draft) -> Iterator[Problem]:
+    """Nobody earns by a liquidation at a fillable price."""
+    if draft.protocol is None or not isinstance(draft.protocol.liquidation, FillableLiquidation):
+        return
+    for i, cohort in draft.cohorts.items():
+        if isinstance(cohort, Keepers) and cohort.acts == "at-a-profit" and -cohort.gas < cohort.minimum_profit:
+            message = 'must be "always" where [protocol.liquidation] is fillable-price, which pays keepers nothing'
+            yield Problem(("cohorts", i, "acts"), message)
+
+
 def _times(draft: Draft) -> Iterator[tuple[float, Place]]:
     """Every latency and half-life [s] that a substep must resolve, with its place."""
     if draft.protocol is not None:
@@ -80,7 +103,7 @@ def _protocol_times(protocol: Protocol) -> Iterator[tuple[float, Place]]:
     yield protocol.volatility_half_life, ("protocol", "volatility_half_life")
 
 
-def _venue_time(venue: Venue | None, place: Place) -> Iterator[tuple[float, Place]]:
+def _venue_time(venue: Venue | PerpetualVenue | None, place: Place) -> Iterator[tuple[float, Place]]:
     if isinstance(venue, LinearVenue) and venue.permanent_share < 1:
         yield venue.half_life, place
 
@@ -174,11 +197,22 @@ def _greatest_fall(
 
 def _greatest_fee_cut(current: dict[str, float], lows: dict[str, float]) -> float:
     """The largest fall of the fee at any volatility: both fees are straight lines with one kink, so a kink or an end has it."""
+    if "fees.volatility_slope" not in current:
+        return _greatest_cut_of_others(current, lows)
     names = ("fees.flat", "fees.volatility_slope", "fees.cap")
     now = tuple(current[name] for name in names)
     low = tuple(lows.get(name, current[name]) for name in names)
     kinks = [(cap - flat) / slope for flat, slope, cap in (now, low) if slope > 0 and cap > flat]
     return max(0.0, *(_fee(now, volatility) - _fee(low, volatility) for volatility in [0.0, *kinks, 1e9]))
+
+
+def _greatest_cut_of_others(current: dict[str, float], lows: dict[str, float]) -> float:
+    """A bound on the fall of a fee of another kind: no fee falls by more than the sum of the falls of its levels, or than all."""
+    levels = ("taker", "base", "height_1", "height_2", "cap")
+    falls = [current[f"fees.{key}"] - lows[f"fees.{key}"] for key in levels if f"fees.{key}" in lows]
+    others = any(name.startswith("fees.") and name.rpartition(".")[2] not in (*levels, "maker") for name in lows)
+    greatest = math.fsum(current.get(f"fees.{key}", 0.0) for key in ("taker", "base", "height_1", "height_2", "cap"))
+    return greatest if others else max(math.fsum(falls), 0.0)
 
 
 def _fee(terms: tuple[float, ...], volatility: float) -> float:

@@ -47,6 +47,11 @@ class FlatRatio(Part):
         """[1] of a small position in an empty market."""
         return self.initial_margin_ratio
 
+    @property
+    def least_maintenance_ratio(self) -> float:
+        """[1] of the same position."""
+        return self.maintenance_margin_ratio
+
 
 class OpenInterestScaledRatio(Part):
     """dYdX v4: the initial ratio rises linearly from its base to 1 between two levels of open interest.
@@ -71,6 +76,11 @@ class OpenInterestScaledRatio(Part):
         """[1] of a small position in an empty market."""
         return self.initial_margin_ratio
 
+    @property
+    def least_maintenance_ratio(self) -> float:
+        """[1] of the same position."""
+        return self.initial_margin_ratio * self.maintenance_fraction
+
 
 class SizeScaledRatio(Part):
     """Drift v2: ratio = max(r, 0.8 r + `size_factor` x sqrt(size)), for the initial and the maintenance ratio r alike."""
@@ -90,6 +100,11 @@ class SizeScaledRatio(Part):
     def least_initial_ratio(self) -> float:
         """[1] of a small position in an empty market."""
         return self.initial_margin_ratio
+
+    @property
+    def least_maintenance_ratio(self) -> float:
+        """[1] of the same position."""
+        return self.maintenance_margin_ratio
 
 
 class SkewScaledRatio(Part):
@@ -116,6 +131,11 @@ class SkewScaledRatio(Part):
         """[1] of a position of a thousandth of the skew scale: Synthetix allows a `minimum_ratio` of 0."""
         return self.minimum_ratio + SMALL_SKEW * self.scaled_ratio
 
+    @property
+    def least_maintenance_ratio(self) -> float:
+        """[1] of the same position."""
+        return self.least_initial_ratio * self.maintenance_scalar
+
 
 class CollateralFactorRatio(Part):
     """GMX v2: collateral of at least size x max(`minimum_factor`, open interest x `open_interest_factor`).
@@ -139,6 +159,11 @@ class CollateralFactorRatio(Part):
     def least_initial_ratio(self) -> float:
         """[1] of a small position in an empty market."""
         return self.minimum_factor
+
+    @property
+    def least_maintenance_ratio(self) -> float:
+        """[1] of the same position."""
+        return self.minimum_factor_liquidation
 
 
 class Tier(Part):
@@ -179,6 +204,11 @@ class TieredRatio(Part):
     def least_initial_ratio(self) -> float:
         """[1] of a small position in an empty market."""
         return 1 / self.tiers[0].greatest_leverage
+
+    @property
+    def least_maintenance_ratio(self) -> float:
+        """[1] of the same position."""
+        return self.maintenance_share * self.least_initial_ratio
 
 
 MarginRatio = Annotated[

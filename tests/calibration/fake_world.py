@@ -106,7 +106,7 @@ def _outcomes(world: FakeWorld, candidate: RiskParameters, shock: np.ndarray, fi
     rows |= {"loss": loss, "latent_bad_debt": loss, "open_interest": interest, "collateral": np.full(len(shock), 1e5)}
     rows |= {
         "fees": interest * 1e-3,
-        "user_cost": interest * (2e-3 + world.wicks * closed * (0.01 + penalty)),
+        "user_cost": interest * (2e-3 + world.wicks * closed * (0.004 + 0.2 * penalty)),
         "fund_end": np.full(len(shock), 5e4),
     }
     rows |= {"fund_minimum": 5e4 - loss, "capital_efficiency_used": interest / 1e5}

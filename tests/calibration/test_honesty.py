@@ -65,3 +65,14 @@ def test_whole_calibrations_among_unsafe_candidates_confirm_nothing(first):
     world = with_settings(candidates=16, search_paths=50, selection_paths=300)
     verdicts = [calibrate(dataclasses.replace(world, seed=first + k), evaluate=unsafe).verdict for k in range(6)]
     assert verdicts.count("confirmed") <= 1
+
+
+@pytest.mark.slow
+def test_of_1000_whole_calibrations_among_unsafe_candidates_at_most_5_percent_confirm_and_safe_ones_are_found():
+    """The whole chain, seed after seed; power is that of the same calibrations where a safe optimum exists."""
+    world = with_settings(candidates=8, search_paths=32, selection_paths=200)
+    wrong = sum(calibrate(dataclasses.replace(world, seed=seed), evaluate=unsafe).verdict == "confirmed" for seed in range(1000))
+    found = sum(calibrate(dataclasses.replace(world, seed=seed), evaluate=evaluate).verdict == "confirmed" for seed in range(100))
+    print(f"false approvals {wrong / 10:.1f} %, power {found} %")
+    assert wrong <= 50
+    assert found >= 60

@@ -483,6 +483,7 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
         CATEGORY.replace("0.93", "0.89") + FACTORS,
     ),
     "loans-isolation": (L, "fund = {", 'lending = { borrowable_in_isolation = ["ETH"] }\nfund = {'),
+    "loans-reserves": (L, "fund = {", "lending = { reserves = { DAI = 1000 } }\nfund = {"),
     "loans-cap": (L, "liquidation_bonus = 0.05", "liquidation_bonus = 0.05\nsupply_cap = -1"),
     "loans-unknown-accrual": (L, "fund = {", 'lending = { accrual = "daily" }\nfund = {'),
     "loans-search-of-another-shape": (
@@ -535,6 +536,48 @@ CASES |= {  # rules of perpetual markets
         FLAT,
         'kind = "skew-scaled"\nskew_scale = 1e5\nscaled_ratio = 0\nminimum_ratio = 0\nmaintenance_scalar = 0.5',
     ),
+}
+FEES = "[parameters.fees]\nflat = 0.0005"
+PERPETUAL_VENUE = 'perpetual = { kind = "linear", depth = 1e9, half_life = 900 }'
+FUND = "fund = { cash = 1e5, fee_share = 0.2 }\n"
+CASES |= {
+    "fees-unknown": (P, FEES, '[parameters.fees]\nkind = "maker-take"\nmaker = 0.0002\ntaker = 0.0005'),
+    "fees-of-another-rule": (P, FEES, f"{FEES}\ntaker = 0.0005"),
+    "fees-rebate": (P, FEES, '[parameters.fees]\nkind = "maker-taker"\nmaker = -0.001\ntaker = 0.0005'),
+    "fees-heights": (P, FEES, '[parameters.fees]\nkind = "two-sigmoid"\nheight_1 = 0.6\nheight_2 = 0.6'),
+    "fees-periods": (
+        P,
+        FEES,
+        '[parameters.fees]\nkind = "liquidity-book"\nbin_step = 0.001\nbase = 0.0001\ncontrol = 1\nfilter_period = 900',
+    ),
+    "funding-velocity-without-a-scale": (P, FUND, f'{FUND}funding = {{ kind = "velocity", greatest_velocity = 3 }}\n'),
+    "funding-adaptive-order": (
+        P,
+        FUND,
+        f'{FUND}funding = {{ kind = "adaptive", increase = 1e-10, decrease = 1e-11, least = 1e-6, greatest = 1e-7 }}\n',
+    ),
+    "funding-unknown": (P, FUND, f'{FUND}funding = {{ kind = "premia", hourly_cap = 0.01 }}\n'),
+    "venue-earns": (
+        P,
+        PERPETUAL_VENUE,
+        'perpetual = { kind = "power", positive_factor = 2e-7, negative_factor = 1e-7, positive_exponent = 2 }',
+    ),
+    "liquidation-window": (P, FUND, f'{FUND}liquidation = {{ kind = "window-cap", window = 900 }}\n'),
+    "liquidation-unpaid": (
+        P,
+        FUND,
+        f'{FUND}liquidation = {{ kind = "fillable-price" }}\n',
+        "latency = 600",
+        "latency = 600\ngas = 1",
+    ),
+    "liquidation-pays-nobody": (
+        P,
+        FUND,
+        f'{FUND}liquidation = {{ kind = "fillable-price", keeper_share = 0.5 }}\n',
+        "latency = 600",
+        'latency = 600\nacts = "always"',
+    ),
+    "venue-spot-by-skew": (P, 'spot = { kind = "linear", depth = 1e9 }', 'spot = { kind = "skew-fill", skew_scale = 1e6 }'),
 }
 RAW: dict[str, bytes] = {
     "syntax-empty": b"",

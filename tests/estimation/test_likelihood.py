@@ -38,7 +38,7 @@ def test_the_gradient_is_the_derivative_and_the_sum_of_the_scores(make_returns):
     assert (each[200:230] == 0).all()
     for i, name in enumerate(NATURAL):
         value = getattr(POINT, name)
-        step = 1e-5 * value
+        step = 1e-5 * (abs(value) or 0.1)
         up, down = (log_likelihood(y, Natural(**{**vars(POINT), name: value + sign * step}))[0] for sign in (1, -1))
         assert (up - down) / (2 * step) == pytest.approx(gradient[i], rel=1e-5)
     assert np.isfinite(total)

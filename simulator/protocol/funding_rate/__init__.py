@@ -6,11 +6,19 @@ Premium funding follows the price (dYdX v4, Hyperliquid, Derive, Drift); velocit
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from simulator.parameters import Fraction, Part
+
+
+class IntervalFunding(Part):
+    """Longs pay (mark / index - 1) per `interval`, on oracle notional, capped. What `[protocol.funding]` is without a `kind`."""
+
+    kind: Literal["interval"] = "interval"
+    interval: Annotated[float, Field(gt=0)] = 28_800.0  # [s]
+    cap: Annotated[float, Field(ge=0)] = 10.0  # [1/year]
 
 
 class PremiumFunding(Part):
@@ -24,13 +32,15 @@ class PremiumFunding(Part):
     hourly_interest: Annotated[float, Field(ge=-0.01, le=0.01)] = 0.0  # [1/h]
     hourly_cap: Annotated[float, Field(ge=0, le=1)] = 0.04  # [1/h]
     hourly_band: Annotated[float, Field(ge=0, le=1)] | None = None  # [1/h]
+    margin_multiple: Annotated[float, Field(ge=0, le=1000)] | None = None  # [1] dYdX v4: the rate per `convergence_hours`
+    # is at most this times (initial - maintenance ratio) of a small position
 
 
 class VelocityFunding(Part):
     """Synthetix v3: the daily rate moves at clip(skew / scale, +-1) x `greatest_velocity` per day."""
 
     kind: Literal["velocity"]
-    skew_scale: Annotated[float, Field(gt=0)]  # [asset]
+    skew_scale: Annotated[float, Field(gt=0)] | None = None  # [asset]; absent: that of each market's skew-fill venue
     greatest_velocity: Annotated[float, Field(ge=0, le=1000)]  # [1/day^2]
 
 
@@ -59,3 +69,14 @@ class AdaptiveFunding(Part):
 
 
 FundingRule = Annotated[PremiumFunding | VelocityFunding | AdaptiveFunding, Field(discriminator="kind")]
+
+
+def interval_by_default(value: Any) -> Any:
+    """Funding without a `kind` is by interval."""
+    return {"kind": "interval", **value} if isinstance(value, dict) and "kind" not in value else value
+
+
+Funding = Annotated[
+    Annotated[IntervalFunding | PremiumFunding | VelocityFunding | AdaptiveFunding, Field(discriminator="kind")],
+    BeforeValidator(interval_by_default),
+]

@@ -37,6 +37,7 @@ class PowerImpact(Part):
     negative_exponent: Annotated[float, Field(ge=1, le=4)] = 2.0  # [1]
     greatest_gain: Fraction = 0.004  # [1] of the size
     greatest_cost: Fraction = 0.005  # [1] of the size
+    pool: Annotated[float, Field(ge=0)] = 0.0  # [usd] in the impact pool at load
 
     @model_validator(mode="after")
     def _relations(self) -> PowerImpact:

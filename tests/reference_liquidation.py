@@ -1,0 +1,99 @@
+"""Liquidation by stages, windows and at a fillable price, of the plain reference model: docs/model.md section 5.2."""
+
+import math
+
+from reference_margin import needs
+from reference_rules_of_markets import users_skew
+
+
+def clock(model):
+    return (model.t + 1) * model.world.dt
+
+
+def stage(model, row, N):
+    """The share that a keeper closes."""
+    rule, since = model.protocol.liquidation, clock(model) - row.closed_at if row.closed_at else math.inf
+    model.near(N - rule.large, N)
+    if rule.large >= N or since < rule.cooldown:
+        return 1.0
+    return rule.first_share
+
+
+class Windows:
+    """What may still be liquidated of every market in this step."""
+
+    def __init__(self):
+        self.step, self.left = -1, []
+
+    def sizes(self, model, row):
+        rule, fees, dt = model.protocol.liquidation, model.force["fees"], model.world.dt
+        scales = [venue.part.skew_scale for venue in model.perpetual]
+        if self.step != model.t:
+            self.step = model.t
+            self.left = [(fees["maker"] + fees["taker"]) * scale * rule.multiplier * dt for scale in scales]
+        self.calm = [abs(users_skew(model, m)) < rule.calm_skew * scale for m, scale in enumerate(scales)]
+        both = zip(row.position, self.left, self.calm, strict=True)
+        return [abs(q) if calm else min(abs(q), left) for q, left, calm in both]
+
+    def use(self, m, size):
+        if not self.calm[m]:
+            self.left[m] -= size
+
+
+def fillable(model, row):
+    """dYdX. True if something was closed."""
+    rule, keepers = model.protocol.liquidation, model.keepers
+    if row.closed_at == clock(model) or (keepers.acts == "at-a-profit" and -model.gas_cost < keepers.minimum_profit):
+        return False
+    equity, margin = model.equity(row), max(model.requirement(row), 1e-9)
+    blocks = max(model.world.dt / rule.block, 1.0)
+    insured, closed = rule.most_insurance_lost * blocks, 0.0
+    for m, name in enumerate(model.markets):
+        q, price = row.position[m], model.M[m]
+        held = abs(q) * price
+        slice_ = max((1 - (1 - rule.most_of_position) ** blocks) * held, rule.least_notional * blocks)
+        wanted = min(slice_, held, rule.most_notional * blocks - closed)
+        if q != 0:
+            model.near(wanted - 1, 1.0)
+        if wanted < 1:
+            continue
+        need = needs(model.force["perpetuals"][name], q, price)[1]
+        urgency = min(max(rule.bankruptcy_adjustment * (1 - equity / margin), 0.0), 1.0)
+        limit = (q * price - urgency * rule.spread * need) / q
+        n = largest(model, m, -q * wanted / held, limit)
+        model.near(abs(n) * price - 1, 1.0)
+        if abs(n) * price < 1:
+            continue
+        fill = model.trade(row, m, n)
+        above = -n * fill - (-n * price - equity * need * abs(n / q) / margin)
+        if above > 0:
+            taken = min(above, rule.most_fee * abs(n * fill))
+            row.cash -= taken
+            model.special["FUND"].cash += taken
+            model.count("penalties", taken)
+            model.count("user_cost", taken)
+        else:
+            paid = model.fund_pays(min(-above, insured))
+            row.cash += paid
+            insured -= paid
+            model.count("realised_bad_debt", paid)
+        closed += abs(n) * price
+    if closed > 0:
+        row.closed_at = clock(model)
+        model.count("liquidated_notional", closed)
+    return closed > 0
+
+
+def largest(model, m, n, limit):
+    """The part of a trade of n whose mean fill is no worse than `limit`."""
+
+    def worse(part):
+        fill = model.perpetual[m].quote(part * n, model.mark(m))[0]
+        return fill > limit if n > 0 else fill < limit
+
+    if not worse(1.0):
+        return n
+    low, high = 0.0, 1.0
+    for _ in range(50):
+        low, high = (low, (low + high) / 2) if worse((low + high) / 2) else ((low + high) / 2, high)
+    return low * n

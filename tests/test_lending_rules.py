@@ -1,0 +1,208 @@
+"""Lending in the engine: interest against exact fractions and closed forms, and the laws that every shape keeps."""
+
+from __future__ import annotations
+
+import math
+import sys
+from decimal import Decimal, getcontext
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator.agents import Keepers
+from simulator.parameters import RiskParameters
+from simulator.protocol import book
+from simulator.protocol.health import maintenance
+from simulator.protocol.liquidate import serve
+from simulator.protocol.loans import largest, shape, standing
+from simulator.protocol.prices import value
+
+sys.path.insert(0, str(Path(__file__).parent))
+from reference_lending_worlds import SHAPES, pool_world
+from reference_worlds import borrowers, linear, people, protocol, suppliers, world
+from test_engine_equals_reference import engine_of
+
+HOURS = 8760
+LAW = settings(deadline=None, derandomize=True, max_examples=25)
+
+
+def loan(curve, steps=48, accrual="simple", use=0.5, threshold=0.85, dt=3600.0, prices=None, keepers=()):
+    """One borrower of USDC against ETH and one supplier, at prices that rest unless given: an engine of one path."""
+    tree = {
+        "collateral": {
+            "ETH": {"collateral_factor": 0.8, "liquidation_threshold": threshold, "liquidation_bonus": 0.05},
+            "USDC": {"collateral_factor": 0.0, "liquidation_threshold": 0.0},
+        },
+        "borrowing": {"USDC": curve},
+    }
+    rules = protocol(venues={"ETH": {"spot": linear(1e12)}, "USDC": {"spot": linear(1e12)}}, lending={"accrual": accrual})
+    books = [people([1000.0], [use]), people([1000.0])]
+    made = world(
+        prices or [100.0] * (steps + 1),
+        RiskParameters.model_validate(tree),
+        [borrowers(), suppliers(), *keepers],
+        books,
+        rules,
+        dt=dt,
+    )
+    return engine_of(made)
+
+
+def debt_index(model):
+    return model.state.currency[0, 1, book.BORROW_INDEX]
+
+
+@pytest.mark.parametrize("accrual", ["simple", "three-term", "continuous"])
+@pytest.mark.parametrize("rate", [0.0, 0.05, 0.75, 20.0])
+def test_the_index_of_a_debt_is_that_of_exact_arithmetic(rate, accrual):
+    """D10: Fractions for the polynomial modes, 50 digits for the exponential; 1e-12 over a month of hours."""
+    model = loan({"kind": "flat", "rate": rate}, accrual=accrual, steps=720)
+    model.run(720)
+    x = Fraction(rate) / HOURS
+    if accrual == "continuous":
+        getcontext().prec = 50
+        exact = (Decimal(rate) * 720 / HOURS).exp()
+    else:
+        exact = (1 + x if accrual == "simple" else 1 + x + x**2 / 2 + x**3 / 6) ** 720
+    assert debt_index(model) == pytest.approx(float(exact), rel=1e-12)
+
+
+def test_three_terms_fall_short_of_continuous_interest_by_the_known_amounts():
+    """L35: at 75 % a year, 2.7e-10 a day and 0.73 % in one year."""
+    for steps, dt, gap in ((365, 86_400.0, -2.7e-10), (1, 365 * 86_400.0, -0.0073)):
+        model = loan({"kind": "flat", "rate": 0.75}, accrual="three-term", steps=steps, dt=dt)
+        model.run(steps)
+        assert debt_index(model) / math.exp(0.75) - 1 == pytest.approx(gap, rel=0.35 if steps > 1 else 0.01)
+
+
+def test_utilisation_with_nothing_but_accrual_is_logistic():
+    """L36: below the kink, suppliers' balance at rest (all interest to the reserve): the error is of first order in the step."""
+    base, slope, kink, start = 0.1, 0.3, 0.9, 0.4
+    a, b, grown = base, slope / kink, math.exp(base)
+    exact = a * start * grown / (a + b * start * (1 - grown))
+    curve = {"base_rate": base, "slope_below": slope, "slope_above": 0.0, "optimal_utilisation": kink}
+    errors = []
+    for n in (100, 1000):
+        model = loan({**curve, "reserve_factor": 1 - 1e-13}, steps=n, dt=365 * 86_400.0 / n)
+        model.run(n)
+        _, borrow_index, _, _, supplied, borrowed = model.state.currency[0, 1, : book.DEBT_TOTAL + 1]
+        errors.append(borrowed * borrow_index / supplied - exact)
+    assert -1e-3 < errors[0] < 0.0
+    assert errors[0] / errors[1] == pytest.approx(10.0, rel=0.02)
+
+
+def test_interest_alone_liquidates_in_the_step_of_the_closed_form():
+    """L04: ln(LT C / D) / r years after the start, at zero volatility."""
+    keepers = Keepers(kind="keepers", acts="always")
+    model = loan({"kind": "flat", "rate": 2.0}, accrual="continuous", use=0.9, steps=2000, keepers=[keepers])
+    due = math.log(0.85 / 0.72) / 2.0 * HOURS
+    first = None
+    for t in range(2000):
+        model.step()
+        if model.state.scalar[0, book.LIQUIDATIONS] > 0:
+            first = t + 1
+            break
+    assert first == math.ceil(due)
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("seed", range(4))
+def test_indices_pools_and_caps_keep_their_laws_at_every_step(kind, seed):
+    """I13, I14: indices never fall but by a socialised loss, borrowed <= supplied + reserves, caps bind all but interest."""
+    made = pool_world(seed, kind)
+    model = engine_of(made)
+    state, K = model.state, model.rules.currencies
+    for _ in range(made.steps):
+        before, lost = state.currency[0].copy(), state.scalar[0, book.SOCIALISED]
+        model.step()
+        now, terms = state.currency[0], model.terms
+        assert np.all(now[:, book.BORROW_INDEX] >= before[:, book.BORROW_INDEX])
+        if state.scalar[0, book.SOCIALISED] == lost:
+            assert np.all(now[:, book.DEPOSIT_INDEX] >= before[:, book.DEPOSIT_INDEX])
+        supplied = now[:, book.DEPOSIT_TOTAL] * now[:, book.DEPOSIT_INDEX]
+        borrowed = now[:, book.DEBT_TOTAL] * now[:, book.BORROW_INDEX]
+        assert np.all(now[:, book.LIQUIDITY] >= -1e-9 * (1 + supplied))
+        assert np.all((now[:, book.UTILISATION] >= 0) & (now[:, book.UTILISATION] <= 1))
+        for total, index, former, cap in (
+            (supplied, book.DEPOSIT_INDEX, book.DEPOSIT_TOTAL, terms.supply_cap[:K]),
+            (borrowed, book.BORROW_INDEX, book.DEBT_TOTAL, terms.borrow_cap[:K]),
+        ):
+            assert np.all(total <= np.maximum(cap, before[:, former] * now[:, index]) * (1 + 1e-12))
+
+
+def test_a_healthy_account_stays_healthy_while_nothing_moves():
+    """I10: without price, interest or a vote nobody becomes liquidatable, whatever accounts do."""
+    for seed in range(4):
+        made = pool_world(seed, "close-factor")
+        still = {name: made.current.borrowing[name].borrow_cap for name in made.current.borrowing}
+        tree = made.current.model_dump()
+        tree["borrowing"] = {name: {"kind": "flat", "rate": 0.0, "borrow_cap": cap} for name, cap in still.items()}
+        made.current = made.candidate = RiskParameters.model_validate(tree)
+        made.prices = [made.prices[0]] * len(made.prices)
+        model = engine_of(made)
+        model.run(made.steps)
+        assert model.state.scalar[0, book.LIQUIDATIONS] == 0
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+@given(seed=st.integers(0, 40), fall=st.floats(0.5, 0.95))
+@LAW
+def test_a_liquidation_improves_health_and_writes_off_only_what_has_no_collateral(kind, seed, fall):
+    """I11 where loan to value < 1 / incentive, I09 and I12: one keeper's action on each unhealthy account after a fall."""
+    made = pool_world(seed, kind)
+    made.cohorts = [c.model_copy(update={"acts": "always", "capital": 1e9}) if c.kind == "keepers" else c for c in made.cohorts]
+    model = engine_of(made)
+    state, rules, terms = model.state, model.rules, model.terms
+    state.asset[0, 0:3, book.INDEX] *= fall
+    b = getattr(book.path_of, "py_func", book.path_of)(state, 0)  # a rule hands no views to Python
+    value(b, rules)
+    K = rules.currencies
+    for i in range(rules.accounts):
+        row = b.accounts[i].copy()
+        slack, equity, _, _ = maintenance(b, row, terms, rules)
+        if slack >= 0.0:
+            continue
+        backing, weighted, debts = standing(b, row, terms, rules)
+        others, realised = np.delete(b.accounts[: rules.accounts], i, axis=0).copy(), b.scalar[book.REALISED]
+        c, collateral = largest(row, book.HEAD, K, b.currency[:, book.DEPOSIT_VALUE])
+        served = largest(row, book.HEAD + K, K, b.currency[:, book.DEBT_VALUE])[1]
+        incentive = shape(row, c, served, collateral, backing, weighted, debts, terms, rules)[1]
+        if not serve(b, i, terms, rules):
+            continue
+        assert np.array_equal(np.delete(b.accounts[: rules.accounts], i, axis=0), others)
+        after = b.accounts[i]
+        left, owed, still = standing(b, after, terms, rules)
+        assert still <= debts
+        if debts * incentive < equity + debts and kind != "absorb-and-resale":
+            assert owed == 0.0 or left / owed >= backing / weighted * (1 - 1e-12)
+        if b.scalar[book.REALISED] > realised and kind != "absorb-and-resale":
+            assert np.all(after[book.HEAD : book.HEAD + K] <= 1e-9)
+        if kind == "absorb-and-resale":
+            assert still == 0.0
+            assert (b.scalar[book.REALISED] > realised) == (equity < 0.0)
+
+
+def test_a_curve_or_shape_that_a_vote_moves_is_addressed_by_its_name():
+    line = {"slope": 0.1, "jump": 1.0, "kink": 0.8}
+    tree = {
+        "collateral": {"ETH": {}, "USDC": {}},
+        "borrowing": {"USDC": {"kind": "independent-curves", "supply": line, "borrow": line}},
+        "categories": {"ether": {"collateral_factor": 0.9, "liquidation_threshold": 0.93}},
+        "liquidation": {"loans": {"kind": "absorb-and-resale"}},
+    }
+    parameters = RiskParameters.model_validate(tree)
+    changes = {
+        "borrowing.USDC.borrow.slope": 0.3,
+        "collateral.ETH.supply_cap": 7.0,
+        "categories.ether.liquidation_threshold": 0.94,
+        "liquidation.loans.storefront_factor": 0.7,
+    }
+    changed = parameters.replace(changes)
+    assert {name: changed.get(name) for name in changes} == changes
+    for missing in ("liquidation.loans.cursor", "borrowing.USDC.kind", "borrowing.USDC.slope"):
+        with pytest.raises(KeyError):
+            parameters.replace({missing: 0.1})
