@@ -92,7 +92,17 @@ class RiskModel(mesa.Model):
         paths = market.price.shape[2]
         r = self.rules
         self.state = book.make_state(
-            paths, accounts, r.assets, r.markets, r.currencies, r.options, r.slots, r.underlyings, timers(r)
+            paths,
+            accounts,
+            r.assets,
+            r.markets,
+            r.currencies,
+            r.options,
+            r.slots,
+            r.underlyings,
+            timers(r),
+            r.grid,
+            bool(r.auctions),
         )
         self.surface = self._surfaces(scenario, purpose) if r.options else None
         self.cohorts: list[Cohort] = make_cohorts(self, scenario, purpose, holders, list(populations))
@@ -133,7 +143,7 @@ class RiskModel(mesa.Model):
         """[market step + 1, underlying, parameter, path] of the underlyings of options, in the order of their parameters."""
         parts = {name: scenario.surfaces[name] for name in scenario.parameters.options}
         for u, part in enumerate(parts.values()):
-            self.state.underlying[:, u, book.SURFACE_REVERSION] = part.term_reversion
+            book.option_part(self.state, self.rules, "underlyings")[:, u, book.SURFACE_REVERSION] = part.term_reversion
         references = [scenario.market.reference_volatility(name) for name in self.market.assets]
         return make_surfaces(parts, self.market, references, scenario.seed, purpose, self.first)
 
@@ -141,7 +151,9 @@ class RiskModel(mesa.Model):
         """The surfaces known at substep `t` are those on which options are marked."""
         if self.surface is not None:
             now = self.surface[t // self.rules.substeps]  # [underlying, parameter, path]
-            self.state.underlying[:, :, book.SURFACE_SHORT : book.SURFACE_ETA + 1] = now.transpose(2, 0, 1)
+            book.option_part(self.state, self.rules, "underlyings")[:, :, book.SURFACE_SHORT : book.SURFACE_ETA + 1] = (
+                now.transpose(2, 0, 1)
+            )
 
     def run(self, steps: int) -> None:
         """Move `steps` substeps, parameters in force following the vote's notice and phase-in."""

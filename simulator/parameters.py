@@ -123,11 +123,37 @@ class OptionParameters(Part):
         return self
 
 
+class PortfolioParameters(Part):
+    """What a vote may change of the scenario grid that margins whole accounts with options (`[protocol.options.margin]`).
+
+    Defaults: Derive's portfolio manager (derivexyz/v2-core @7736900, scripts/config-mainnet.sol, PMRM_2).
+    """
+
+    initial_factor: Annotated[float, Field(gt=0, le=20)] = 1.0  # [1] of the worst loss
+    maintenance_factor: Annotated[float, Field(gt=0, le=20)] = 0.8  # [1] of the worst loss
+    volatility_up: Annotated[float, Field(ge=0, le=20)] = 0.5  # [1] relative, at 30 days
+    volatility_down: Annotated[float, Field(ge=0, le=1)] = 0.3  # [1] relative, at 30 days
+    maintenance_perpetual: Annotated[float, Field(ge=0, le=10)] = 0.03  # [1] of perpetual notional
+    initial_perpetual: Annotated[float, Field(ge=0, le=10)] = 0.01  # [1] of perpetual notional, on top of maintenance
+    maintenance_option: Annotated[float, Field(ge=0, le=10)] = 0.003  # [1] of the index, an option sold naked at its strike
+    initial_option: Annotated[float, Field(ge=0, le=10)] = 0.002  # [1] of the index, on top of maintenance
+
+    @model_validator(mode="after")
+    def _relations(self) -> PortfolioParameters:
+        if self.maintenance_factor > self.initial_factor:
+            raise ValueError(
+                f"`maintenance_factor <= initial_factor` must hold, but got {self.maintenance_factor:g} and "
+                f"{self.initial_factor:g}; raise the initial margin or lower the maintenance margin"
+            )
+        return self
+
+
 class RiskParameters(Part):
     """Every number that a vote may change. Dotted names, as in `perpetuals.ETH.initial_margin_ratio`, address them."""
 
     perpetuals: dict[str, PerpetualParameters] = Field(default_factory=dict)
     options: dict[str, OptionParameters] = Field(default_factory=dict)
+    portfolio: PortfolioParameters | None = None
     collateral: dict[str, CollateralParameters] = Field(default_factory=dict)
     borrowing: dict[str, Borrowing] = Field(default_factory=dict)
     categories: dict[str, CategoryParameters] = Field(default_factory=dict)

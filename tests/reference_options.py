@@ -13,10 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+import numpy as np
 import reference_model as plain
 
 from simulator.agents import OptionBuyers, OptionHedgers, OptionWriters
 from simulator.parameters import DAY, YEAR
+from simulator.protocol.portfolio_margin.account import margins
+from simulator.protocol.portfolio_margin.grid_values import grid_method
+from simulator.protocol.portfolio_margin.records import Accounts, Market, instruments
 
 
 @dataclass
@@ -64,6 +68,7 @@ class Slot:
     renewal: int
     window: int
     impact: float = 0.0
+    impact_then: float = 0.0  # when the marks of the round were made
     seen: list = field(default_factory=list)
     years: float = 0.0
 
@@ -184,7 +189,7 @@ class OptionModel(plain.ReferenceModel):
 
     # 8.1
     def _load(self):
-        self.options, self.slots = [], []
+        self.options, self.slots, self.auctions, self.looking = [], [], {}, False
         super()._load()
         self.underlyings = list(self.current["options"])
         dt, rules = self.world.dt, self.protocol.options
@@ -235,6 +240,8 @@ class OptionModel(plain.ReferenceModel):
         if not self.options:
             return
         venue = self.protocol.options.venue
+        for slot in self.slots:
+            slot.impact_then = slot.impact
         for j, o in enumerate(self.options):
             slot, S = self.slots[o.slot], self.index_of(j)
             k = math.log(o.strike / S)
@@ -272,7 +279,46 @@ class OptionModel(plain.ReferenceModel):
     def notional(self, row):
         return super().notional(row) + self.options_notional(row)
 
+    def grid_requirement(self, row, parameters, which):
+        """By the arrays of `portfolio_margin`, made anew for one account: the numbers of a vote written into the part itself."""
+        p, part = parameters["portfolio"], self.protocol.options.margin
+        changed = {
+            "initial_factor": p["initial_factor"],
+            "maintenance_factor": p["maintenance_factor"],
+            "volatility": part.volatility.model_copy(update={"up": p["volatility_up"], "down": p["volatility_down"]}),
+            "add_ons": part.add_ons.model_copy(
+                update={key: p[key] for key in p if key.startswith(("maintenance_p", "initial_p", "maintenance_o", "initial_o"))}
+            ),
+        }
+        method = grid_method(part.model_copy(update=changed), tuple(self.underlyings))
+        options, slots, moved = self.options, self.slots, self.protocol.valuation_price == "mark"
+        made = instruments(
+            [slots[o.slot].u for o in options],
+            [o.slot for o in options],
+            [o.strike for o in options],
+            [o.is_call for o in options],
+        )
+        index = [self.index[self.assets.index(name)] for name in self.underlyings]
+        markets = [self.markets.index(name) if name in self.markets else -1 for name in self.underlyings]
+        implied = [max(o.sigma + (slots[o.slot].impact_then if moved else 0.0), 0.01) for o in options]
+        spots = [index[slot.u] for slot in slots]
+
+        def one(values):
+            return np.array([values], float)
+
+        market = Market(
+            one(index), one([self.M[m] if m >= 0 else s for m, s in zip(markets, index, strict=True)]), one([1.0 for _ in index]),
+            one([1.0 for _ in index]), one(index), one(spots), one([0.0 for _ in slots]), one([slot.years for slot in slots]),
+            one([0.0 for _ in slots]), one([1.0 for _ in slots]), one(implied),
+            np.zeros((1, 0)), np.zeros((1, 0)), np.ones((1, 1)),
+        )  # fmt: skip
+        sizes = [row.position[m] if m >= 0 else 0.0 for m in markets]
+        held = Accounts(np.zeros((1, 1)), one([row.option]), one([sizes]), np.zeros((1, 1, len(sizes))), np.zeros((1, 1, 0)))
+        return margins(method, made, market, held)[0, 0, 1 if which == "initial" else 2]
+
     def requirement(self, row, parameters=None, which="maintenance"):
+        if self.options and self.protocol.options.margin.kind == "scenario-grid" and any(row.option):
+            return self.grid_requirement(row, parameters or self.force, which)
         total = super().requirement(row, parameters, which)
         for j, o in enumerate(self.options):
             n = row.option[j]
@@ -384,13 +430,109 @@ class OptionModel(plain.ReferenceModel):
             return None
         return fee
 
+    # 8.8
+    def _rounds(self, t, requests):
+        self.looking = True
+        super()._rounds(t, requests)
+        self.looking = False
+
+    def liquidatable(self, i):
+        found, row = super().liquidatable(i), self.rows[i]
+        if found and self.looking and any(row.option):
+            t = self.t
+            started, insolvent, last = self.auctions.get(i, (0, -1, -9))
+            if last < t - 1:
+                started, insolvent = t, -1
+            if self.equity(row) > 0:
+                insolvent = -1
+            elif insolvent < 0:
+                insolvent = t
+            self.auctions[i] = (started, insolvent, t)
+        return found
+
+    def _bid(self, i, slack):
+        row, part, keeper, dt = self.rows[i], self.protocol.options.liquidation, self.special["KEEPER"], self.world.dt
+        M, N = self.equity(row), self.notional(row)
+        started, insolvent, _ = self.auctions[i]
+        self.near(M, N)
+        if M > 0:
+            e = (self.t - started) * dt
+            d = part.start - (part.start - part.fast_end) * e / part.fast if e < part.fast else 0.0
+            if e >= part.fast:
+                d = max(part.fast_end * (1 - (e - part.fast) / part.slow), 0.0)
+            BM = slack + part.buffer * (slack - M)
+            f = min(BM / (BM - M * d), 1.0)
+            price = f * M * d
+        else:
+            e = (self.t - insolvent) * dt
+            f, price = 1.0, M + (slack - M) * min(e / part.insolvent, 1.0)
+        if self.keepers.acts == "at-a-profit":
+            gain = self._quoted(row, f) - price - self.keepers.gas - self.keepers.minimum_profit
+            self.near(gain, N)
+            if gain < 0:
+                return False
+        for name in ("deposit", "debt", "position", "cost", "option"):
+            theirs, own = getattr(keeper, name), getattr(row, name)
+            for n in range(len(own)):
+                theirs[n] += f * own[n]
+                own[n] = 0.0 if f == 1 else own[n] - f * own[n]
+        keeper.cash += f * row.cash
+        row.cash = 0.0 if f == 1 else row.cash - f * row.cash
+        if f == 1:
+            row.basis = 0.0
+        self._turn_into_cash(keeper)
+        self.count("liquidated_notional", f * N)
+        keeper.cash -= price
+        if M > 0:
+            fee = part.liquidator_fee * price
+            row.cash += price - fee
+            self.special["FUND"].cash += fee
+            self.count("penalties", fee)
+            self.count("user_cost", f * M - price + fee)
+        else:
+            self.deficit -= price + self.fund_pays(-price)
+            self.count("realised_bad_debt", -price)
+        return True
+
+    def _quoted(self, row, f):
+        """What a share brings at the quotes, each venue and option by itself."""
+        worth = f * row.cash
+        for k, a in enumerate(self.currency_asset):
+            for tokens in (f * row.deposit[k] * self.A[k], -f * row.debt[k] * self.B[k]):
+                worth += tokens * self.spot[a].quote(-tokens, self.spot_price(a))[0]
+        for m, q in enumerate(row.position):
+            if q != 0:
+                worth += f * (q * (self.perpetual[m].quote(-f * q, self.mark(m))[0] - self.F[m]) - row.cost[m])
+        for j, n in enumerate(row.option):
+            if n != 0:
+                x = -f * n * self.options[j].vega / self.options[j].depth
+                worth += f * n * self.option_fill(j, x, plain.sign(-n))
+        return worth
+
+    def _turn_into_cash(self, keeper):
+        for m, q in enumerate(list(keeper.position)):
+            if q != 0:
+                self.trade(keeper, m, -q)
+        for j, n in enumerate(list(keeper.option)):
+            if n != 0:
+                self.trade_option(keeper, j, -n)
+        for k, a in enumerate(self.currency_asset):
+            self.sell(keeper, k, min(keeper.deposit[k] * self.A[k], self.liquidity[k]))
+            tokens = keeper.debt[k] * self.B[k]
+            if tokens > 0:
+                self.post(keeper, -tokens * self.spot[a].trade(tokens, self.spot_price(a)))
+                self.repay(keeper, k, tokens)
+
     # 8.6
     def liquidate(self, i):
         row = self.rows[i]
         if not any(row.option):
             return super().liquidate(i)
         slack = self.maintenance(row)
-        if slack >= 0 or not self._close_portfolio(row, slack):
+        if slack >= 0:
+            return False
+        auctions = self.protocol.options.liquidation.kind == "dutch-auction"
+        if not (self._bid(i, slack) if auctions else self._close_portfolio(row, slack)):
             return False
         self.post(self.special["KEEPER"], -self.gas_cost)
         self.count("gas", self.gas_cost)

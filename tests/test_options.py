@@ -176,7 +176,8 @@ def test_an_option_held_to_expiry_pays_its_price_on_average_and_parity_holds_on_
         assert abs(gain[:, j].mean()) < 4 * gain[:, j].std() / math.sqrt(len(gain)) + 1e-5 * fair[j]
     for j in (0, 2, 4):
         np.testing.assert_allclose(gain[:, j] - gain[:, j + 1], last - 3000.0, atol=1e-7)
-    assert model.state.option[:, :, book.STRIKE] == pytest.approx(last[:, None] * np.array([0.85, 0.85, 1, 1, 1.2, 1.2]))
+    listed = book.option_part(model.state, model.rules, "options")[:, :, book.STRIKE]
+    assert listed == pytest.approx(last[:, None] * np.array([0.85, 0.85, 1, 1, 1.2, 1.2]))
 
 
 def test_premium_paid_is_premium_received_and_spread_and_depth_cost_the_buyer():
@@ -193,7 +194,7 @@ def test_premium_paid_is_premium_received_and_spread_and_depth_cost_the_buyer():
     assert sold == pytest.approx(
         -10 * price(3000.0, 3000.0, 7 * DAY / YEAR, volatility - 0.02 * (30 / 7) ** 0.35, True), rel=2e-6
     )
-    assert model.state.slot[:, 0, book.IMPACT] == pytest.approx(0.0, abs=1e-18)
+    assert book.option_part(model.state, model.rules, "slots")[:, 0, book.IMPACT] == pytest.approx(0.0, abs=1e-18)
 
 
 @pytest.mark.parametrize("step", [86_400.0, 21_600.0, 5_400.0])
@@ -203,7 +204,9 @@ def test_a_hedged_writer_loses_less_the_finer_it_hedges(step):
     paid = buy(model, 0, 2, 1.0)
     writer = model.rules.accounts + book.WRITER
     vega, delta = model.state.option[0, 2, book.VEGA], model.state.option[:, 2, book.DELTA]
-    model.state.underlying[:, 0, book.OPTION_HEDGE] = delta  # as `hedge_writer` sets it from the first step on
+    book.option_part(model.state, model.rules, "underlyings")[:, 0, book.OPTION_HEDGE] = (
+        delta  # as `hedge_writer` sets it from the first step on
+    )
     steps = int(7 * DAY / step)
     model.run(steps)
     gain = model.state.accounts[:, writer, book.CASH] - 1e7

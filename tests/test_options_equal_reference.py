@@ -10,12 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
 from simulator.agents import Keepers, OptionBuyers, OptionHedgers, OptionWriters
 from simulator.agents.demand import Elasticity
 from simulator.market import MarketPaths
 from simulator.market.surface import ImpliedSurface, make_surfaces
-from simulator.parameters import RiskParameters
+from simulator.parameters import PortfolioParameters, RiskParameters
+from simulator.protocol.liquidation_shapes import DutchAuction
+from simulator.protocol.portfolio_margin.scenario_grid import ScenarioGrid
 
 
 def _module(name: str):
@@ -34,6 +37,20 @@ reference = _module("reference_options")
 
 ONE = Elasticity(low=0.5, central=1.0, high=2.0)
 SIZES = {"accounts": 1, "wealth": {"median": 1.0}}
+
+
+GRID = TypeAdapter(ScenarioGrid).validate_python(
+    {
+        "kind": "scenario-grid",
+        "scenarios": [
+            *({"spot": spot, "volatility": moves} for spot in (0.85, 0.93, 1.0, 1.07, 1.15) for moves in ("up", "none", "down")),
+            {"spot": 0.5, "volatility": "up", "share": 0.2},
+            {"spot": 2.0, "volatility": "up", "share": 0.14},
+            {"volatility": "linear-skew"},
+            {"volatility": "absolute-skew"},
+        ],
+    }
+)
 
 
 def dealers(draw):
@@ -55,7 +72,7 @@ def dealers(draw):
 
 
 def option_world(seed):
-    """Options on ETH beside a perpetual and a pool, hourly for four days, a crash, daily and weekly expiries."""
+    """ETH options, a perpetual and a pool, hourly for four days, a crash; grids where `seed` is odd, auctions at 2 and 3 of 4."""
     draw = random.Random(f"options {seed}")
     steps, substeps = 96, draw.choice([1, 2])
     eth = worlds.falling(draw, steps, 0.012, 50, draw.choice([-0.2, 0.0, 0.25]))
@@ -66,6 +83,9 @@ def option_world(seed):
     tree["liquidation"]["penalty"] = 0.01
     tree["options"] = {"ETH": {"penalty": draw.choice([0.0, 0.002]), "initial_spot": 0.15, "least_spot": 0.13}}
     current = RiskParameters.model_validate(tree)
+    if seed % 2 == 1:
+        portfolio = PortfolioParameters(maintenance_factor=draw.choice([0.3, 0.8]))
+        current = current.model_copy(update={"portfolio": portfolio})
     candidate = current.replace({"options.ETH.initial_spot": 0.3, "options.ETH.maintenance_put": draw.choice([0.05, 0.2])})
     cohorts = [
         *dealers(draw),
@@ -110,6 +130,11 @@ def option_world(seed):
         backstop=draw.choice([{"kind": "none"}, {"kind": "vault", "capital": 5e3, "threshold": 0.9}]),
         residual=draw.choice(["socialised", "uncovered"]),
     )
+    if seed % 2 == 1:
+        rules = rules.model_copy(update={"options": rules.options.model_copy(update={"margin": GRID})})
+    if seed % 4 >= 2:
+        auction = TypeAdapter(DutchAuction).validate_python({"kind": "dutch-auction", "fast": draw.choice([900.0, 9000.0])})
+        rules = rules.model_copy(update={"options": rules.options.model_copy(update={"liquidation": auction})})
     base = worlds.world(
         eth, current, cohorts, books, rules, candidate=candidate, prices=prices, volatility=volatility, substeps=substeps,
         burn_in_steps=36, transition_steps=24, seed=seed, reference_volatility={"ETH": 0.7, "USDC": 0.01},

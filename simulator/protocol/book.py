@@ -38,14 +38,19 @@ CURRENCY_FIELDS = 16
 
 # option fields: what an option is, and what one path makes of it now
 STRIKE, SURFACE_VOLATILITY, OPTION_VALUE, DELTA, VEGA, HALF_SPREAD, VEGA_DEPTH, OPTION_OPEN, OPTION_TRADED = range(9)
-OPTION_FIELDS = 9
-# fields of an expiry slot: the substep at which it expires, years from now, what trades moved its volatility by, the sum and
-# number of indices that settle it
+# of a portfolio margin: the volatility of the mark, its mark, delta and gamma; columns of shocked values follow
+MARK_VOLATILITY, SHEET_MARK, SHEET_DELTA, SHEET_GAMMA, SHEET_SHORT = 9, 10, 11, 12, 13
+OPTION_FIELDS = 15
+SCRATCH, LEAST_SCRATCH = 3, 64  # rows and columns of scratch of a portfolio margin
+# fields of an expiry slot, a row after those of options: the substep at which it expires, years from now, what trades moved its
+# volatility by, the sum and number of indices that settle it
 EXPIRES, YEARS, IMPACT, INDEX_SUM, INDEX_COUNT = range(5)
-SLOT_FIELDS = 5
-# fields of an underlying of options: its surface now, and the writer's hedge
+# of a portfolio margin: forward, what of it is fixed, rate, confidence, and three factors of the expiry
+FORWARD, FIXED, RATE, SURE, SHEET_EXPIRY = 5, 6, 7, 8, 9
+# fields of an underlying of options, a row after those of slots: its surface now, and the writer's hedge
 SURFACE_SHORT, SURFACE_LONG, SURFACE_RHO, SURFACE_ETA, SURFACE_REVERSION, OPTION_HEDGE = range(6)
-UNDERLYING_FIELDS = 6
+# of a portfolio margin: prices and confidences of the underlying, an account's size and gain, and (of 0) the terms of the sheet
+U_SPOT, U_PERPETUAL, U_SPOT_SURE, U_PERPETUAL_SURE, U_VOLATILITY, U_SIZE, U_GAIN, SHEET_STAMP = range(6, 14)
 
 # pots, running totals and counters of a path: COUNTERS are what section 7 of docs/model.md records
 OUTSIDE_CASH, DEFICIT_CASH, DEFICIT_OUTSIDE, UNCOVERED_CASH, CAPACITY, BASIS_TOTAL, GROSS_FLOW, CUT, LIST_LENGTH = range(9)
@@ -60,7 +65,10 @@ GAS_COST = 39  # [usd] of one liquidation in this step
 ROOM = 40  # [liquidations] that blocks still have room for
 ANY_STALE = 41  # 1: some oracle is stale
 CLOCK = 42  # [s] since the load
-SCALARS = 43
+A_CLOCK = 43  # the step, as auctions count it
+SCALARS = 44
+# of an auction: since which step, since which without equity (-1: it has some), the last step in which the account was found
+STARTED, INSOLVENT, LAST_SEEN = range(3, 6)  # fields of the watch
 
 # request fields (docs/model.md 5.1)
 ACCOUNT, ARRIVAL, R_MARKET, QUANTITY, R_CASH, R_CURRENCY, TOKENS, R_DEBT, BORROW, EXIT, REDUCE = range(11)
@@ -68,7 +76,7 @@ R_OPTION, COUNT = 11, 12  # the option asked for, and how many (< 0: sold)
 REQUEST_FIELDS = 13
 
 
-MOVING = 11  # arrays of a State that carry over from step to step; the rest is scratch
+MOVING = 9  # arrays of a State that carry over from step to step; the rest is scratch
 
 
 class State(NamedTuple):
@@ -79,12 +87,10 @@ class State(NamedTuple):
     market: np.ndarray  # float64 [path, market, field]
     currency: np.ndarray  # float64 [path, currency, field]
     scalar: np.ndarray  # float64 [path, field]
-    watch: np.ndarray  # float64 [path, account, 3]: slack at the reference, sensitivity to falls, to rises
+    watch: np.ndarray  # float64 [path, account, 3 or 6]: slack at the reference, sensitivity to falls, to rises; an auction
     listed: np.ndarray  # int32 [path, account]: the accounts that may be reached before the cut
     is_listed: np.ndarray  # uint8 [path, account]
-    option: np.ndarray  # float64 [path, option, field]
-    slot: np.ndarray  # float64 [path, expiry slot, field]
-    underlying: np.ndarray  # float64 [path, underlying of options, field]
+    option: np.ndarray  # float64 [path, options, then expiry slots, underlyings and three rows of scratch; field]
     requests: np.ndarray  # float64 [path, slot, field]
     waiting: np.ndarray  # int64 [path]: requests made in this step
     row: np.ndarray  # float64 [field]: the copy on which a change is worked out
@@ -106,8 +112,6 @@ class Path(NamedTuple):
     listed: np.ndarray
     is_listed: np.ndarray
     option: np.ndarray
-    slot: np.ndarray
-    underlying: np.ndarray
     requests: np.ndarray
     row: np.ndarray
     other: np.ndarray
@@ -129,8 +133,6 @@ def path_of(state, p):
         state.listed[p],
         state.is_listed[p],
         state.option[p],
-        state.slot[p],
-        state.underlying[p],
         state.requests[p],
         state.row,
         state.other,
@@ -150,21 +152,22 @@ def make_state(
     slots: int = 0,
     underlyings: int = 0,
     timers: int = 0,
+    grid: int = 0,
+    auctions: bool = False,
 ) -> State:
     """A zeroed block for `accounts` cohort accounts (special records are added); a timer is the last field of a record."""
     fields = HEAD + 2 * currencies + 2 * markets + options + timers
+    rows = options + slots + underlyings + SCRATCH if options else 0
     return State(
         accounts=np.zeros((paths, accounts + SPECIAL, fields)),
         asset=np.zeros((paths, assets, ASSET_FIELDS)),
         market=np.zeros((paths, markets, MARKET_FIELDS)),
         currency=np.zeros((paths, currencies, CURRENCY_FIELDS)),
         scalar=np.zeros((paths, SCALARS)),
-        watch=np.zeros((paths, accounts, 3)),
+        watch=np.full((paths, accounts, 6 if auctions else 3), -2.0),
         listed=np.zeros((paths, accounts), np.int32),
         is_listed=np.zeros((paths, accounts), np.uint8),
-        option=np.zeros((paths, options, OPTION_FIELDS)),
-        slot=np.zeros((paths, slots, SLOT_FIELDS)),
-        underlying=np.zeros((paths, underlyings, UNDERLYING_FIELDS)),
+        option=np.zeros((paths, rows, max(OPTION_FIELDS + grid, options, LEAST_SCRATCH) if grid else OPTION_FIELDS)),
         requests=np.empty((paths, accounts, REQUEST_FIELDS)),
         waiting=np.zeros(paths, np.int64),
         row=np.zeros(fields),
@@ -173,6 +176,26 @@ def make_state(
         due=np.zeros(max(2 * accounts + 1 + currencies, options)),
         found=np.zeros(accounts + 1, np.int64),
     )
+
+
+@small_rule
+def slot_row(e, rules):
+    """The row of expiry slot `e` in `option`."""
+    return rules.options + e
+
+
+@small_rule
+def underlying_row(u, rules):
+    """The row of underlying `u` in `option`."""
+    return rules.options + rules.slots + u
+
+
+def option_part(state: State, rules, name: str) -> np.ndarray:
+    """Views of `state.option` [path, row, field]: the rows of the "options", "slots" or "underlyings"."""
+    ends = {"options": rules.options, "slots": rules.options + rules.slots}
+    ends["underlyings"] = ends["slots"] + rules.underlyings
+    starts = {"options": 0, "slots": ends["options"], "underlyings": ends["slots"]}
+    return state.option[:, starts[name] : ends[name]]
 
 
 @small_rule

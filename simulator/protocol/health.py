@@ -62,10 +62,9 @@ def health(b, row, weight, ratio, is_initial, terms, rules):
     if gain > 0.0:
         gain = min(rules.gain_weight * gain, rules.gain_cap)
     if rules.options > 0:
-        value, needed, written = option_margin(b, row, is_initial, terms, rules)
+        value, requirement, written = option_margin(b, row, requirement, is_initial, terms, rules)
         equity += value
         slack += value
-        requirement += needed
         notional += written
     return slack + gain - requirement, equity, requirement, notional
 

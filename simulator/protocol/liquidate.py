@@ -34,6 +34,7 @@ from simulator.protocol.close_by_rule import close_at_fillable, close_in_window,
 from simulator.protocol.health import change, is_frozen, maintenance
 from simulator.protocol.loans import serve_loan
 from simulator.protocol.market_numbers import FILLABLE, STAGED, WINDOW
+from simulator.protocol.option_auction import bid
 from simulator.protocol.option_liquidation import close_portfolio
 from simulator.protocol.option_values import holds_options
 from simulator.protocol.trading import trade
@@ -63,7 +64,10 @@ def serve(b, i, terms, rules):
     if slack >= 0.0 or b.scalar[ROOM] < 1.0 or is_frozen(b, row, rules):
         return False
     if rules.options > 0 and holds_options(row, rules):
-        done = close_portfolio(b, row, slack, equity, requirement, notional, terms, rules)
+        if rules.auctions:
+            done = bid(b, i, row, slack, equity, notional, terms, rules)
+        else:
+            done = close_portfolio(b, row, slack, equity, requirement, notional, terms, rules)
     elif notional > 0.0:
         done = _close_positions(b, i, row, slack, equity, requirement, notional, terms, rules)
     else:

@@ -143,8 +143,8 @@ def _special(state, rules, protocol: Protocol, keepers) -> None:
 def list_options(state, rules) -> None:
     """Every option at its first listing, around the first index."""
     option, slot = rules.option[: rules.options], rules.slot[: rules.slots]
-    state.slot[:, :, book.EXPIRES] = slot[:, FIRST_EXPIRY]
-    state.slot[:, :, book.YEARS] = slot[:, FIRST_EXPIRY] * rules.year
+    book.option_part(state, rules, "slots")[:, :, book.EXPIRES] = slot[:, FIRST_EXPIRY]
+    book.option_part(state, rules, "slots")[:, :, book.YEARS] = slot[:, FIRST_EXPIRY] * rules.year
     for j, (e, moneyness, _) in enumerate(option):
         a = int(rules.underlying[int(slot[int(e), SLOT_UNDERLYING]), U_ASSET])
         state.option[:, j, book.STRIKE] = moneyness * state.asset[:, a, book.INDEX]

@@ -21,6 +21,8 @@ from simulator.protocol.book import (
     WRITER,
     YEARS,
     commit,
+    slot_row,
+    underlying_row,
 )
 from simulator.protocol.liquidate import write_off
 from simulator.protocol.option_rules import (
@@ -42,7 +44,7 @@ def start_options(b, t, price, previous, rules):
     """Section 8.5 on one path, after the oracle of step `t` observed; `price` and `previous` are [asset]."""
     earn_hedges(b, price, previous, rules)
     for e in range(rules.slots):
-        slot = b.slot[e]
+        slot = b.option[slot_row(e, rules)]
         slot[IMPACT] *= rules.volatility_venue[O_KEEP]
         left = slot[EXPIRES] - (t + 1)
         if left < rules.underlying[int(rules.slot[e, SLOT_UNDERLYING]), U_WINDOW]:
@@ -61,7 +63,7 @@ def earn_hedges(b, price, previous, rules):
     """What the writer holds outside against its delta earned or lost."""
     for u in range(rules.underlyings):
         a = int(rules.underlying[u, U_ASSET])
-        earned = b.underlying[u, OPTION_HEDGE] * (price[a] - previous[a])
+        earned = b.option[underlying_row(u, rules), OPTION_HEDGE] * (price[a] - previous[a])
         b.accounts[rules.accounts + WRITER, CASH] += earned
         b.scalar[OUTSIDE_CASH] -= earned
 
@@ -71,18 +73,18 @@ def hedge_writer(b, rules):
     """The writer's hedge is set anew, at the deltas of now."""
     writer = b.accounts[rules.accounts + WRITER]
     for u in range(rules.underlyings):
-        b.underlying[u, OPTION_HEDGE] = 0.0
+        b.option[underlying_row(u, rules), OPTION_HEDGE] = 0.0
     for e in range(rules.slots):
         held = 0.0
         for j in range(int(rules.slot[e, SLOT_FIRST]), int(rules.slot[e, SLOT_END])):
             held += writer[first_option(rules) + j] * b.option[j, DELTA]
-        b.underlying[int(rules.slot[e, SLOT_UNDERLYING]), OPTION_HEDGE] -= rules.writer_hedge * held
+        b.option[underlying_row(int(rules.slot[e, SLOT_UNDERLYING]), rules), OPTION_HEDGE] -= rules.writer_hedge * held
 
 
 @rule
 def list_anew(b, e, expires, rules):
     """Strikes around the index of now, for the expiry at substep `expires`."""
-    slot = b.slot[e]
+    slot = b.option[slot_row(e, rules)]
     slot[EXPIRES] = expires
     slot[IMPACT] = 0.0
     slot[INDEX_SUM] = 0.0

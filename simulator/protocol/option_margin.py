@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from simulator.kernel import rule, small_rule
 from simulator.protocol.book import OPTION_VALUE, STRIKE
+from simulator.protocol.option_portfolio import portfolio_requirement
 from simulator.protocol.option_rules import IS_CALL, SLOT, SLOT_UNDERLYING
 from simulator.protocol.option_values import first_option, index_under
 from simulator.protocol.rules import CALL_SPOT, INITIAL_SPOT, LEAST_SPOT, PUT_MARK, PUT_OFFSET, PUT_SPOT
@@ -27,11 +28,13 @@ def short_requirement(terms, is_call, value, index, strike, is_initial):
 
 
 @rule
-def option_margin(b, row, is_initial, terms, rules):
-    """(value, requirement, notional) of the options of a record, each by itself. What is bought counts nothing in health."""
+def option_margin(b, row, requirement, is_initial, terms, rules):
+    """(value, requirement, notional) with the options of a record, `requirement` being that of its positions.
+
+    Each by itself, and what is bought counts nothing in health; or positions and options together by the portfolio margin.
+    """
     first = first_option(rules)
     value = 0.0
-    requirement = 0.0
     notional = 0.0
     for j in range(rules.options):
         n = row[first + j]
@@ -48,4 +51,6 @@ def option_margin(b, row, is_initial, terms, rules):
             own = terms.option[int(rules.slot[e, SLOT_UNDERLYING])]
             is_call = rules.option[j, IS_CALL] != 0.0
             requirement -= n * short_requirement(own, is_call, mark, index, b.option[j, STRIKE], is_initial)
+    if rules.grid > 0 and notional > 0.0:
+        requirement = portfolio_requirement(b, row, is_initial, terms, rules)
     return value, requirement, notional

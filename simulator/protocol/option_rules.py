@@ -7,13 +7,18 @@ from typing import Any
 import numpy as np
 
 from simulator.parameters import RiskParameters
-from simulator.protocol.options import MOST_INSTRUMENTS, MOST_SLOTS, OptionRules
+from simulator.protocol.liquidation_shapes import DutchAuction
+from simulator.protocol.options import MOST_INSTRUMENTS, MOST_SLOTS, OptionRules, VenueClose
+from simulator.protocol.portfolio_margin.grid_values import grid_method
+from simulator.protocol.portfolio_margin.scenario_grid import MOST_SCENARIOS, ScenarioGrid
 
 SLOT, MONEYNESS, IS_CALL = range(3)  # columns of the table of options
 SLOT_UNDERLYING, FIRST_EXPIRY, RENEWAL, SLOT_FIRST, SLOT_END = range(5)  # columns of the table of expiry slots
 U_ASSET, U_MARKET, U_WINDOW = range(3)  # columns of the table of underlyings
 O_DEPTH, O_DEPTH_WING, O_KEEP, O_SPREAD, O_SPREAD_EXPIRY, O_SPREAD_WING = range(6)  # of the venue
+AUCTION_START, AUCTION_FAST_END, AUCTION_FAST, AUCTION_SLOW, AUCTION_INSOLVENT, AUCTION_FEE, AUCTION_BUFFER = range(7)
 MOST_UNDERLYINGS = 32
+MOST_NUMBERS = 64  # of a method, padded
 
 OPTION_COLUMNS = (
     ("options", "i8"),  # instruments; 0: a protocol without options
@@ -24,6 +29,14 @@ OPTION_COLUMNS = (
     ("underlying", "f8", (MOST_UNDERLYINGS, 3)),  # the perpetual market of an underlying is -1 where it has none
     ("volatility_venue", "f8", (6,)),
     ("writer_hedge", "f8"),
+    ("grid", "i8"),  # scenarios of the portfolio margin, moves of forwards included; 0: the standard margin
+    ("grid_kind", "i8", (1,)),
+    ("grid_number", "f8", (MOST_NUMBERS,)),
+    ("grid_scenario", "f8", (MOST_SCENARIOS + 2, 3)),
+    ("auctions", "?"),  # accounts with options are auctioned; else closed in the venue
+    ("auction", "f8", (7,)),
+    ("slot_first", "i8", (MOST_SLOTS + 1,)),  # option at which a slot begins
+    ("first_slot", "i8", (MOST_UNDERLYINGS + 1,)),  # slot at which an underlying begins
 )
 
 
@@ -35,7 +48,8 @@ def option_rules(
         none = np.zeros((0, 5))
         return {
             "options": 0, "slots": 0, "underlyings": 0, "option": none[:, :3], "slot": none, "underlying": none[:, :3],
-            "volatility_venue": np.zeros(6), "writer_hedge": 0.0,
+            "volatility_venue": np.zeros(6), "writer_hedge": 0.0, **_grid(None), "auctions": False, "auction": np.zeros(7),
+            "slot_first": np.zeros(1), "first_slot": np.zeros(1),
         }  # fmt: skip
     options: list[list[float]] = []
     slots: list[list[float]] = []
@@ -59,4 +73,27 @@ def option_rules(
         "underlying": np.array(underlyings, float),
         "volatility_venue": np.array([venue.depth, venue.depth_wing, keep, venue.spread, venue.spread_expiry, venue.spread_wing]),
         "writer_hedge": part.writer.hedge_ratio,
+        "auctions": isinstance(part.liquidation, DutchAuction),
+        "auction": _auction(part.liquidation),
+        **_grid(part.margin if isinstance(part.margin, ScenarioGrid) else None),
+        "slot_first": np.array([*(row[SLOT_FIRST] for row in slots), len(options)], np.int64),
+        "first_slot": np.searchsorted([row[SLOT_UNDERLYING] for row in slots], np.arange(len(underlyings) + 1)),
+    }
+
+
+def _auction(part: VenueClose | DutchAuction) -> list[float]:
+    """The numbers of the auction, in the order of the part."""
+    return [*part.model_dump(exclude={"kind"}).values()] if isinstance(part, DutchAuction) else [0.0] * 7
+
+
+def _grid(part: ScenarioGrid | None) -> dict[str, Any]:
+    """The numbers of the scenario grid."""
+    if part is None:
+        return {"grid": 0, "grid_kind": np.zeros(1), "grid_number": np.zeros(0), "grid_scenario": np.zeros((0, 3))}
+    method = grid_method(part, ())
+    return {
+        "grid": len(method.scenario),
+        "grid_kind": method.kind,
+        "grid_number": method.number,
+        "grid_scenario": method.scenario,
     }

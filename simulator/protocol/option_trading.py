@@ -21,6 +21,7 @@ from simulator.protocol.book import (
     REDUCE,
     TOKENS,
     WRITER,
+    slot_row,
 )
 from simulator.protocol.option_rules import SLOT, SLOT_UNDERLYING
 from simulator.protocol.option_values import first_option, index_under, quote_option
@@ -36,7 +37,7 @@ def move_option_venue(b, j, n, x, fill, rules):
     writer[CASH] += n * fill
     writer[place] -= n
     b.option[j, OPTION_OPEN] += max(writer[place], 0.0) - before
-    b.slot[int(rules.option[j, SLOT]), IMPACT] += x
+    b.option[slot_row(int(rules.option[j, SLOT]), rules), IMPACT] += x
     b.option[j, OPTION_TRADED] += abs(n)
     b.scalar[GROSS_FLOW] += abs(n) * fill
 

@@ -15,7 +15,9 @@ from simulator.protocol.book import (
     HEAD,
     IMPACT,
     INDEX,
+    MARK_VOLATILITY,
     OPTION_VALUE,
+    SHEET_STAMP,
     STRIKE,
     SURFACE_ETA,
     SURFACE_LONG,
@@ -26,6 +28,8 @@ from simulator.protocol.book import (
     VEGA,
     VEGA_DEPTH,
     YEARS,
+    slot_row,
+    underlying_row,
 )
 from simulator.protocol.option_rules import (
     IS_CALL,
@@ -56,17 +60,18 @@ def index_under(b, e, rules):
 @rule
 def value_options(b, rules):
     """Marks, deltas and vegas at the index of now, on the surface of now; the venue's terms follow."""
+    b.option[underlying_row(0, rules), SHEET_STAMP] = 0.0
     for e in range(rules.slots):
         _value_slot(b, e, index_under(b, e, rules), rules)
 
 
 @rule
 def _value_slot(b, e, index, rules):
-    under = b.underlying[int(rules.slot[e, SLOT_UNDERLYING])]
-    years = b.slot[e, YEARS]
+    under = b.option[underlying_row(int(rules.slot[e, SLOT_UNDERLYING]), rules)]
+    years = b.option[slot_row(e, rules), YEARS]
     root = np.sqrt(years)
     theta = money_variance(under[SURFACE_SHORT], under[SURFACE_LONG], under[SURFACE_REVERSION], years)
-    moved = b.slot[e, IMPACT] if rules.values_at_mark else 0.0
+    moved = b.option[slot_row(e, rules), IMPACT] if rules.values_at_mark else 0.0
     venue = rules.volatility_venue
     width = venue[O_SPREAD] * (30.0 / max(DAYS * years, 1.0)) ** venue[O_SPREAD_EXPIRY]
     for j in range(int(rules.slot[e, SLOT_FIRST]), int(rules.slot[e, SLOT_END])):
@@ -77,6 +82,7 @@ def _value_slot(b, e, index, rules):
         volatility = max(option[SURFACE_VOLATILITY] + moved, LEAST_VOLATILITY)
         price, delta, vega = black(index, option[STRIKE], volatility * root, rules.option[j, IS_CALL] != 0.0)
         option[OPTION_VALUE] = price
+        option[MARK_VOLATILITY] = volatility
         option[DELTA] = delta
         option[VEGA] = vega * root
         z = min(abs(k) / np.sqrt(theta), FARTHEST) if theta > 0.0 else 0.0
@@ -88,7 +94,10 @@ def _value_slot(b, e, index, rules):
 def volatility_asked(b, j, x, side, rules):
     """The volatility at which the venue fills: the surface, what trades moved, half of this trade's move, half the spread."""
     e = int(rules.option[j, SLOT])
-    return max(b.option[j, SURFACE_VOLATILITY] + b.slot[e, IMPACT] + 0.5 * x + side * b.option[j, HALF_SPREAD], LEAST_VOLATILITY)
+    return max(
+        b.option[j, SURFACE_VOLATILITY] + b.option[slot_row(e, rules), IMPACT] + 0.5 * x + side * b.option[j, HALF_SPREAD],
+        LEAST_VOLATILITY,
+    )
 
 
 @rule
@@ -102,7 +111,7 @@ def quote_option(b, j, n, rules):
 def fill_option(b, j, x, side, rules):
     """Price of option `j` for a trade on `side` that moves the volatility of its expiry by `x`."""
     e = int(rules.option[j, SLOT])
-    total = volatility_asked(b, j, x, side, rules) * np.sqrt(b.slot[e, YEARS])
+    total = volatility_asked(b, j, x, side, rules) * np.sqrt(b.option[slot_row(e, rules), YEARS])
     return black(index_under(b, e, rules), b.option[j, STRIKE], total, rules.option[j, IS_CALL] != 0.0)[0]
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from simulator.parameters import DAY, Fraction, Part, tupled
+from simulator.protocol.liquidation_shapes import DutchAuction
+from simulator.protocol.portfolio_margin.scenario_grid import ScenarioGrid
 
 MOST_SLOTS = 32  # expiries of all underlyings at a time
 MOST_INSTRUMENTS = 256
@@ -72,12 +74,30 @@ class OptionWriter(Part):
     hedge_ratio: Fraction = 1.0  # [1] of delta, rebalanced every substep at the external price
 
 
+class StandardMargin(Part):
+    """Every option by itself, by the numbers of `[parameters.options]`."""
+
+    kind: Literal["standard"] = "standard"
+
+
+class VenueClose(Part):
+    """Keepers close it in the venues, whole or in part, as `[protocol.liquidation]` says."""
+
+    kind: Literal["venue"] = "venue"
+
+
+OptionLiquidation = Annotated[VenueClose | DutchAuction, Field(discriminator="kind")]
+OptionMargin = Annotated[StandardMargin | ScenarioGrid, Field(discriminator="kind")]
+
+
 class OptionRules(Part):
     """Options of a protocol, by underlying; marks from the surface of the underlying in `[surfaces]`."""
 
     markets: Annotated[dict[str, OptionMarket], Field(min_length=1)]
     venue: VolatilityVenue
     writer: OptionWriter
+    margin: OptionMargin = StandardMargin()  # of accounts that hold options
+    liquidation: OptionLiquidation = VenueClose()  # of accounts that hold options
 
     @model_validator(mode="after")
     def _bounded(self) -> OptionRules:

@@ -69,6 +69,8 @@ TERMS = np.dtype(
         ("penalty", "f8"),
         *terms_fields(MOST),
         ("option", "f8", (MOST, 9)),  # [underlying of options, column]
+        ("portfolio", "f8", (8,)),  # of the scenario grid, in the order of PortfolioParameters
+        ("stamp", "f8"),  # another number for another grid
     ]
 )
 
@@ -168,6 +170,7 @@ def make_terms(parameters: RiskParameters) -> np.record:
     """The numbers of `parameters`, in the order in which it names markets and currencies."""
     perpetuals, collateral = list(parameters.perpetuals.values()), list(parameters.collateral.values())
     fees, liquidation = parameters.fees, parameters.liquidation
+    portfolio = list(parameters.portfolio.model_dump().values()) if parameters.portfolio else [0.0] * 8
 
     def column(parts, read):
         return np.array([read(part) for part in parts], dtype=float)
@@ -192,6 +195,8 @@ def make_terms(parameters: RiskParameters) -> np.record:
         penalty=liquidation.penalty,
         **lending_terms(parameters),
         option=np.array([list(part.model_dump().values()) for part in parameters.options.values()], float).reshape(-1, 9),
+        portfolio=np.array(portfolio),
+        stamp=float(hash(tuple(portfolio)) % 2**52 + 1),
     )
 
 

@@ -61,6 +61,7 @@ from simulator.protocol.book import (
 from simulator.protocol.conditions import meet
 from simulator.protocol.health import REACH, find_liquidatable, maintenance, rebuild
 from simulator.protocol.liquidate import serve
+from simulator.protocol.option_auction import register
 from simulator.protocol.option_expiry import start_options
 from simulator.protocol.option_liquidation import (
     bought_notional,
@@ -166,7 +167,10 @@ def play_round(b, t, path, waiting, terms, rules):
         b.order[n] = 2 * int(b.requests[s, ACCOUNT]) + 1 + (s << 32)
         n += 1
     if rules.has_keepers:
-        for s in range(find_liquidatable(b, terms, rules)):
+        found = find_liquidatable(b, terms, rules)
+        if rules.auctions:
+            register(b, t, found, terms, rules)
+        for s in range(found):
             i = b.found[s]
             arrival = 0.0
             if rules.latency > 0.0:

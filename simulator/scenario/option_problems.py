@@ -8,6 +8,7 @@ from simulator.agents import OptionHedgers, OptionWriters
 from simulator.agents.options import OPTION_COHORTS
 from simulator.market import Grid
 from simulator.protocol.options import OptionRules
+from simulator.protocol.portfolio_margin.scenario_grid import ScenarioGrid
 from simulator.scenario.draft import Draft
 from simulator.scenario.problems import Problem
 from simulator.wording import did_you_mean, quoted
@@ -34,7 +35,24 @@ def wrong_options(draft: Draft) -> Iterator[Problem]:
             yield Problem(("protocol", "venues", name), f"is missing; options on {name} settle at its oracle")
     if rules is not None and draft.grid is not None:
         yield from _times(rules, draft.grid)
+    yield from _portfolio(draft, rules)
     yield from _cohorts(draft, listed)
+
+
+def _portfolio(draft: Draft, rules: OptionRules | None) -> Iterator[Problem]:
+    """A portfolio margin has its numbers of the vote, and takes in every perpetual there is."""
+    assert draft.parameters is not None
+    grid = rules is not None and isinstance(rules.margin, ScenarioGrid)
+    if grid and draft.parameters.portfolio is None:
+        yield Problem(("parameters", "portfolio"), "is missing; the grid of [protocol.options.margin] takes its factors from it")
+    if not grid and draft.parameters.portfolio is not None:
+        yield Problem(("parameters", "portfolio"), 'needs [protocol.options.margin] with kind = "scenario-grid"; remove one')
+    for name in draft.parameters.perpetuals if grid else ():
+        if name not in draft.parameters.options:
+            yield Problem(
+                ("parameters", "perpetuals", name),
+                f"a portfolio margin needs options on {name} too; add [parameters.options.{name}]",
+            )
 
 
 def _times(rules: OptionRules, grid: Grid) -> Iterator[Problem]:

@@ -54,6 +54,7 @@ OTHER_MARKET = (
     '[regime.market]\nkind = "model"\n[[regime.market.assets]]\nname = "ETH"\nprice = 2500\n'
     'process = { kind = "geometric-brownian", volatility = 0.6 }\n'
 )
+GRID = '[protocol.options.margin]\nkind = "scenario-grid"\nscenarios = [{ spot = 0.9, volatility = "up" }]\n'
 P = PERPETUAL
 L = LENDING
 O = OPTIONS  # noqa: E741
@@ -381,6 +382,29 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
         "",
         'perpetual = { kind = "linear", depth = 1e8 }\n',
         "",
+    ),
+    "options-portfolio-missing": (O, "[protocol.options.writer]", f"{GRID}\n[protocol.options.writer]"),
+    "options-portfolio-without-grid": (O, "[parameters.collateral.ETH]", "[parameters.portfolio]\n[parameters.collateral.ETH]"),
+    "options-portfolio-order": (
+        O,
+        "[protocol.options.writer]",
+        f"{GRID}\n[protocol.options.writer]",
+        "[parameters.collateral.ETH]",
+        "[parameters.portfolio]\nmaintenance_factor = 1.2\n[parameters.collateral.ETH]",
+    ),
+    "options-portfolio-other-perpetual": (
+        O,
+        "[protocol.options.writer]",
+        f"{GRID}\n[protocol.options.writer]",
+        "[parameters.collateral.ETH]",
+        "[parameters.portfolio]\n[parameters.perpetuals.USDC]\ninitial_margin_ratio = 0.1\nmaintenance_margin_ratio = 0.05\n[parameters.collateral.ETH]",
+        'spot = { kind = "linear", depth = 1e9 }\n\n[protocol.options.m',
+        'spot = { kind = "linear", depth = 1e9 }\nperpetual = { kind = "linear", depth = 1e8 }\n\n[protocol.options.m',
+    ),
+    "options-auction-order": (
+        O,
+        "[protocol.options.writer]",
+        '[protocol.options]\nliquidation = { kind = "dutch-auction", start = 0.6 }\n[protocol.options.writer]',
     ),
     "options-spending-order": (O, "spending = { low = 0.02, high = 0.2 }", "spending = { low = 0.2, high = 0.02 }"),
     "options-too-frequent": (
