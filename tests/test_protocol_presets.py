@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simulator.calibration import calibrate
+from simulator.calibration.calibrate import calibrate
 from simulator.model import simulate
 from simulator.scenario import Scenario
 
