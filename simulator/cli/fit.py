@@ -84,9 +84,8 @@ class Refused(Exception):
 def fit(prices: Path, out: Path, substeps: int, as_json: bool, **options: Any) -> None:
     """Fit market models to PRICES (a CSV: timestamp and one column an asset) and write a [market] block."""
     from simulator.estimation.errors import FitError, NotConverged
-    from simulator.market.price_file import PriceFileError
-
     from simulator.estimation.market_block import FIRST_LINE
+    from simulator.market.price_file import PriceFileError
     from simulator.report.fit_page import FIRST_LINES
 
     name = shown(str(prices))

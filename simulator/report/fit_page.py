@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulator.estimation.comparison import duration
 from simulator.report.blocks import Block, Bullets, Cell, Code, Facts, Figure, Folded, Heading, Mark, Notice, Paragraph, Table
-from simulator.report.figures.curves import Axes, draw_curves
+from simulator.report.figures.curves import Axes, draw_curves, lag_ticks, year_ticks
 from simulator.report.figures.drawn import NARROW, WIDE
 from simulator.report.figures.ranges import Range, draw_ranges
 from simulator.report.numbers import NOTHING, count, percent, plain
 from simulator.report.out_of_sample import out_of_sample
 from simulator.report.to_html import written
-from simulator.estimation.comparison import duration
 
 if TYPE_CHECKING:
     from simulator.estimation.comparison import Comparison
@@ -73,8 +73,8 @@ def _lead(fit: MarketFit) -> str:
     inside = sum(row.inside for row in fit.comparison)
     rows = sum(asset.count for asset in fit.assets)
     return (
-        f"Made of {count(rows)} returns over {duration(fit.source.step)}. Paths simulated from the model lie within the data's own "
-        f"95 % interval in {inside} of {len(fit.comparison)} statistics; the pictures below say where they do not."
+        f"Made of {count(rows)} returns over {duration(fit.source.step)}. Simulated paths lie within the data's own 95 % "
+        f"interval in {inside} of {len(fit.comparison)} statistics; the pictures below say where they do not."
     )
 
 
@@ -98,8 +98,8 @@ def _moments(fit: MarketFit, portrait: Portrait) -> Iterator[Block]:
     yield Figure(
         "figure-moments",
         "Simulated over data, statistic by statistic",
-        f"Dot and line: mean and 95 % of {count(portrait.paths)} simulated paths as long as the data. Grey bar: 95 % interval of the "
-        f"data themselves (blocks of {count(portrait.block)} steps). A red dot lies outside it. Moments that need not exist "
+        f"Dot and line: mean and 95 % of {count(portrait.paths)} simulated paths as long as the data. Grey bar: 95 % interval of "
+        f"the data themselves (blocks of {count(portrait.block)} steps). A red dot lies outside it. Moments that need not exist "
         "for such tails, as a kurtosis, are not compared.",
         *(draw_ranges(panels, "simulated / data", label, MOST_RATIO, width) for width in (WIDE, NARROW)),
     )
@@ -108,7 +108,7 @@ def _moments(fit: MarketFit, portrait: Portrait) -> Iterator[Block]:
 
 def _range(row: Comparison) -> Range:
     of = [value / row.data for value in (row.simulated, row.simulated_low, row.simulated_high, row.low, row.high)]
-    words = f"{plain(row.simulated)} against {plain(row.low)} to {plain(row.high)}"
+    words = f"{row.simulated:.3g} against {row.low:.3g} to {row.high:.3g}"
     return Range(row.statistic, of[0], of[1], of[2], words, row.inside, (of[3], of[4]))
 
 
@@ -137,7 +137,7 @@ def _quantiles(portrait: Portrait) -> Iterator[Block]:
         "Across: the quantile of simulated paths, their mean. Up: the same quantile of the data. A model as the data lie is the "
         "straight blue line; data steeper than it have the fatter tail. The outermost points have five returns beyond them.",
         panels,
-        Axes("simulated log return", "data", words=percent),
+        Axes("simulated log return", "data", words=percent, up_words=percent),
     )
 
 
@@ -152,15 +152,8 @@ def _memory(portrait: Portrait) -> Iterator[Block]:
         "Autocorrelation of |r|",
         "How long large moves are followed by large moves, by the time between them, on a logarithmic scale.",
         list(portrait.memory.items()),
-        Axes("time between the returns", "autocorrelation", is_logarithmic=True, words=_time, floor=0.0),
+        Axes("time between the returns", "autocorrelation", is_logarithmic=True, ticks=lag_ticks, floor=0.0),
     )
-
-
-def _time(seconds: float) -> str:
-    for unit, length in (("d", 86_400.0), ("h", 3_600.0), ("min", 60.0)):
-        if seconds >= length:
-            return f"{seconds / length:.2g} {unit}"
-    return f"{seconds:g} s"
 
 
 def _together(portrait: Portrait) -> Iterator[Block]:
@@ -171,7 +164,7 @@ def _together(portrait: Portrait) -> Iterator[Block]:
         "Correlation of returns over 30 days",
         "Data: each window with a bootstrap interval in blocks of a day. Simulated: the mean and 95 % of windows of all paths.",
         list(portrait.rolling.items())[:MOST_PAIRS],
-        Axes("end of the window", "correlation", is_time=True),
+        Axes("end of the window", "correlation", ticks=year_ticks),
     )
     for name, title, curves, side in (
         ("falls", "Falls together: lower tail dependence", portrait.falls, "smallest"),
@@ -189,7 +182,7 @@ def _together(portrait: Portrait) -> Iterator[Block]:
 
 def _model(fit: MarketFit) -> Iterator[Block]:
     keys = dict.fromkeys(key for asset in fit.assets for key in asset.estimates)
-    rows = [(Code(key), *(_estimate(asset.estimates.get(key)) for asset in fit.assets)) for key in keys]
+    rows: list[tuple[Cell, ...]] = [(Code(key), *(_estimate(asset.estimates.get(key)) for asset in fit.assets)) for key in keys]
     names = tuple(asset.name for asset in fit.assets)
     yield Table(("", *names), "l" + "r" * len(names), tuple(rows), "Estimates, with standard errors in brackets.", small=True)
     if len(names) > 1:
@@ -212,7 +205,9 @@ def _estimate(estimate: Estimate | None) -> str:
 
 def _source(fit: MarketFit, portrait: Portrait) -> Iterator[Block]:
     facts = fit.source.facts()
-    rows = [(key.capitalize(), Code(str(value)) if key == "sha256" else _fact(value)) for key, value in facts.items()]
+    rows: list[tuple[Cell, ...]] = [
+        (key.capitalize(), Code(str(value)) if key == "sha256" else _fact(value)) for key, value in facts.items()
+    ]
     rows.append(("Versions", ", ".join(f"{name} {version}" for name, version in fit.versions.items())))
     rows.append(("Simulated", f"{count(portrait.paths)} paths, stationary start, point parameters"))
     yield Table(("", ""), "ll", tuple(rows), small=True)

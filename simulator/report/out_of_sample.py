@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 from simulator.report.blocks import Block, Bullets, Figure, Folded, Paragraph, Subheading, Table
 from simulator.report.figures.drawn import NARROW, WIDE
 from simulator.report.figures.ranges import Point, Range, draw_paths, draw_ranges
-from simulator.report.numbers import count, percent, plain
+from simulator.report.numbers import NOTHING, count, percent, plain
 from simulator.risk.measures import failure_bound, failure_floor
 
 if TYPE_CHECKING:
-    from simulator.estimation.held_out import HeldOut
+    from simulator.estimation.held_out import HeldOut, Score
     from simulator.estimation.walk_forward import AssetWalk, WalkForward
     from simulator.risk.backtests import Coverage
 
 Covered = Mapping[tuple[str, float], "Coverage"]
 MOST_RATIO = 3.0  # exceeded / promised that is still drawn to scale
+LEVEL = 0.05  # of a test
 NORMAL = 1.96  # standard errors of a 95 % interval
 NAMES = {
     "degrees_of_freedom": "degrees of freedom",
@@ -80,12 +81,13 @@ def _coverage(name: str, title: str, found: Mapping[str, Covered]) -> Figure:
 def _range(side: str, p: float, one: Coverage) -> Range:
     due = one.count * p
     low, high = failure_floor(one.exceeded, one.count, 0.975), failure_bound(one.exceeded, one.count, 0.975)
-    words = f"{count(one.exceeded)} of {plain(round(due, 1))} due; p = {one.exact_p:.3f}"
+    clusters = ", in clusters" if one.independence_p < LEVEL else ""
+    words = f"{count(one.exceeded)}, {plain(round(due, 1))} due; p = {one.exact_p:.3f}{clusters}"
     return Range(f"{side}, {percent(1 - p)}", one.exceeded / due, low / p, high / p, words, not _rejects(one))
 
 
 def _rejects(one: Coverage) -> bool:
-    return one.exact_p < 0.05 or one.independence_p < 0.05
+    return one.exact_p < LEVEL or one.independence_p < LEVEL
 
 
 def _coverage_table(found: Mapping[str, Covered]) -> Table:
@@ -105,8 +107,8 @@ def _parameters(walk: WalkForward) -> Figure:
     return Figure(
         "figure-parameters",
         title,
-        "Estimate and 95 % interval (± 1.96 standard errors) at the last row of every fit. A hollow dot is held by a bound and has "
-        "no standard error.",
+        "Estimate and 95 % interval (± 1.96 standard errors) at the last row of every fit. A hollow dot is held by a bound and "
+        "has no standard error.",
         *(draw_paths(panels, title, width) for width in (WIDE, NARROW)),
     )
 
@@ -133,14 +135,16 @@ def _held_out(held_out: Sequence[HeldOut]) -> Iterator[Block]:
     since, until = held_out[0].since, held_out[0].until
     yield Subheading(f"Later rows: {since:%Y-%m-%d} to {until:%Y-%m-%d}")
     yield _coverage("later", "VaR of the next return on later rows", {one.asset: one.coverage for one in held_out})
-    rows = [
-        (one.asset, s.strategy, f"{s.log_score:.4f}", f"{s.behind:.4f}", f"{s.behind_low:.4f} to {s.behind_high:.4f}")
-        for one in held_out
-        for s in one.scores
-    ]
+    rows = [(one.asset, s.strategy, f"{s.log_score:.4f}", *_behind(s)) for one in held_out for s in one.scores]
     header = ("Asset", "Variance by", "Log score", "Behind the filter", "95 % interval")
     yield Table(
         header, "llrrr", tuple(rows), "Mean log density of a later return, and what the fitted filter has more.", small=True
     )
     yield Folded("Coverage in numbers", (_coverage_table({one.asset: one.coverage for one in held_out}),))
     yield Bullets(tuple(notes(held_out)))
+
+
+def _behind(score: Score) -> tuple[str, str]:
+    if score.strategy == "filter":
+        return NOTHING, NOTHING
+    return f"{score.behind:.4f}", f"{score.behind_low:.4f} to {score.behind_high:.4f}"

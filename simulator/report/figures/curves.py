@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulator.parameters import DAY
 from simulator.report.figures.drawn import TIGHT
 from simulator.report.numbers import plain
 from simulator.report.scales import Linear, Logarithmic, padded
@@ -29,7 +30,8 @@ class Axes:
     up: str
     is_logarithmic: bool = False
     words: Callable[[float], str] = plain
-    is_time: bool = False
+    up_words: Callable[[float], str] = plain
+    ticks: Callable[[Scale], list[tuple[float, str]]] | None = None  # where round numbers will not do
     floor: float | None = None  # the lowest value shown
 
 
@@ -58,10 +60,10 @@ def _panel(title: str, curve: Curve, axes: Axes, left: float, top: float, width:
     yield text(left, top + 13, fitted(title, width, 12.5), "label strong")
     for tick in y.ticks(4):
         yield line(x.start, y(tick), x.end, y(tick), "zero" if tick == 0 else "grid")
-        yield text(x.start - 5, y(tick) + 4, plain(tick), "tick", "end")
+        yield text(x.start - 5, y(tick) + 4, axes.up_words(tick), "tick", "end")
     for value, words in _ticks(x, axes):
         yield line(x(value), y.end, x(value), y.start, "grid")
-        yield text(x(value), y.start + 15, words, "tick", "middle")
+        yield text(x(value), y.start + 15, words, "tick", "end" if x(value) > x.end - 14 else "middle")
     yield text((x.start + x.end) / 2, y.start + 32, axes.across, "axis", "middle")
     yield text(x.end, top + 13, axes.up, "axis", "end")
     for side, middle, low, high in (
@@ -85,12 +87,18 @@ def _scales(curve: Curve, axes: Axes, left: float, right: float, bottom: float, 
 
 
 def _ticks(x: Scale, axes: Axes) -> list[tuple[float, str]]:
-    if axes.is_time:
-        return year_ticks(x)
+    if axes.ticks is not None:
+        return axes.ticks(x)
     ticks = x.ticks(4)
     while len(ticks) > 5:
         ticks = ticks[::2]
     return [(tick, axes.words(tick)) for tick in ticks]
+
+
+def lag_ticks(x: Scale) -> list[tuple[float, str]]:
+    """Lengths of time [s] that people say."""
+    lengths = ((60.0, "1 min"), (600.0, "10 min"), (3_600.0, "1 h"), (21_600.0, "6 h"), (DAY, "1 d"), (7 * DAY, "7 d"))
+    return [(seconds, words) for seconds, words in (*lengths, (30 * DAY, "30 d")) if x.low * 0.999 <= seconds <= x.high * 1.001]
 
 
 def year_ticks(x: Scale) -> list[tuple[float, str]]:

@@ -42,7 +42,7 @@ class Point:
 def draw_ranges(panels: Sequence[tuple[str, Sequence[Range]]], across: str, label: str, most: float, width: float) -> Element:
     """Panels of rows below one another, against the line at 1; what lies beyond `most` is put on the edge."""
     tight = width < TIGHT
-    left, right = (112.0, width - 66) if tight else (210.0, width - 250)
+    left, right = (128.0, width - 24) if tight else (210.0, width - 250)
     rows = sum(len(ranges) for _, ranges in panels)
     height = len(panels) * HEAD + rows * ROW + FOOT
     values = [v for _, ranges in panels for r in ranges for v in (r.value, r.low, r.high, *(r.band or ()))]
@@ -91,7 +91,7 @@ def _path(title: str, points: Sequence[Point], left: float, top: float, width: f
     y = Linear(*padded(ends, 0.1), top + SMALL - 24, top + 24)
     x = Linear(*padded([p.at for p in points], 0.06), left + 52, left + width - 6)
     yield text(left, top + 13, fitted(title, width, 12.5), "label strong")
-    for tick in y.ticks(3):
+    for tick in y.ticks(4):
         yield line(x.start, y(tick), x.end, y(tick), "grid")
         yield text(x.start - 5, y(tick) + 4, f"{tick:.6g}", "tick", "end")
     for moment, words in year_ticks(x):
