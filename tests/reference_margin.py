@@ -3,6 +3,23 @@
 import math
 
 
+def factor(rule, variance):
+    """f of a volatility-scaled market."""
+    counted = variance * (1 - rule["stressed_weight"]) + rule["stressed_weight"] * rule["stressed_volatility"] ** 2
+    s = counted**0.5 / rule["reference_volatility"]
+    buffered = s * (1 + rule["buffer"]) if s < 1 else 1 + rule["buffer"]
+    f = buffered if buffered > s else s
+    return rule["floor"] if f < rule["floor"] else rule["cap"] if f > rule["cap"] else f
+
+
+def learn(model):
+    """4.3: what volatility-scaled markets smooth."""
+    for m, name in enumerate(model.markets):
+        half_life = model.force["perpetuals"][name].get("half_life", 0.0)
+        kept = 0.5 ** (model.world.dt / half_life) if half_life > 0 else 0.0
+        model.W[m] = kept * model.W[m] + (1 - kept) * model.v[model.market_asset[m]]
+
+
 def interest(model, m, side):
     """(O of the whole market, O of one side without the maker) [usd]."""
     longs = sum(max(row.position[m], 0.0) for row in model.rows)
@@ -11,11 +28,14 @@ def interest(model, m, side):
     return longs * model.M[m], own * model.M[m]
 
 
-def needs(rule, q, price, whole=0.0, own=0.0):
-    """(initial, maintenance) of q base at `price` under a rule, a dict of its fields."""
+def needs(rule, q, price, whole=0.0, own=0.0, variance=0.0):
+    """(initial, maintenance) of q base at `price` under a rule, a dict of its fields; W of its market is `variance`."""
     h = abs(q) * price
     if h == 0:
         return 0.0, 0.0
+    if rule["kind"] == "volatility-scaled":
+        f = factor(rule, variance)
+        return h * rule["initial_margin_ratio"] * f, h * rule["maintenance_margin_ratio"] * f
     return {
         "flat": flat,
         "open-interest-scaled": by_interest,
@@ -71,6 +91,8 @@ def least_ratio(rule):
         return rule["minimum_ratio"] + rule["scaled_ratio"] / 1000
     if rule["kind"] == "tiered":
         return 1 / rule["tiers"][0]["greatest_leverage"]
+    if rule["kind"] == "volatility-scaled":
+        return rule["initial_margin_ratio"] * factor(rule, rule["reference_volatility"] ** 2)
     return rule["minimum_factor"] if rule["kind"] == "collateral-factor" else rule["initial_margin_ratio"]
 
 
@@ -84,4 +106,4 @@ def ratio_of_worth(model, m, worth, parameters, at_load=False):
     whole, own = 0.0, 0.0
     if not at_load:
         whole, own = interest(model, m, 1.0)[0], max(interest(model, m, 1.0)[1], interest(model, m, -1.0)[1])
-    return needs(rule, worth / price, price, whole, own)[0] / worth
+    return needs(rule, worth / price, price, whole, own, model.W[m])[0] / worth

@@ -437,6 +437,9 @@ class ReferenceModel(Lending, mesa.Model):
         self.external = [float(x) for x in world.prices[0]]
         self.index, self.age = list(self.external), [0.0] * n
         self.v = [world.reference_volatility[a] ** 2 for a in self.assets]
+        if self.protocol.volatility_source == "conditional":
+            self.v = [float(x) ** 2 for x in world.volatility[0]]
+        self.W = [self.v[a] for a in self.market_asset]
         self.windows = reference_liquidation.Windows()
         self.fee_memory = reference_rules_of_markets.FeeMemory(self)
         self.F, self.hedge = [0.0] * len(self.markets), [0.0] * len(self.markets)
@@ -557,6 +560,8 @@ class ReferenceModel(Lending, mesa.Model):
                 if self.protocol.volatility_source == "conditional":
                     self.v[a] = float(self.world.volatility[self.t // self.world.substeps][a]) ** 2
                 self.stale[a] = oracle.stale_after is not None and self.age[a] > oracle.stale_after
+        if dt is not None:
+            reference_margin.learn(self)
 
     def refresh(self):
         index = self.index
@@ -586,7 +591,7 @@ class ReferenceModel(Lending, mesa.Model):
             q, known = row.position[m], (0.0, 0.0)
             if which == "initial" and q != 0 and rules[market]["kind"] in ("open-interest-scaled", "collateral-factor"):
                 known = reference_margin.interest(self, m, sign(q))
-            initial, maintenance = reference_margin.needs(rules[market], q, self.M[m], *known)
+            initial, maintenance = reference_margin.needs(rules[market], q, self.M[m], *known, variance=self.W[m])
             total += initial if which == "initial" else maintenance
         return total
 

@@ -30,6 +30,9 @@ UNITS = {  # of numbers that are no fractions
     "least_leftover": "usd",
     "supply_cap": "asset",
     "borrow_cap": "asset",
+    "half_life": "s",
+    "reference_volatility": "1/sqrt(year)",
+    "stressed_volatility": "1/sqrt(year)",
     "target_reserves": "asset",
 }
 

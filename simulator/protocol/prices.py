@@ -52,6 +52,7 @@ from simulator.protocol.fee_numbers import FEE_LINEAR
 from simulator.protocol.fees import learn
 from simulator.protocol.funding import accrue_by_rule
 from simulator.protocol.impact import open_windows, skew_mark
+from simulator.protocol.margin import follow_volatility
 from simulator.protocol.market_numbers import BY_INTERVAL, STAGED
 from simulator.protocol.option_values import value_options
 from simulator.protocol.pools import accrue_interest
@@ -181,6 +182,8 @@ def begin(b, price, previous, volatility, terms, rules):
     observe_and_learn(b, volatility, rules)
     if rules.can_be_stale:
         find_stale(b, rules)
+    if rules.follows_volatility:
+        follow_volatility(b, terms, rules)
     if terms.fee_kind != FEE_LINEAR:
         learn(b, terms, rules)
     if rules.funding_kind == BY_INTERVAL:

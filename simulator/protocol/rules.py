@@ -132,6 +132,7 @@ RULES = np.dtype(
         ("impact", "f8", (MOST, IMPACT_NUMBERS)),  # [market, number of an impact by skew]
         *rules_fields(MOST),
         ("scales_margin", "?"),  # any market has a margin rule that is not flat
+        ("follows_volatility", "?"),  # the margin of any market does
         *OPTION_COLUMNS,
     ]
 )
@@ -310,5 +311,6 @@ def make_rules(
         impact=np.array([impact_numbers(protocol.venues[name].perpetual) for name in markets]).reshape(-1, IMPACT_NUMBERS),
         **lending_rules(protocol.lending, parameters),
         scales_margin=any(part.kind != "flat" for part in parameters.perpetuals.values()),
+        follows_volatility=any(part.kind == "volatility-scaled" for part in parameters.perpetuals.values()),
         **option_rules(protocol.options, parameters, where, markets, dt),
     )
