@@ -504,6 +504,7 @@ BY_INTEREST = (
     'kind = "open-interest-scaled"\ninitial_margin_ratio = 0.05\nmaintenance_fraction = 0.6\nlower_open_interest = %s\n'
     "upper_open_interest = 1e8"
 )
+BY_VOLATILITY = f'kind = "volatility-scaled"\n{FLAT}\nreference_volatility = 0.8\n'
 CASES |= {  # rules of perpetual markets
     "margin-unknown": (P, FLAT, f'kind = "stepped"\n{FLAT}'),
     "margin-of-another-rule": (P, FLAT, f"{FLAT}\nsize_factor = 0.001"),
@@ -530,6 +531,16 @@ CASES |= {  # rules of perpetual markets
         TIERS % (10, "1e6", 5),
         SEARCH,
         SEARCH.replace("initial_margin_ratio", "maintenance_share").replace("0.2", "0.6"),
+    ),
+    "margin-factor-order": (P, FLAT, f"{BY_VOLATILITY}floor = 5"),
+    "margin-stressed": (P, FLAT, f"{BY_VOLATILITY}stressed_weight = 0.25"),
+    "margin-memory": (P, FLAT, f"{BY_VOLATILITY}half_life = 300"),
+    "margin-two-scales": (
+        P,
+        FLAT,
+        BY_VOLATILITY,
+        SEARCH,
+        f'{SEARCH}\n[[calibration.search]]\nparameter = "perpetuals.ETH.reference_volatility"\nlow = 0.4\nhigh = 1\nstep = 0.1\n',
     ),
     "margin-no-bound": (
         P,
