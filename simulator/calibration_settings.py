@@ -127,8 +127,8 @@ def _products(search: Sequence[SearchParameter]) -> Iterator[tuple[int, str]]:
                 yield (
                     i,
                     (
-                        f"`{name}` and the margin ratios of `{market}` enter only as ratio / reference_volatility between floor and "
-                        "cap, so no data can tell them apart; search the ratios"
+                        f"`{name}` and the margin ratios of `{market}` enter only as ratio / reference_volatility between floor "
+                        "and cap, so no data can tell them apart; search the ratios"
                     ),
                 )
         if name.startswith("collateral.") and name.endswith(".haircut"):

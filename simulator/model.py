@@ -89,6 +89,7 @@ class RiskModel(mesa.Model):
             scenario.gas,
         )
         self.conditions = conditions_of(market)
+        self.known = scenario.protocol.known_volatility(market)
         paths = market.price.shape[2]
         r = self.rules
         self.state = book.make_state(
@@ -119,6 +120,7 @@ class RiskModel(mesa.Model):
             keepers,
             [cohort.holders_and_sides for cohort in self.cohorts],
             market,
+            self.known,
             list(scenario.parameters.collateral),
             list(scenario.parameters.perpetuals),
         )
@@ -128,7 +130,8 @@ class RiskModel(mesa.Model):
         """Market, oracle and accrual; cohorts ask; the protocol grants, liquidates, takes over and records."""
         t = self.clock
         self._move_surfaces(t + 1)
-        start_step(self.state, t, self.market.price, self.market.volatility, self.conditions, self.terms, self.rules)
+        market = self.market
+        start_step(self.state, t, market.price, market.volatility, self.known, self.conditions, self.terms, self.rules)
         self.agents.do("step")
         last = (t + 1) % self.rules.substeps == 0
         worst = settle(self.state, t, self.first, self.market.volatility, self.terms, self.rules, last)

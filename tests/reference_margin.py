@@ -2,6 +2,8 @@
 
 import math
 
+from simulator.parameters import YEAR
+
 
 def factor(rule, variance):
     """f of a volatility-scaled market."""
@@ -18,6 +20,45 @@ def learn(model):
         half_life = model.force["perpetuals"][name].get("half_life", 0.0)
         kept = 0.5 ** (model.world.dt / half_life) if half_life > 0 else 0.0
         model.W[m] = kept * model.W[m] + (1 - kept) * model.v[model.market_asset[m]]
+
+
+class Estimates:
+    """4.3: the volatility that is not learned from the oracle: conditional, or what a feed knew."""
+
+    def __init__(self, model):
+        self.world, self.feed = model.world, model.protocol.volatility_feed
+        self.are_read = self.feed is not None or model.protocol.volatility_source == "conditional"
+
+    def variance(self, a, s):
+        if self.feed is None:
+            return float(self.world.volatility[s][a]) ** 2
+        D = self.world.dt * self.world.substeps
+        k, z = max(round(self.feed.refresh / D), 1), round(self.feed.lag / D)
+        made = max(k * ((s - z) // k), 0)
+        estimator = self.feed.estimator.get(self.world.assets[a])
+        if estimator is None:
+            return float(self.world.volatility[made][a]) ** 2
+        return self.estimate(estimator, a, made, D)
+
+    def estimate(self, e, a, made, D):
+        """h before step `made`, all its returns worked through from the start."""
+        h, squares = e.volatility_today**2, []
+        for i in range(made):
+            ends = [float(self.world.prices[(i + j) * self.world.substeps][a]) for j in (0, 1)]
+            r = math.log(ends[1] / ends[0])
+            x = r * r / (D / YEAR)
+            squares.append(x)
+            if e.kind == "ewma":
+                kept = 0.5 ** (D / e.half_life)
+                h = kept * h + (1 - kept) * x
+            if e.kind == "garch-filter":
+                level = e.volatility**2
+                h = (1 - e.alpha - e.beta - e.gamma / 2) * level + (e.alpha + (e.gamma if r < 0 else 0.0)) * x + e.beta * h
+                h = min(h, e.ceiling**2 * level)
+        if e.kind == "rolling":
+            n = max(round(e.window / D), 1)
+            h = math.fsum(([e.volatility_today**2] * n + squares)[-n:]) / n
+        return h
 
 
 def interest(model, m, side):

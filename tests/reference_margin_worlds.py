@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from simulator.market.online import VolatilityFeed
 from simulator.parameters import RiskParameters
 from simulator.protocol import Protocol
 
@@ -67,6 +68,20 @@ def margin_world(seed):
 
 
 VOLATILITY = "volatility-scaled"
+FEEDS = [
+    {"kind": "ewma", "volatility_today": 0.6, "half_life": 3e4},
+    {"kind": "rolling", "volatility_today": 0.6, "window": 4e4},
+    {
+        "kind": "garch-filter",
+        "volatility_today": 0.5,
+        "volatility": 0.7,
+        "alpha": 0.1,
+        "gamma": 0.05,
+        "beta": 0.8,
+        "ceiling": 3.0,
+    },
+    {"kind": "rolling", "volatility_today": 0.6, "window": 1.0},
+]
 GUARDS = [
     {}, {"buffer": 0.25}, {"stressed_weight": 0.25, "stressed_volatility": 2.0}, {"floor": 1.0}, {"floor": 1.0, "cap": 1.0},
 ]  # fmt: skip
@@ -84,7 +99,15 @@ def volatility_world(seed):
         if draw.random() < 0.7:
             changes |= {f"perpetuals.{market}.{name}": value for name, value in (("half_life", 3600.0), ("cap", 9.0))}
     current = RiskParameters.model_validate(tree)
-    return replace(world, current=current, candidate=current.replace(changes))
+    rules = world.protocol
+    if seed % 3:
+        feed = {
+            "estimator": {"ETH": FEEDS[seed % len(FEEDS)]},
+            "refresh": draw.choice([0.0, 2e4]),
+            "lag": draw.choice([0.0, 9e3]),
+        }
+        rules = rules.model_copy(update={"volatility_source": "observed", "volatility_feed": VolatilityFeed(**feed)})
+    return replace(world, current=current, candidate=current.replace(changes), protocol=rules)
 
 
 FUNDINGS = [

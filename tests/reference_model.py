@@ -437,8 +437,9 @@ class ReferenceModel(Lending, mesa.Model):
         self.external = [float(x) for x in world.prices[0]]
         self.index, self.age = list(self.external), [0.0] * n
         self.v = [world.reference_volatility[a] ** 2 for a in self.assets]
-        if self.protocol.volatility_source == "conditional":
-            self.v = [float(x) ** 2 for x in world.volatility[0]]
+        self.estimates = reference_margin.Estimates(self)
+        if self.estimates.are_read:
+            self.v = [self.estimates.variance(a, 0) for a in range(n)]
         self.W = [self.v[a] for a in self.market_asset]
         self.windows = reference_liquidation.Windows()
         self.fee_memory = reference_rules_of_markets.FeeMemory(self)
@@ -557,8 +558,8 @@ class ReferenceModel(Lending, mesa.Model):
             if dt is not None:
                 keep, r = 2 ** (-dt / self.protocol.volatility_half_life), math.log(self.index[a] / previous)
                 self.v[a] = keep * self.v[a] + (1 - keep) * r * r / (dt / YEAR)
-                if self.protocol.volatility_source == "conditional":
-                    self.v[a] = float(self.world.volatility[self.t // self.world.substeps][a]) ** 2
+                if self.estimates.are_read:
+                    self.v[a] = self.estimates.variance(a, self.t // self.world.substeps)
                 self.stale[a] = oracle.stale_after is not None and self.age[a] > oracle.stale_after
         if dt is not None:
             reference_margin.learn(self)

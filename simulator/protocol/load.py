@@ -26,15 +26,16 @@ def load(
     keepers,
     cohorts,
     market,
+    known: np.ndarray,
     currencies: list[str],
     markets: list[str],
 ) -> None:
-    """Fill a zeroed `state`: the same book on every path, at the first prices of `market`. Raises LoadError."""
+    """Fill a zeroed `state`: the same book on every path, at the first prices and `known` volatilities. Raises LoadError."""
     price = market.price[0]  # [asset, path]
     state.asset[:, :, book.EXTERNAL] = state.asset[:, :, book.SPOT] = state.asset[:, :, book.INDEX] = price.T
     state.asset[:, :, book.VARIANCE] = rules.reference_volatility[: rules.assets] ** 2
-    if rules.reads_conditional:
-        state.asset[:, :, book.VARIANCE] = market.volatility[0].T ** 2
+    if rules.reads_known:
+        state.asset[:, :, book.VARIANCE] = known[0].T ** 2
     state.asset[:, :, book.DEPTH_SHARE] = 1.0
     state.asset[:, :, book.SPOT_DEPTH] = rules.spot[: rules.assets, 1]
     state.market[:, :, book.DEPTH] = rules.perpetual[: rules.markets, 1]

@@ -120,7 +120,7 @@ RULES = np.dtype(
         ("gas_asset", "i8"),  # in whose units gas is paid; 0 without a section [gas]
         ("gas_units", "f8"),  # units of it for one liquidation at a gas price of one gwei
         ("can_be_stale", "?"),
-        ("reads_conditional", "?"),  # v is the path's conditional variance, not what the oracle showed
+        ("reads_known", "?"),  # v is handed in by market step, not learned from what the oracle shows
         ("minimum_profit", "f8"),
         ("keeper_key", "u8"),
         ("watches", "?"),
@@ -299,7 +299,7 @@ def make_rules(
         gas_asset=where[gas.asset] if gas else 0,
         gas_units=gas.gas_per_liquidation * GWEI if gas else 0.0,
         can_be_stale=any(oracle is not None and oracle.stale_after is not None for oracle in oracles),
-        reads_conditional=protocol.volatility_source == "conditional",
+        reads_known=not protocol.knows_observed,
         minimum_profit=keepers.minimum_profit if keepers else 0.0,
         keeper_key=keeper_key,
         watches=watches,
