@@ -23,9 +23,11 @@ from simulator.parameters import DAY, RiskParameters
 from simulator.protocol import book
 from simulator.protocol.conditions import conditions_of
 from simulator.protocol.load import load
+from simulator.protocol.margin import ratios_now
 from simulator.protocol.market_numbers import timers
 from simulator.protocol.rules import blend, make_rules, make_terms
 from simulator.protocol.settle import close_window, count_newly_liquidatable, forget, settle, start_step
+from simulator.risk.procyclicality import procyclicality
 from simulator.workers import run_all
 
 if TYPE_CHECKING:
@@ -112,6 +114,7 @@ class RiskModel(mesa.Model):
         self.voted_at = 0
         self._weight = 0.0  # of the candidate in the parameters in force
         self.clock = 0  # substeps since the start of the burn-in
+        self.ratios: list[np.ndarray] = []  # [market, path] where margin follows volatility: at the vote, then after every step
         load(
             self.state,
             self.rules,
@@ -141,6 +144,13 @@ class RiskModel(mesa.Model):
                 f"paths {self.first} to {self.first + self.market.price.shape[2] - 1})"
             )
         self.clock = t + 1
+        if self.rules.follows_volatility:
+            self.ratios.append(self._ratios_now())
+
+    def _ratios_now(self) -> np.ndarray:
+        found = np.empty((self.rules.markets, self.market.price.shape[2]))
+        ratios_now(self.state, found, self.terms, self.rules)
+        return found
 
     def _surfaces(self, scenario: Scenario, purpose: str) -> np.ndarray:
         """[market step + 1, underlying, parameter, path] of the underlyings of options, in the order of their parameters."""
@@ -200,6 +210,7 @@ class RiskModel(mesa.Model):
         self.vote(candidate)
         self.state.scalar[:, book.STEPS] = 0.0
         marks = [self._mark()]
+        self.ratios = [self._ratios_now()] if self.rules.follows_volatility else []
         self.run(self.grid.transition_steps)
         marks.append(self._mark())
         self.run(self.grid.horizon_steps - self.grid.transition_steps)
@@ -207,6 +218,9 @@ class RiskModel(mesa.Model):
         columns: dict[str, np.ndarray] = {}
         for window, start, end in (("transition", 0, 1), ("steady", 1, 2), ("whole", 0, 2)):
             columns |= _window(window, marks[start], marks[end], self.grid)
+            if self.ratios:
+                between = np.array(self.ratios[marks[start][2] - self.voted_at : marks[end][2] - self.voted_at + 1])
+                columns |= {f"{key}.{window}": value for key, value in procyclicality(between, self.grid.dt).items()}
         columns["newly_liquidatable.transition"] = newly
         return Outcomes(np.arange(self.first, self.first + paths), columns)
 

@@ -22,6 +22,27 @@ def learn(model):
         model.W[m] = kept * model.W[m] + (1 - kept) * model.v[model.market_asset[m]]
 
 
+def small_ratios(model):
+    """7: the initial ratios of small positions now, market by market."""
+    rules = [model.force["perpetuals"][name] for name in model.markets]
+    scaled = [rule["kind"] == "volatility-scaled" for rule in rules]
+    moving = [rule["initial_margin_ratio"] * factor(rule, W) if is_scaled else None
+              for rule, W, is_scaled in zip(rules, model.W, scaled, strict=True)]  # fmt: skip
+    return [least_ratio(rule) if r is None else r for rule, r in zip(rules, moving, strict=True)]
+
+
+def procyclicality(series, dt):
+    """7: from a window's list of ratios by market, its start first."""
+    markets, n = range(len(series[0])), len(series)
+    found = {"margin_ratio": sum(sum(row) for row in series) / n / len(markets)}
+    found["margin_peak_to_trough"] = max(max(row[m] for row in series) / min(row[m] for row in series) for m in markets)
+    for name, days in (("margin_rise_1_day", 1), ("margin_rise_5_days", 5)):
+        reach = max(round(days * 86_400 / dt), 1)
+        pairs = [(i, j) for j in range(n) for i in range(max(j - reach, 0), j + 1)]
+        found[name] = max(series[j][m] / series[i][m] - 1 for i, j in pairs for m in markets)
+    return found
+
+
 class Estimates:
     """4.3: the volatility that is not learned from the oracle: conditional, or what a feed knew."""
 

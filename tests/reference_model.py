@@ -441,6 +441,7 @@ class ReferenceModel(Lending, mesa.Model):
         if self.estimates.are_read:
             self.v = [self.estimates.variance(a, 0) for a in range(n)]
         self.W = [self.v[a] for a in self.market_asset]
+        self.ratios = [reference_margin.small_ratios(self)]
         self.windows = reference_liquidation.Windows()
         self.fee_memory = reference_rules_of_markets.FeeMemory(self)
         self.F, self.hedge = [0.0] * len(self.markets), [0.0] * len(self.markets)
@@ -648,6 +649,7 @@ class ReferenceModel(Lending, mesa.Model):
             venue.move()
         self.refresh()
         self._record(t)
+        self.ratios.append(reference_margin.small_ratios(self))
         self.check()
         self.t += 1
 
@@ -1213,6 +1215,10 @@ def reference_run(world):
         window["loss"] = window["realised_bad_debt"] + window["latent_bad_debt"]
         used = window["open_interest"] + window["borrowed"]
         window["capital_efficiency_used"] = used / window["basis"] if window["basis"] > 0 else 0.0
+        if any(market.kind == "volatility-scaled" for market in world.current.perpetuals.values()):
+            begin = world.burn_in_steps + (world.transition_steps if name == "steady" else 0)
+            end = world.burn_in_steps + world.transition_steps if name == "transition" else world.steps
+            window |= reference_margin.procyclicality(model.ratios[begin : end + 1], world.dt)
         for key, amount in window.items():
             outcomes[f"mean_{key}.{name}" if key in MEANS else f"{key}.{name}"] = amount
     return {

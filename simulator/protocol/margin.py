@@ -107,6 +107,16 @@ def factors_left(b, terms, rules):
     return False
 
 
+@rule
+def ratios_now(state, out, terms, rules):
+    """out[market, path]: the initial ratio of a small position now."""
+    for p in range(state.market.shape[0]):
+        for m in range(rules.markets):
+            out[m, p] = terms.initial_ratio[m]
+            if terms.margin[m, KIND] == VOLATILITY:
+                out[m, p] = terms.margin[m, FIRST] * volatility_factor(terms.margin[m], state.market[p, m, MARGIN_VARIANCE])
+
+
 @small_rule
 def margin_gap(b, m, terms, rules):
     """Least initial less least maintenance ratio of a market as they are now."""
