@@ -25,7 +25,7 @@ from simulator.protocol.conditions import conditions_of
 from simulator.protocol.load import load
 from simulator.protocol.margin import ratios_now
 from simulator.protocol.market_numbers import timers
-from simulator.protocol.rules import blend, make_rules, make_terms
+from simulator.protocol.rules import blend, handed_over, make_rules, make_terms
 from simulator.protocol.settle import close_window, count_newly_liquidatable, forget, settle, start_step
 from simulator.risk.procyclicality import procyclicality
 from simulator.workers import run_all
@@ -109,7 +109,7 @@ class RiskModel(mesa.Model):
         )
         self.surface = self._surfaces(scenario, purpose) if r.options else None
         self.cohorts: list[Cohort] = make_cohorts(self, scenario, purpose, holders, list(populations))
-        self.terms: np.record = self.current
+        self._put_in_force(self.current)
         self.candidate = scenario.parameters
         self.voted_at = 0
         self._weight = 0.0  # of the candidate in the parameters in force
@@ -134,10 +134,11 @@ class RiskModel(mesa.Model):
         t = self.clock
         self._move_surfaces(t + 1)
         market = self.market
-        start_step(self.state, t, market.price, market.volatility, self.known, self.conditions, self.terms, self.rules)
+        terms, _current, rules = self.handed_over
+        start_step(self.state, t, market.price, market.volatility, self.known, self.conditions, terms, rules)
         self.agents.do("step")
-        last = (t + 1) % self.rules.substeps == 0
-        worst = settle(self.state, t, self.first, self.market.volatility, self.terms, self.rules, last)
+        last = (t + 1) % self.grid.substeps == 0
+        worst = settle(self.state, t, self.first, self.market.volatility, terms, rules, last)
         if not worst <= STOP:
             raise InvariantBroken(
                 f"books are out of balance by {worst:.1e} at step {t} (seed {self.study.seed}, "
@@ -149,7 +150,8 @@ class RiskModel(mesa.Model):
 
     def _ratios_now(self) -> np.ndarray:
         found = np.empty((self.rules.markets, self.market.price.shape[2]))
-        ratios_now(self.state, found, self.terms, self.rules)
+        terms, _current, rules = self.handed_over
+        ratios_now(self.state, found, terms, rules)
         return found
 
     def _surfaces(self, scenario: Scenario, purpose: str) -> np.ndarray:
@@ -171,7 +173,7 @@ class RiskModel(mesa.Model):
     def run(self, steps: int) -> None:
         """Move `steps` substeps, parameters in force following the vote's notice and phase-in."""
         for _ in range(steps):
-            self._put_in_force()
+            self._phase_in()
             self.step()
 
     def vote(self, candidate: RiskParameters) -> None:
@@ -179,7 +181,11 @@ class RiskModel(mesa.Model):
         self.candidate = candidate
         self.voted_at = self.clock
 
-    def _put_in_force(self) -> None:
+    def _put_in_force(self, terms: np.record) -> None:
+        self.terms = terms
+        self.handed_over = tuple(handed_over(numbers) for numbers in (terms, self.current, self.rules))
+
+    def _phase_in(self) -> None:
         if self.candidate is self.study.parameters:
             return
         change = self.study.protocol.change
@@ -189,7 +195,7 @@ class RiskModel(mesa.Model):
         if weight == self._weight:
             return
         self._weight = weight
-        self.terms = make_terms(blend(self.study.parameters, self.candidate, weight))
+        self._put_in_force(make_terms(blend(self.study.parameters, self.candidate, weight)))
         forget(self.state)
 
     def snapshot(self) -> list[np.ndarray]:
@@ -200,7 +206,8 @@ class RiskModel(mesa.Model):
         """Back to a snapshot taken at `time`, under current parameters."""
         for array, copy in zip(self.state, snapshot, strict=False):
             array[...] = copy
-        self.clock, self._weight, self.terms, self.candidate = time, 0.0, self.current, self.study.parameters
+        self.clock, self._weight, self.candidate = time, 0.0, self.study.parameters
+        self._put_in_force(self.current)
 
     def outcomes_of(self, candidate: RiskParameters) -> Outcomes:
         """Vote `candidate` now, live to the horizon, and say what happened in each window."""

@@ -109,7 +109,8 @@ def factors_left(b, terms, rules):
 
 @rule
 def ratios_now(state, out, terms, rules):
-    """out[market, path]: the initial ratio of a small position now."""
+    """out[market, path]: the initial ratio of a small position now. `terms` and `rules` are arrays of one record."""
+    terms, rules = terms[0], rules[0]
     for p in range(state.market.shape[0]):
         for m in range(rules.markets):
             out[m, p] = terms.initial_ratio[m]
