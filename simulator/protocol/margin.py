@@ -151,5 +151,6 @@ def ratios_at_load(row, worth, price, variance, least, out):
 def load_ratios(row: np.ndarray, worth: np.ndarray, price: np.ndarray, variance: np.ndarray, least: float) -> np.ndarray:
     """float64 [path, account] of `ratios_at_load`."""
     out = np.empty((price.size, worth.size))
-    ratios_at_load(*(np.ascontiguousarray(x) for x in (row, worth, price, variance)), least, out)
+    row, worth, price, variance = (np.ascontiguousarray(x) for x in (row, worth, price, variance))
+    ratios_at_load(row, worth, price, variance, least, out)
     return out
