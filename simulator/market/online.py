@@ -95,6 +95,12 @@ class VolatilityFeed(Part):
             if name in self.estimator:
                 returns = np.diff(np.log(np.ascontiguousarray(market.price[:: market.substeps, a])), axis=0)
                 now[:, a] = np.sqrt(self.estimator[name].variances(returns, step)[:-1] * (YEAR / step))
-        every, late = max(round(self.refresh / step), 1), round(self.lag / step)
-        made = (np.arange(len(now)) - late) // every * every
-        return now[np.maximum(made, 0)]
+        return now[in_use(len(now), step, self.refresh, self.lag)]
+
+
+def in_use(steps: int, step: float, refresh: float, lag: float) -> np.ndarray:
+    """Before which step the estimate was made that is in use in each of `steps` steps of `step` [s], int64 [steps]."""
+    import numpy as np
+
+    every, late = max(round(min(refresh / step, steps)), 1), round(min(lag / step, steps))
+    return np.maximum((np.arange(steps) - late) // every * every, 0)
