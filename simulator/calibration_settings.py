@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from simulator.parameters import Part, RiskParameters, tupled
+from simulator.parameters import Part, tupled
 from simulator.wording import did_you_mean
 
 GoalName = Literal["capital-efficiency", "revenue", "user-cost", "loss"]
@@ -18,9 +18,9 @@ PathCount = Annotated[int, Field(ge=2, le=10_000_000)]  # one path shows no erro
 
 
 class SearchParameter(Part):
-    """One number of [parameters] that a vote may change: its range, the chain's grid and the largest change in one proposal."""
+    """One number that a vote may change: its range, the chain's grid and the largest change in one proposal."""
 
-    parameter: str  # dotted name inside [parameters], as in perpetuals.ETH.initial_margin_ratio
+    parameter: str  # dotted: inside [parameters], as in fees.flat, or a rule's, as in protocol.funding.cap, keepers.gas_limit
     low: float  # [unit of the parameter]
     high: float  # [unit of the parameter]
     step: Annotated[float, Field(gt=0)]  # [unit of the parameter] proposals are multiples of it
@@ -91,9 +91,8 @@ class CalibrationSettings(Part):
 CREDIT = ("collateral_factor", "liquidation_threshold")
 
 
-def unsearchable(search: Sequence[SearchParameter], current: RiskParameters) -> Iterator[tuple[int, str]]:
-    """Why `search` cannot be searched from `current`: (place in the list, reason)."""
-    there = dict(current.items())
+def unsearchable(search: Sequence[SearchParameter], there: Mapping[str, float]) -> Iterator[tuple[int, str]]:
+    """Why `search` cannot be searched from the current values by dotted name: (place in the list, reason)."""
     seen: set[str] = set()
     for i, wanted in enumerate(search):
         if wanted.parameter in seen:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulator.calibration.world import Votable
 from simulator.calibration_settings import GoalName, Objective
-from simulator.parameters import RiskParameters
 from simulator.risk import measures
 from simulator.risk.measures import Estimate, PerPath
 
@@ -42,15 +42,11 @@ class Goal:
     counts_used: bool
     front: tuple[GoalName, ...] = ()
 
-    def reached(
-        self, candidate: RiskParameters, outcomes: Outcomes, current: RiskParameters, baseline: Outcomes
-    ) -> tuple[PerPath, ...]:
+    def reached(self, candidate: Votable, outcomes: Outcomes, current: Votable, baseline: Outcomes) -> tuple[PerPath, ...]:
         """Every goal of the front, path by path, more being better; relative changes against `current` on the same paths."""
         return tuple(self._one(name, candidate, outcomes, current, baseline) for name in self.front)
 
-    def _one(
-        self, name: GoalName, candidate: RiskParameters, outcomes: Outcomes, current: RiskParameters, baseline: Outcomes
-    ) -> PerPath:
+    def _one(self, name: GoalName, candidate: Votable, outcomes: Outcomes, current: Votable, baseline: Outcomes) -> PerPath:
         if name == "capital-efficiency":
             if self.counts_used:
                 return _relative(outcomes, baseline, (USED,))
@@ -70,9 +66,7 @@ class Goal:
         wanted = ", ".join(f"{name} (weight {weight:g})" for name, weight in named.items() if weight)
         return f"Within the limits, as much as possible of {wanted}."
 
-    def score(
-        self, candidate: RiskParameters, outcomes: Outcomes, current: RiskParameters, baseline: Outcomes
-    ) -> tuple[float, float]:
+    def score(self, candidate: Votable, outcomes: Outcomes, current: Votable, baseline: Outcomes) -> tuple[float, float]:
         """The weighted sum of relative changes against `current` on the same paths, and its standard error over paths."""
         objective, fixed = self.objective, 0.0
         parts: list[tuple[float, tuple[str, ...]]] = []
@@ -102,7 +96,7 @@ def _sum(outcomes: Outcomes, columns: tuple[str, ...]) -> PerPath:
     return PerPath(outcomes.path, np.sum([PerPath.of(outcomes, column).value for column in columns], axis=0))
 
 
-def available_change(candidate: RiskParameters, current: RiskParameters) -> float:
+def available_change(candidate: Votable, current: Votable) -> float:
     """The mean relative change [log] of what one unit of collateral may carry, over all perpetuals and collaterals."""
     changes = []
     for market, now in current.perpetuals.items():
@@ -114,7 +108,7 @@ def available_change(candidate: RiskParameters, current: RiskParameters) -> floa
     return math.fsum(changes) / len(changes) if changes else 0.0
 
 
-def _power(parameters: RiskParameters, asset: str) -> float:
+def _power(parameters: Votable, asset: str) -> float:
     collateral = parameters.collateral[asset]
     return (1 - collateral.haircut) * collateral.collateral_factor
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from simulator.parameters import Fraction, Part
+from simulator.parameters import VOTABLE, Fraction, Part
 from simulator.protocol.backstop import Backstop, Counterparty, InsuranceFund, Maker, NoBackstop
 from simulator.protocol.funding_rate import Funding, IntervalFunding
 from simulator.protocol.lending import Lending
@@ -18,8 +18,8 @@ from simulator.protocol.venue import AssetVenues
 class Gains(Part):
     """How unrealised profit counts in health; losses count in full."""
 
-    weight: Fraction = 1.0  # [1]
-    cap: Annotated[float, Field(ge=0)] = 1e18  # [usd] per account
+    weight: Annotated[Fraction, VOTABLE] = 1.0  # [1]
+    cap: Annotated[float, Field(ge=0), VOTABLE] = 1e18  # [usd] per account
 
 
 class Change(Part):
@@ -43,7 +43,7 @@ class Protocol(Part):
     backstop: Backstop = NoBackstop(kind="none")
     options: OptionRules | None = None
     residual: Literal["socialised", "uncovered"] = "socialised"
-    volatility_half_life: Annotated[float, Field(gt=0)] = 86_400.0  # [s] of the EWMA that the fee reads
+    volatility_half_life: Annotated[float, Field(gt=0), VOTABLE] = 86_400.0  # [s] of the EWMA that the fee reads
     volatility_source: Literal["observed", "conditional"] = "observed"  # the fee reads that EWMA, or the market's own volatility
     max_rounds: Annotated[int, Field(ge=1, le=100)] = 16  # of liquidation and impact within a substep
     change: Change = Change()
