@@ -87,6 +87,7 @@ class CalibrationSettings(Part):
         return 2 * self.candidates * self.search_paths + 9 * self.selection_paths
 
 
+RULES = ("protocol.", "keepers.")  # how names of numbers beside [parameters] begin
 # Health counts amount x price x (1 - haircut) x factor: two of these that are searched together enter as a product.
 CREDIT = ("collateral_factor", "liquidation_threshold")
 
@@ -99,7 +100,8 @@ def unsearchable(search: Sequence[SearchParameter], there: Mapping[str, float]) 
             yield i, f"`{wanted.parameter}` is searched twice; every parameter has one range"
         seen.add(wanted.parameter)
         if wanted.parameter not in there:
-            yield i, f"there is no parameter `{wanted.parameter}`; {did_you_mean(wanted.parameter, there)}"
+            kind = "number of a rule that a vote may change" if wanted.parameter.startswith(RULES) else "parameter"
+            yield i, f"there is no {kind} `{wanted.parameter}`; {did_you_mean(wanted.parameter, there)}"
             continue
         yield from ((i, reason) for reason in _unreachable(wanted, there[wanted.parameter]))
     yield from _products(search)

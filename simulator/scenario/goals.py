@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pydantic import ValidationError
 
-from simulator.calibration_settings import CalibrationSettings, SearchParameter, unsearchable
+from simulator.calibration_settings import RULES, CalibrationSettings, SearchParameter, unsearchable
 from simulator.parameters import RiskParameters
 from simulator.risk.appetite import Limit, ProbabilityLimit, RiskAppetite
 from simulator.risk.presets import LIQUIDATION_DAYS
@@ -64,7 +64,7 @@ def _calibration(draft: Draft, calibration: CalibrationSettings) -> Iterator[Pro
     if draft.parameters is not None:
         vote = _vote(draft, draft.parameters)
         for i, reason in unsearchable(calibration.search, dict(vote.items())):
-            if isinstance(vote, Vote) or not calibration.search[i].parameter.startswith("protocol."):
+            if isinstance(vote, Vote) or not calibration.search[i].parameter.startswith(RULES):
                 yield Problem(("calibration", "search", i), reason)
         for i, search in enumerate(calibration.search):
             yield from _bounds(i, search, vote, draft)
@@ -100,7 +100,7 @@ def _times_too_short(place: Place, draft: Draft, vote: Vote) -> Iterator[Problem
     known = {problem.message for problem in unresolved(draft)}
     for problem in unresolved(replace(draft, protocol=vote.protocol)):
         if problem.message not in known:
-            yield Problem(place, f"{problem.text()}, or search within what the steps resolve")
+            yield Problem(place, f"{problem.message.partition(';')[0]}; search no shorter times, or write more `substeps`")
 
 
 def _fixed_credit(i: int, search: SearchParameter, current: RiskParameters) -> Iterator[Problem]:
