@@ -25,7 +25,7 @@ from simulator.protocol import book
 from simulator.protocol.conditions import conditions_of
 from simulator.protocol.load import load
 from simulator.protocol.market_numbers import timers
-from simulator.protocol.rules import blend, make_rules, make_terms
+from simulator.protocol.rules import blend, handed_over, make_rules, make_terms
 from simulator.protocol.settle import close_window, count_newly_liquidatable, forget, settle, start_step
 from simulator.scenario.vote import Vote
 from simulator.workers import run_all
@@ -110,7 +110,7 @@ class RiskModel(mesa.Model):
         )
         self.surface = self._surfaces(scenario, purpose) if r.options else None
         self.cohorts: list[Cohort] = make_cohorts(self, scenario, purpose, holders, list(populations))
-        self.terms: np.record = self.current
+        self._put_in_force(self.current)
         self.candidate = self.force = self.before
         self.voted_at = 0
         self.changes = False
@@ -133,10 +133,11 @@ class RiskModel(mesa.Model):
         """Market, oracle and accrual; cohorts ask; the protocol grants, liquidates, takes over and records."""
         t = self.clock
         self._move_surfaces(t + 1)
-        start_step(self.state, t, self.market.price, self.market.volatility, self.conditions, self.terms, self.rules)
+        terms, _current, rules = self.handed_over
+        start_step(self.state, t, self.market.price, self.market.volatility, self.conditions, terms, rules)
         self.agents.do("step")
-        last = (t + 1) % self.rules.substeps == 0
-        worst = settle(self.state, t, self.first, self.market.volatility, self.terms, self.rules, last)
+        last = (t + 1) % self.grid.substeps == 0
+        worst = settle(self.state, t, self.first, self.market.volatility, terms, rules, last)
         if not worst <= STOP:
             raise InvariantBroken(
                 f"books are out of balance by {worst:.1e} at step {t} (seed {self.study.seed}, "
@@ -163,7 +164,7 @@ class RiskModel(mesa.Model):
     def run(self, steps: int) -> None:
         """Move `steps` substeps, parameters in force following the vote's notice and phase-in."""
         for _ in range(steps):
-            self._put_in_force()
+            self._phase_in()
             self.step()
 
     def vote(self, candidate: RiskParameters | Vote) -> None:
@@ -174,7 +175,11 @@ class RiskModel(mesa.Model):
         self.changes = self.candidate != self.before
         self.voted_at = self.clock
 
-    def _put_in_force(self) -> None:
+    def _put_in_force(self, terms: np.record) -> None:
+        self.terms = terms
+        self.handed_over = tuple(handed_over(numbers) for numbers in (terms, self.current, self.rules))
+
+    def _phase_in(self) -> None:
         if not self.changes:
             return
         change = self.study.protocol.change
@@ -185,15 +190,16 @@ class RiskModel(mesa.Model):
             return
         self._weight = weight
         force = blend(self.before, self.candidate, weight)
-        self.terms = make_terms(force.parameters)
+        terms = make_terms(force.parameters)
         if self.candidate.rules != self.before.rules:
-            self._put_rules_in_force(force)
+            self._change_rules(force)
+            terms.stamp = _stamp(terms, self.rules)
+        self._put_in_force(terms)
         forget(self.state)
 
-    def _put_rules_in_force(self, force: Vote) -> None:
+    def _change_rules(self, force: Vote) -> None:
         """Rules as `force` says; what it adds to the fund comes from the treasury, as far as the fund has what goes back."""
         self.rules = self._rules_of(force)
-        self.terms.stamp = _stamp(self.terms, self.rules)
         fund, treasury = (self.state.accounts[:, self.rules.accounts + who] for who in (book.FUND, book.TREASURY))
         moved = np.maximum(force.protocol.fund.cash - self.force.protocol.fund.cash, -np.maximum(fund[:, book.CASH], 0.0))
         fund[:, book.CASH] += moved
@@ -212,8 +218,9 @@ class RiskModel(mesa.Model):
         """Back to a snapshot taken at `time`, under current parameters."""
         for array, copy in zip(self.state, snapshot, strict=False):
             array[...] = copy
-        self.clock, self._weight, self.terms, self.rules = time, 0.0, self.current, self.usual
+        self.clock, self._weight, self.rules = time, 0.0, self.usual
         self.candidate, self.force, self.changes = self.before, self.before, False
+        self._put_in_force(self.current)
 
     def outcomes_of(self, candidate: RiskParameters | Vote) -> Outcomes:
         """Vote `candidate` now, live to the horizon, and say what happened in each window."""

@@ -43,7 +43,7 @@ class Cohort(mesa.Agent):
     def step(self) -> None:
         """Write this step's requests of every path into the book."""
         model = self.model
-        self._decide(model.state, model.clock, model.first, self.holders, model.terms, model.current, model.rules)
+        self._decide(model.state, model.clock, model.first, self.holders, *model.handed_over)
 
     @property
     def holders_and_sides(self) -> tuple[str, Holders, np.ndarray]:

@@ -112,6 +112,7 @@ def most_leverage(ratio, holders, terms):
 @rule
 def traders_decide(state, t, first, holders, terms, current, rules):
     """Perp traders, on every path."""
+    terms, current, rules = terms[0], current[0], rules[0]
     if holders.log_quiet == 0.0:
         return
     for p in range(state.accounts.shape[0]):
@@ -230,6 +231,7 @@ def debt_target(appetite, counted, k, d, rate, holders, terms, current, rules):
 @rule
 def borrowers_decide(state, t, first, holders, terms, current, rules):
     """Borrowers of one debt against one collateral, on every path."""
+    terms, current, rules = terms[0], current[0], rules[0]
     if holders.log_quiet == 0.0:
         return
     for p in range(state.accounts.shape[0]):
@@ -288,6 +290,7 @@ def _borrower_decides(state, b, p, t, path, j, rate, holders, terms, current, ru
 @rule
 def suppliers_decide(state, t, first, holders, terms, current, rules):
     """Suppliers of one currency, on every path."""
+    terms, current, rules = terms[0], current[0], rules[0]
     if holders.log_quiet == 0.0:
         return
     k = holders.first

@@ -32,6 +32,7 @@ from simulator.protocol.rules import OPTION_FEE
 @rule
 def option_dealers_decide(state, t, first, dealers, terms, current, rules):
     """Buyers, writers and hedgers, on every path."""
+    terms, current, rules = terms[0], current[0], rules[0]
     if dealers.log_quiet == 0.0 or dealers.options.size == 0:
         return
     for p in range(state.accounts.shape[0]):

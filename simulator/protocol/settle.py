@@ -84,7 +84,11 @@ CENT = 0.01  # [usd] a fund is not under water by rounding
 
 @rule
 def start_step(state, t, price, volatility, conditions, terms, rules):
-    """Sections 4.1 to 4.5 on every path. price: [step + 1, asset, path]; volatility: [market step, asset, path]."""
+    """Sections 4.1 to 4.5 on every path. price: [step + 1, asset, path]; volatility: [market step, asset, path].
+
+    `terms` and `rules` are handed over as arrays of one record, here and in `settle`.
+    """
+    terms, rules = terms[0], rules[0]
     for p in range(state.accounts.shape[0]):
         b = path_of(state, p)
         meet(b, t, p, price[t + 1, :, p], conditions, rules)
@@ -125,6 +129,7 @@ def refresh_cut(b, volatility, t, p, terms, rules):
 @rule
 def settle(state, t, first, volatility, terms, rules, last_substep):
     """Sections 4.7 to 4.10 on every path; `first` is the id of path 0. Returns the worst relative imbalance found."""
+    terms, rules = terms[0], rules[0]
     worst = 0.0
     for p in range(state.accounts.shape[0]):
         b = path_of(state, p)
