@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -15,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simulator.cli.exits import BAD_INPUT, MACHINE, NOT_MET
-from simulator.cli.fit_evaluation import Evaluation, evaluate, evaluation_options, plan_of
+from simulator.cli.fit_evaluation import Evaluation, evaluate, evaluation_options, plan_of, report_problems
 from simulator.cli.options import json_option
 from simulator.wording import shown
 
@@ -86,11 +84,15 @@ class Refused(Exception):
 def fit(prices: Path, out: Path, substeps: int, as_json: bool, **options: Any) -> None:
     """Fit market models to PRICES (a CSV: timestamp and one column an asset) and write a [market] block."""
     from simulator.estimation.errors import FitError, NotConverged
+    from simulator.estimation.market_block import FIRST_LINE
     from simulator.market.price_file import PriceFileError
+    from simulator.report.fit_page import FIRST_LINES
 
     name = shown(str(prices))
     try:
-        _check_target(out)
+        _check_target("--out", out, FIRST_LINE)
+        if options["report"]:
+            _check_target("--report", options["report"], FIRST_LINES)
         found, later = _fit(prices, options)
     except PriceFileError as error:
         raise Refused([f"{name}: {problem}" for problem in error.problems], BAD_INPUT) from None
@@ -98,10 +100,10 @@ def fit(prices: Path, out: Path, substeps: int, as_json: bool, **options: Any) -
         raise Refused([f"{name}: {key}: {what}" for key, what in error.problems], BAD_INPUT) from None
     except NotConverged as error:
         raise Refused([f"{name}: {error}"], NOT_MET) from None
-    try:
-        _write(out, found.toml(substeps))
-    except OSError as error:
-        raise Refused([f"{out}: cannot be written: {error.strerror}; check space and permissions"], MACHINE) from None
+    _write(out, found.toml(substeps))
+    page = later.page(found)
+    if page is not None:
+        _write(options["report"], page)
     for number, warning in enumerate(found.warnings, start=1):
         click.echo(f"W{number:02d} {name}: {shown(warning)}", err=True)
     if as_json:
@@ -111,7 +113,9 @@ def fit(prices: Path, out: Path, substeps: int, as_json: bool, **options: Any) -
 
         print_fit(found)
         later.print()
-        click.echo(f"written: {shown(str(out))}")
+        for target in (out, options["report"]):
+            if target is not None:
+                click.echo(f"written: {shown(str(target))}")
 
 
 def _fit(prices: Path, options: dict[str, Any]) -> tuple[MarketFit, Evaluation]:
@@ -139,6 +143,7 @@ def _fit(prices: Path, options: dict[str, Any]) -> tuple[MarketFit, Evaluation]:
     if options["step"] is not None and not 0 < options["step"] < 1e9:
         problems.append(("--step", f"{options['step']:g} must be a number of seconds above 0"))
     plan = plan_of(options, problems)
+    problems += report_problems(options)
     if problems:
         raise FitError(problems)
     made = {
@@ -187,34 +192,28 @@ def _names(text: str, problems: list[tuple[str, str]]) -> list[str]:
     return names
 
 
-def _check_target(out: Path) -> None:
+def _check_target(option: str, target: Path, beginning: str) -> None:
     """Refuse a target that cannot be or must not be written, before any work is done."""
     from simulator.estimation.errors import FitError
-    from simulator.estimation.market_block import FIRST_LINE
 
-    if not out.parent.is_dir():
-        raise FitError([("--out", f"there is no folder {shown(str(out.parent))}")])
-    if out.exists():
-        if not out.is_file():
-            raise FitError([("--out", f"{shown(str(out))} is not a regular file")])
-        with out.open("rb") as file:
-            if not file.readline(4_096).startswith(FIRST_LINE.encode()):
-                raise FitError([("--out", f"{out} exists and was not written by `simulator fit`; choose another name")])
+    if not target.parent.is_dir():
+        raise FitError([(option, f"there is no folder {shown(str(target.parent))}")])
+    if target.exists():
+        if not target.is_file():
+            raise FitError([(option, f"{shown(str(target))} is not a regular file")])
+        with target.open("rb") as file:
+            if not file.read(4_096).startswith(beginning.encode()):
+                raise FitError([(option, f"{target} exists and was not written by `simulator fit`; choose another name")])
 
 
-def _write(out: Path, text: str) -> None:
-    """To a temporary name, flushed, renamed: never half a file."""
-    handle, temporary = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
+def _write(target: Path, text: str) -> None:
+    """The whole file or none. Raises Refused."""
+    from simulator.calibration.files import write_file
+
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, out)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        write_file(target, text.encode())
+    except OSError as error:
+        raise Refused([f"{target}: cannot be written: {error.strerror}; check space and permissions"], MACHINE) from None
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -14,6 +15,7 @@ from simulator.wording import shown
 if TYPE_CHECKING:
     from simulator.estimation.fit import MarketFit
     from simulator.estimation.held_out import HeldOut
+    from simulator.estimation.portrait import Portrait
     from simulator.estimation.walk_forward import Plan, WalkForward
     from simulator.market.price_file import PriceTable
 
@@ -31,6 +33,12 @@ def evaluation_options(command: F) -> F:
                 metavar="N|DAYSd",
                 help="Refit over the second half of the window in N stretches, or stretches as in 90d; score each unseen.",
             ),
+            click.option(
+                "--report",
+                type=click.Path(path_type=Path),
+                metavar="FILE.html",
+                help="One page with pictures: the fit beside its data, and what else was asked.",
+            ),
             click.option("--rolling", is_flag=True, help="Walk forward with fits of one length. Default: of all rows before."),
         )
     ):
@@ -44,6 +52,13 @@ class Evaluation:
 
     held_out: tuple[HeldOut, ...] = ()
     walk: WalkForward | None = None
+    portrait: Portrait | None = None
+
+    def page(self, found: MarketFit) -> str | None:
+        """The page of the fit, if one was asked for."""
+        from simulator.report.fit_page import fit_page
+
+        return fit_page(found, self.portrait, self.held_out, self.walk) if self.portrait else None
 
     def facts(self) -> dict[str, Any]:
         """For JSON."""
@@ -97,4 +112,22 @@ def evaluate(
         from simulator.estimation.walk_forward import walk_forward
 
         walk = walk_forward(table, plan, **made, whole=found, seed=options["seed"], progress=progress)
-    return Evaluation(later, walk)
+    return Evaluation(later, walk, _portrait(table, found, made, options, progress) if options["report"] else None)
+
+
+def _portrait(table: PriceTable, found: MarketFit, made: dict[str, Any], options: dict[str, Any], progress: Callable) -> Portrait:
+    from simulator.estimation.portrait import make_portrait
+    from simulator.estimation.returns import Window, log_returns
+
+    window = Window(made["until"], made["since"], tuple(made["exclude"]))
+    returns = log_returns(table, window, made["step"])
+    return make_portrait(returns, found, seed=options["seed"], paths=options["paths"], progress=progress)
+
+
+def report_problems(options: dict[str, Any]) -> list[tuple[str, str]]:
+    """What stops a page from being made."""
+    from simulator.estimation.settings import FEWEST_PATHS
+
+    if options["report"] is None or options["paths"] >= FEWEST_PATHS:
+        return []
+    return [("--report", f"its intervals are over paths: --paths must be at least {FEWEST_PATHS}, but is {options['paths']}")]

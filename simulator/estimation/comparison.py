@@ -107,7 +107,7 @@ class Measures:
         values: list[float] = []
         for h, column in zip(self.horizons, [size, *columns[1:]], strict=False):
             values += list(np.quantile(column[~np.isnan(column)], self.quantiles(h))) if self.quantiles(h) else []
-        values += [_correlation(size, partner) for partner in columns[len(self.horizons) :]]
+        values += [pair_correlation(size, partner) for partner in columns[len(self.horizons) :]]
         return np.array([*values, hill_index(seen), math.sqrt(np.mean(seen**2) * YEAR / self.step)])
 
 
@@ -119,7 +119,8 @@ def duration(seconds: float) -> str:
     return f"{seconds:g} s"
 
 
-def _correlation(x: np.ndarray, y: np.ndarray) -> float:
+def pair_correlation(x: np.ndarray, y: np.ndarray) -> float:
+    """Correlation of the rows in which neither is missing."""
     both = ~(np.isnan(x) | np.isnan(y))
     a, b = x[both] - x[both].mean(), y[both] - y[both].mean()
     return float(np.sum(a * b) / math.sqrt(np.sum(a * a) * np.sum(b * b)))
@@ -157,20 +158,30 @@ def _resampled(
     measures: Measures, columns: list[np.ndarray], block: float, seed: int, resamples: int
 ) -> Iterator[list[np.ndarray]]:
     """Statistics [asset, statistic] of each resample; every asset is drawn at the same moments."""
-    from arch.bootstrap import StationaryBootstrap
-
-    rows = np.arange(columns[0].shape[1])
-    generator = np.random.default_rng(int(stream(seed, "fit", "bootstrap")))
-    for (index,), _ in StationaryBootstrap(block, rows, seed=generator).bootstrap(resamples):
+    for index in drawn_rows(columns[0].shape[1], block, seed, resamples):
         yield [measures.of(asset.take(index, axis=1)) for asset in columns]
 
 
+def drawn_rows(rows: int, block: float, seed: int, resamples: int) -> Iterator[np.ndarray]:
+    """Row numbers of each resample of a stationary bootstrap."""
+    from arch.bootstrap import StationaryBootstrap
+
+    generator = np.random.default_rng(int(stream(seed, "fit", "bootstrap")))
+    for (index,), _ in StationaryBootstrap(block, np.arange(rows), seed=generator).bootstrap(resamples):
+        yield index
+
+
 def _simulated(measures: Measures, market: ModelMarket, seed: int, paths: int) -> Iterator[np.ndarray]:
-    """Statistics [path, asset, statistic] of simulated paths, a few at a time; stationary start, point parameters."""
-    days = measures.rows * measures.step / DAY
-    grid = Grid(market_step=measures.step, transition=days, horizon=days)
+    """Statistics [path, asset, statistic] of simulated paths, a few at a time."""
+    for returns in simulated_returns(market, measures.rows, measures.step, seed, paths):
+        yield np.array([[measures.of(measures.columns(r)) for r in path.T] for path in returns])
+
+
+def simulated_returns(market: ModelMarket, rows: int, step: float, seed: int, paths: int) -> Iterator[np.ndarray]:
+    """Log returns [path, t, asset] of simulated paths, a few at a time; stationary start, point parameters."""
+    days = rows * step / DAY
+    grid = Grid(market_step=step, transition=days, horizon=days)
     stationary = market.with_point_parameters().model_copy(update={"start": "stationary"})
     for first in range(0, paths, PATHS_AT_ONCE):
         made = stationary.paths(grid, seed, "fit", first, min(PATHS_AT_ONCE, paths - first))
-        returns = np.diff(np.log(made.price), axis=0)
-        yield np.array([[measures.of(measures.columns(r)) for r in path] for path in np.transpose(returns, (2, 1, 0))])
+        yield np.diff(np.log(made.price), axis=0).transpose(2, 0, 1)

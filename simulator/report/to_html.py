@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from simulator.report.blocks import Heading
+from simulator.report.blocks import Block, Heading
 from simulator.report.content import blocks
 from simulator.report.numbers import SPACE, visible
-from simulator.report.words import pieces, verdict
+from simulator.report.words import pieces
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -20,13 +21,17 @@ UNIT = re.compile(r"(?<=\d) (?=%|USD)")  # no line ends between a number and its
 
 def document(proposal: dict[str, Any]) -> str:
     """The whole page."""
-    content = blocks(proposal)
+    expiry = proposal["expiry"]["date"]
+    over = ["Proposal of risk parameters", f"scenario {proposal['scenario']}", f"look {proposal['look']['number']}"]
+    return written(proposal["title"], over + ([f"valid until {expiry}"] if expiry else []), blocks(proposal))
+
+
+def written(title: str, over: Sequence[str], content: Sequence[Block], made_by: str = "") -> str:
+    """A page: `over` its title what it is and of what; the first of `content` is the lead paragraph; `made_by` a command."""
     return _template().render(
-        title=proposal["title"],
-        scenario=proposal["scenario"],
-        look=proposal["look"]["number"],
-        expiry=proposal["expiry"]["date"],
-        tone=verdict(proposal).tone,
+        title=title,
+        over=over,
+        made_by=made_by,
         lead=content[0],
         blocks=content[1:],
         sections=[block for block in content if isinstance(block, Heading)],

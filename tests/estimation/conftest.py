@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,18 +32,26 @@ def make_returns() -> Callable[..., np.ndarray]:
     return garch_t
 
 
-@pytest.fixture
-def write_prices(tmp_path: Path) -> Callable[..., Path]:
-    """A CSV of hourly prices from returns [t, asset]."""
+@pytest.fixture(scope="session")
+def write_to() -> Callable[..., Path]:
+    """A CSV of hourly prices from returns [t, asset], in a folder."""
 
-    def write(returns: np.ndarray, names: tuple[str, ...] = ("AAA", "BBB"), name: str = "prices.csv", step: int = 3600) -> Path:
+    def write(
+        folder: Path, returns: np.ndarray, names: tuple[str, ...] = ("AAA", "BBB"), name: str = "prices.csv", step=3600
+    ) -> Path:
         log_price = np.vstack([np.zeros(returns.shape[1]), np.cumsum(returns, axis=0)])
         lines = [",".join(("timestamp", *names))]
         for t, row in enumerate(100 * np.exp(log_price)):
             stamp = (START + timedelta(seconds=step * t)).isoformat().replace("+00:00", "Z")
             lines.append(",".join((stamp, *(repr(float(price)) for price in row))))
-        path = tmp_path / name
+        path = folder / name
         path.write_text("\n".join(lines) + "\n")
         return path
 
     return write
+
+
+@pytest.fixture
+def write_prices(tmp_path: Path, write_to) -> Callable[..., Path]:
+    """The same in the folder of the test."""
+    return partial(write_to, tmp_path)
