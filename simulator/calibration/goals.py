@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulator.calibration.world import Votable
 from simulator.calibration_settings import GoalName, Objective
-from simulator.parameters import RiskParameters
 from simulator.risk import measures
 from simulator.risk.measures import Estimate, PerPath
 
@@ -44,15 +44,11 @@ class Goal:
     counts_used: bool
     front: tuple[GoalName, ...] = ()
 
-    def reached(
-        self, candidate: RiskParameters, outcomes: Outcomes, current: RiskParameters, baseline: Outcomes
-    ) -> tuple[PerPath, ...]:
+    def reached(self, candidate: Votable, outcomes: Outcomes, current: Votable, baseline: Outcomes) -> tuple[PerPath, ...]:
         """Every goal of the front, path by path, more being better; relative changes against `current` on the same paths."""
         return tuple(self._one(name, candidate, outcomes, current, baseline) for name in self.front)
 
-    def _one(
-        self, name: GoalName, candidate: RiskParameters, outcomes: Outcomes, current: RiskParameters, baseline: Outcomes
-    ) -> PerPath:
+    def _one(self, name: GoalName, candidate: Votable, outcomes: Outcomes, current: Votable, baseline: Outcomes) -> PerPath:
         if name == "capital-efficiency":
             if self.counts_used:
                 return _relative(outcomes, baseline, (USED,))
@@ -72,9 +68,7 @@ class Goal:
         wanted = ", ".join(f"{name} (weight {weight:g})" for name, weight in named.items() if weight)
         return f"Within the limits, as much as possible of {wanted}."
 
-    def score(
-        self, candidate: RiskParameters, outcomes: Outcomes, current: RiskParameters, baseline: Outcomes
-    ) -> tuple[float, float]:
+    def score(self, candidate: Votable, outcomes: Outcomes, current: Votable, baseline: Outcomes) -> tuple[float, float]:
         """The weighted sum of relative changes against `current` on the same paths, and its standard error over paths."""
         objective, fixed = self.objective, 0.0
         parts: list[tuple[float, PerPath]] = []
@@ -106,7 +100,7 @@ def _sum(outcomes: Outcomes, columns: tuple[str, ...]) -> PerPath:
     return PerPath(outcomes.path, np.sum([PerPath.of(outcomes, column).value for column in columns], axis=0))
 
 
-def available_change(candidate: RiskParameters, current: RiskParameters) -> float:
+def available_change(candidate: Votable, current: Votable) -> float:
     """The mean relative change [log] of what one unit of collateral may carry, over all perpetuals and collaterals."""
     changes = []
     for market, now in current.perpetuals.items():
@@ -115,7 +109,7 @@ def available_change(candidate: RiskParameters, current: RiskParameters) -> floa
     return math.fsum(changes) / len(changes) if changes else 0.0
 
 
-def available(candidate: RiskParameters, outcomes: Outcomes, current: RiskParameters, baseline: Outcomes) -> PerPath:
+def available(candidate: Votable, outcomes: Outcomes, current: Votable, baseline: Outcomes) -> PerPath:
     """`available_change` path by path: where margin follows volatility, of the mean ratio over a path's time and its markets."""
     if MARGIN not in outcomes.columns:
         return PerPath(outcomes.path, np.full(len(outcomes.path), available_change(candidate, current)))
@@ -125,12 +119,12 @@ def available(candidate: RiskParameters, outcomes: Outcomes, current: RiskParame
     return PerPath(outcomes.path, changes / (markets + len(others)))
 
 
-def _changes_of_collateral(candidate: RiskParameters, current: RiskParameters) -> list[float]:
+def _changes_of_collateral(candidate: Votable, current: Votable) -> list[float]:
     powers = [[_power(parameters, asset) for parameters in (current, candidate)] for asset in current.collateral]
     return [math.log(after / before) for before, after in powers if before > 0 and after > 0]
 
 
-def _power(parameters: RiskParameters, asset: str) -> float:
+def _power(parameters: Votable, asset: str) -> float:
     collateral = parameters.collateral[asset]
     return (1 - collateral.haircut) * collateral.collateral_factor
 

@@ -75,7 +75,7 @@ def columns_needed(world: World) -> tuple[str, ...]:
     """The columns that limits, denominators, goals and evidence look at."""
     judged = [one.column for appetite in appetites(world) for one in conditions(appetite)]
     shown = ["loss.transition", "loss.steady", "loss.whole", "newly_liquidatable.transition", "liquidated_notional.transition"]
-    if any(market.kind == "volatility-scaled" for market in world.parameters.perpetuals.values()):
+    if any(market.kind == "volatility-scaled" for market in world.vote.perpetuals.values()):
         shown.append(MARGIN)
     return tuple(sorted({*judged, *COLUMNS, *DENOMINATOR_COLUMNS.values(), *shown}))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, model_validator
 
 from simulator.market.online import VolatilityFeed
-from simulator.parameters import Fraction, Part
+from simulator.parameters import VOTABLE, Fraction, Part
 from simulator.protocol.backstop import Backstop, Counterparty, InsuranceFund, Maker, NoBackstop
 from simulator.protocol.funding_rate import Funding, IntervalFunding
 from simulator.protocol.lending import Lending
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Gains(Part):
     """How unrealised profit counts in health; losses count in full."""
 
-    weight: Fraction = 1.0  # [1]
-    cap: Annotated[float, Field(ge=0)] = 1e18  # [usd] per account
+    weight: Annotated[Fraction, VOTABLE] = 1.0  # [1]
+    cap: Annotated[float, Field(ge=0), VOTABLE] = 1e18  # [usd] per account
 
 
 class Change(Part):
@@ -49,7 +49,7 @@ class Protocol(Part):
     backstop: Backstop = NoBackstop(kind="none")
     options: OptionRules | None = None
     residual: Literal["socialised", "uncovered"] = "socialised"
-    volatility_half_life: Annotated[float, Field(gt=0)] = 86_400.0  # [s] of the EWMA that fees and margins read
+    volatility_half_life: Annotated[float, Field(gt=0), VOTABLE] = 86_400.0  # [s] of the EWMA that fees and margins read
     volatility_source: Literal["observed", "conditional"] = "observed"  # what is read: that EWMA, or the market's own volatility
     volatility_feed: VolatilityFeed | None = None  # an estimate from outside is read instead
     max_rounds: Annotated[int, Field(ge=1, le=100)] = 16  # of liquidation and impact within a substep

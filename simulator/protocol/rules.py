@@ -32,6 +32,7 @@ from simulator.protocol.option_rules import OPTION_COLUMNS, option_rules
 from simulator.protocol.price_impact import PowerImpact, SkewFill
 from simulator.protocol.trading_fees import LinearFee
 from simulator.protocol.venue import LinearPermanentVenue, LinearVenue
+from simulator.terms.part import P
 
 # columns of a venue table; LINEAR is 0 for linear-permanent, 1 for linear, then the impacts by skew
 SKEW_FILL, POWER = 2.0, 3.0
@@ -117,6 +118,7 @@ RULES = np.dtype(
         ("capital", "f8"),
         ("turnover", "f8"),
         ("gas", "f8"),
+        ("gas_limit", "f8"),
         ("gas_asset", "i8"),  # in whose units gas is paid; 0 without a section [gas]
         ("gas_units", "f8"),  # units of it for one liquidation at a gas price of one gwei
         ("can_be_stale", "?"),
@@ -209,8 +211,8 @@ def make_terms(parameters: RiskParameters) -> np.record:
     )
 
 
-def blend(current: RiskParameters, candidate: RiskParameters, weight: float) -> RiskParameters:
-    """The parameters in force `weight` (0 to 1) of the way from `current` to `candidate`: linear in every number.
+def blend(current: P, candidate: P, weight: float) -> P:
+    """The part in force `weight` (0 to 1) of the way from `current` to `candidate`: linear in every number.
 
     Not validated again: the relations among numbers are not convex, and a phase-in passes through what a vote may not set.
     """
@@ -223,7 +225,7 @@ def blend(current: RiskParameters, candidate: RiskParameters, weight: float) -> 
 
 def _between(low, high, weight):
     """Number by number, through records and tables of records; a name stays what it is."""
-    if low is None or isinstance(low, str):
+    if low is None or isinstance(low, str | int):
         return low
     if isinstance(low, float):
         return low + weight * (high - low)
@@ -302,6 +304,7 @@ def make_rules(
         capital=keepers.capital if keepers else 0.0,
         turnover=keepers.turnover if keepers else 1.0,
         gas=keepers.gas if keepers else 0.0,
+        gas_limit=keepers.gas_limit if keepers else 0.0,
         gas_asset=where[gas.asset] if gas else 0,
         gas_units=gas.gas_per_liquidation * GWEI if gas else 0.0,
         can_be_stale=any(oracle is not None and oracle.stale_after is not None for oracle in oracles),

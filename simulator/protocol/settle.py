@@ -26,6 +26,7 @@ from simulator.protocol.book import (
     FUND_DRAW,
     FUND_MINIMUM,
     FUNDING,
+    GAS_COST,
     GROSS_FLOW,
     HEAD,
     IMPACT_POOL,
@@ -176,6 +177,8 @@ def play_round(b, t, path, waiting, terms, rules):
         found = find_liquidatable(b, terms, rules)
         if rules.auctions:
             register(b, t, found, terms, rules)
+        if b.scalar[GAS_COST] > rules.gas_limit:
+            found = 0
         for s in range(found):
             i = b.found[s]
             arrival = 0.0
@@ -185,7 +188,7 @@ def play_round(b, t, path, waiting, terms, rules):
                 b.due[n] = arrival
                 b.order[n] = 2 * i
                 n += 1
-    if rules.absorbs and rules.has_keepers:
+    if rules.absorbs and rules.has_keepers and b.scalar[GAS_COST] <= rules.gas_limit:
         n = queue_buyers(b, t, path, n, terms, rules)
     sort_queue(b.due, b.order, n)
     served = 0
@@ -468,14 +471,14 @@ def close_window(state, out, terms, rules):
 
 
 @rule
-def count_newly_liquidatable(state, out, current, candidate, rules):
-    """out[path] = accounts healthy under `current` terms and liquidatable under `candidate`, at the values of now."""
+def count_newly_liquidatable(state, out, current, candidate, rules, changed):
+    """out[path] = accounts healthy under `current` and liquidatable under `candidate` with `changed` rules, at today's values."""
     for p in range(state.accounts.shape[0]):
         b = path_of(state, p)
         value(b, rules)
         for i in range(rules.accounts):
             row = b.accounts[i]
-            if maintenance(b, row, current, rules)[0] >= 0.0 and maintenance(b, row, candidate, rules)[0] < 0.0:
+            if maintenance(b, row, current, rules)[0] >= 0.0 and maintenance(b, row, candidate, changed)[0] < 0.0:
                 out[p] += 1.0
 
 

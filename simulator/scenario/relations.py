@@ -21,11 +21,9 @@ MOST_SUBSTEPS = 100_000
 
 def broken_relations(draft: Draft) -> Iterator[Problem]:
     """Every pair of numbers in different sections that cannot both hold."""
-    if draft.grid is not None:
-        yield from _slow_substep(draft, draft.grid)
-        yield from _short_window(draft, draft.grid)
-        if draft.market is not None:
-            yield from market_problems(draft.market, draft.grid, ("market",))
+    yield from unresolved(draft)
+    if draft.grid is not None and draft.market is not None:
+        yield from market_problems(draft.market, draft.grid, ("market",))
     yield from _unpaid_keepers(draft)
     if draft.parameters is not None:
         yield from _double_credit(draft.parameters)
@@ -34,6 +32,13 @@ def broken_relations(draft: Draft) -> Iterator[Problem]:
             yield from _too_much_leverage(i, cohort, draft.parameters)
         if isinstance(cohort, (PerpTraders, Borrowers)):
             yield from _too_frequent(i, cohort, draft)
+
+
+def unresolved(draft: Draft) -> Iterator[Problem]:
+    """Times of rules and agents that the steps of the grid cannot tell apart."""
+    if draft.grid is not None:
+        yield from _slow_substep(draft, draft.grid)
+        yield from _short_window(draft, draft.grid)
 
 
 def market_problems(market: Market, grid: Grid, place: Place) -> Iterator[Problem]:

@@ -322,6 +322,17 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     "goals-front-unknown": (P, "confirmation_paths = 2000", 'confirmation_paths = 2000\nfront = ["revenue", "profit"]'),
     "goals-outside-the-range": (P, "low = 0.04\nhigh = 0.2", "low = 0.06\nhigh = 0.2"),
     "goals-bounds": (P, "high = 0.2", "high = 1.2"),
+    "goals-no-vote-on-depth": (
+        P,
+        SEARCH,
+        SEARCH.replace("perpetuals.ETH.initial_margin_ratio", "protocol.venues.ETH.spot.depth"),
+    ),
+    "goals-rule-too-short-for-steps": (
+        P,
+        SEARCH,
+        'parameter = "protocol.volatility_half_life"\nlow = 60\nhigh = 172800\nstep = 60\n',
+    ),
+    "goals-rule-out-of-range": (P, SEARCH, 'parameter = "protocol.fund.fee_share"\nlow = 0\nhigh = 2\nstep = 0.1\n'),
     "goals-no-step": (P, "low = 0.04\nhigh = 0.2\nstep = 0.005", "low = 0.041\nhigh = 0.059\nstep = 0.04"),
     "goals-tiny-step": (P, "step = 0.005", "step = 1e-12"),
     "goals-fixed-factor": (
