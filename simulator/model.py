@@ -110,6 +110,7 @@ class RiskModel(mesa.Model):
             timers(r),
             r.grid,
             bool(r.auctions),
+            int(r.band_rows),
         )
         self.surface = self._surfaces(scenario, purpose) if r.options else None
         self.cohorts: list[Cohort] = make_cohorts(self, scenario, purpose, holders, list(populations))

@@ -15,6 +15,7 @@ from simulator.scenario import Scenario
 
 FOLDER = Path(__file__).resolve().parent.parent / "scenarios"
 PRESETS = ("dydx", "gmx", "hyperliquid", "synthetix")
+LENDING = ("aave-v3-ethereum", "comet", "lending-pool", "morpho")
 
 
 def small(name: str) -> Scenario:
@@ -28,6 +29,7 @@ def small(name: str) -> Scenario:
         text, found = re.subn(rf"^{key} = [\d.]+", f"{key} = {value}", text, flags=re.MULTILINE)
         assert found, key
     text = re.sub(r"^threshold = 0.005\nprobability = 0.05", "threshold = 0.5\nprobability = 0.5", text, flags=re.MULTILINE)
+    text = re.sub(r"^threshold = 0.00[12]\nprobability = 0.05", "threshold = 0.5\nprobability = 0.5", text, flags=re.MULTILINE)
     text = re.sub(r"^threshold = 0.02\nprobability = 0.05", "threshold = 0.5\nprobability = 0.5", text, flags=re.MULTILINE)
     text = text.replace("[calibration]\n", "[calibration]\nconfirmation_paths = 16\n")
     return Scenario.from_text(text, FOLDER, name)
@@ -51,6 +53,20 @@ def test_a_preset_runs_and_calibrates(name):
     found = calibrate(scenario)
     assert found.verdict
     assert len(found.found.trials) >= 4
+
+
+@pytest.mark.parametrize("name", LENDING)
+def test_a_lending_preset_runs_and_calibrates_to_parameters_within_its_bounds(name):
+    scenario = small(name)
+    outcomes = simulate(scenario, count=4)
+    assert np.isfinite(np.concatenate(list(outcomes.columns.values()))).all()
+    assert (outcomes.column("borrowed.whole") > 0).all()
+    found = calibrate(scenario)
+    assert found.verdict
+    assert len(found.found.trials) >= 4
+    for searched, value in zip(scenario.calibration.search, found.proposed or found.space.current_point, strict=True):
+        assert searched.low <= value <= searched.high
+        assert abs(value - scenario.parameters.get(searched.parameter)) <= searched.max_change + 1e-12
 
 
 @pytest.mark.shared_data

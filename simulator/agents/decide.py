@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simulator.kernel import rule, small_rule, uniform, uniform_pair
+from simulator.protocol.bands.table import loan_credit
 from simulator.protocol.book import (
     ACCOUNT,
     ARRIVAL,
@@ -255,10 +256,14 @@ def _borrower_decides(state, b, p, t, path, j, rate, holders, terms, current, ru
     arrival *= rules.dt
     deposit = row[HEAD + k] * b.currency[k, DEPOSIT_VALUE]
     debt = row[HEAD + rules.currencies + d] * b.currency[d, DEBT_VALUE]
+    credit = deposit * threshold_against(k, d, terms, rules)
+    if rules.bands > 0:
+        credit, worth = loan_credit(b, row, terms, rules)
+        deposit += worth
     index = b.asset[rules.currency_asset[d], INDEX]
     wanted = debt_target(holders.appetite[j], deposit * terms.counted[k], k, d, rate, holders, terms, current, rules)
     if debt > 0.0:
-        health_factor = deposit * threshold_against(k, d, terms, rules) / (debt * terms.debt_weight[d])
+        health_factor = credit / (debt * terms.debt_weight[d])
         if health_factor < holders.top_up_below:
             if chance < holders.top_up_probability and debt > wanted:
                 request = b.requests[ask(state, p, i, arrival)]

@@ -22,6 +22,7 @@ from simulator.protocol.book import (
     OVERDRAWN,
     REALISED,
     RESERVE,
+    ROOM,
     UNCOVERED,
     USER_COST,
 )
@@ -106,7 +107,7 @@ def is_for_sale(b, c, terms, rules):
 @rule
 def buy_absorbed(b, c, terms, rules):
     """A keeper buys absorbed collateral `c` from the protocol for the base and sells it. Returns whether it did."""
-    if not is_for_sale(b, c, terms, rules):
+    if not is_for_sale(b, c, terms, rules) or b.scalar[ROOM] < 1.0:
         return False
     base = rules.base_currency
     ac, ad = rules.currency_asset[c], rules.currency_asset[base]
@@ -127,4 +128,5 @@ def buy_absorbed(b, c, terms, rules):
     b.accounts[rules.accounts + KEEPER, CASH] -= b.scalar[GAS_COST]
     b.scalar[OUTSIDE_CASH] += b.scalar[GAS_COST]
     b.scalar[GAS] += b.scalar[GAS_COST]
+    b.scalar[ROOM] -= 1.0
     return True

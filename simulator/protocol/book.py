@@ -38,7 +38,14 @@ MARKET_FIELDS = 24
 DEPOSIT_INDEX, BORROW_INDEX, LIQUIDITY, RESERVE, DEPOSIT_TOTAL, DEBT_TOTAL, DEPOSIT_VALUE, DEBT_VALUE, INDEX_PEAK = range(9)
 BORROW_RATE, UTILISATION, REFERENCE_DEPOSIT, REFERENCE_DEBT, UNBACKED, STOCK = 9, 10, 11, 12, 13, 14
 AT_TARGET = 15  # [1/year] the moving rate of an adaptive curve
-CURRENCY_FIELDS = 16
+# where loans lie in bands: of a collateral the first row in use and the one after the last; of any currency what bands hold
+# of it, and what ever went in or out [asset]
+LOW_BAND, HIGH_BAND, IN_BANDS, BAND_FLOW = range(16, 20)
+CURRENCY_FIELDS = 20
+# fields of a band: its upper price without interest, debt asset, collateral, shares, and x_down of one share
+BAND_UP, BAND_X, BAND_Y, BAND_SHARES, BAND_DOWN = range(5)
+BAND_FIELDS = 5
+LOAN_CURRENCY, LOAN_FIRST, LOAN_SHARE, LOAN_FIELDS = 0, 1, 2, 3  # after HEAD + 2K of an account whose loan lies in bands
 
 # option fields: what an option is, and what one path makes of it now
 STRIKE, SURFACE_VOLATILITY, OPTION_VALUE, DELTA, VEGA, HALF_SPREAD, VEGA_DEPTH, OPTION_OPEN, OPTION_TRADED = range(9)
@@ -80,7 +87,7 @@ R_OPTION, COUNT = 11, 12  # the option asked for, and how many (< 0: sold)
 REQUEST_FIELDS = 13
 
 
-MOVING = 9  # arrays of a State that carry over from step to step; the rest is scratch
+MOVING = 10  # arrays of a State that carry over from step to step; the rest is scratch
 
 
 class State(NamedTuple):
@@ -95,6 +102,7 @@ class State(NamedTuple):
     listed: np.ndarray  # int32 [path, account]: the accounts that may be reached before the cut
     is_listed: np.ndarray  # uint8 [path, account]
     option: np.ndarray  # float64 [path, options, then expiry slots, underlyings and three rows of scratch; field]
+    band: np.ndarray  # float64 [path, currency, band, field], where loans lie in bands
     requests: np.ndarray  # float64 [path, slot, field]
     waiting: np.ndarray  # int64 [path]: requests made in this step
     row: np.ndarray  # float64 [field]: the copy on which a change is worked out
@@ -116,6 +124,7 @@ class Path(NamedTuple):
     listed: np.ndarray
     is_listed: np.ndarray
     option: np.ndarray
+    band: np.ndarray
     requests: np.ndarray
     row: np.ndarray
     other: np.ndarray
@@ -137,6 +146,7 @@ def path_of(state, p):
         state.listed[p],
         state.is_listed[p],
         state.option[p],
+        state.band[p],
         state.requests[p],
         state.row,
         state.other,
@@ -158,9 +168,10 @@ def make_state(
     timers: int = 0,
     grid: int = 0,
     auctions: bool = False,
+    bands: int = 0,
 ) -> State:
     """A zeroed block for `accounts` cohort accounts (special records are added); a timer is the last field of a record."""
-    fields = HEAD + 2 * currencies + 2 * markets + options + timers
+    fields = HEAD + 2 * currencies + 2 * markets + options + (LOAN_FIELDS if bands else 0) + timers
     rows = options + slots + underlyings + SCRATCH if options else 0
     return State(
         accounts=np.zeros((paths, accounts + SPECIAL, fields)),
@@ -172,6 +183,7 @@ def make_state(
         listed=np.zeros((paths, accounts), np.int32),
         is_listed=np.zeros((paths, accounts), np.uint8),
         option=np.zeros((paths, rows, max(OPTION_FIELDS + grid, options, LEAST_SCRATCH) if grid else OPTION_FIELDS)),
+        band=np.zeros((paths, currencies if bands else 0, bands, BAND_FIELDS)),
         requests=np.empty((paths, accounts, REQUEST_FIELDS)),
         waiting=np.zeros(paths, np.int64),
         row=np.zeros(fields),

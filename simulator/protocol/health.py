@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from simulator.kernel import rule, small_rule
+from simulator.protocol.bands.table import loan_credit, loan_watch
 from simulator.protocol.book import (
     ANY_STALE,
     CASH,
@@ -75,6 +76,10 @@ def maintenance(b, row, terms, rules):
     slack, equity, requirement, notional = health(b, row, terms.maintenance_weight, terms.maintenance_ratio, False, terms, rules)
     if rules.categories > 0:
         slack += category_credit(b, row, DEPOSIT_VALUE, terms.maintenance_weight, terms.category_threshold, terms, rules)
+    if rules.bands > 0:
+        credit, worth = loan_credit(b, row, terms, rules)
+        slack += credit
+        equity += worth
     return slack, equity, requirement, notional
 
 
@@ -132,6 +137,9 @@ def note(b, i, terms, rules):
     slack += gain - ROUNDING * gross
     if rules.options > 0 and holds_options(row, rules):
         slack = ALWAYS
+    if rules.bands > 0:
+        slack, falls = loan_watch(b, row, slack, falls, rises, terms, rules)
+        rises = max(rises, falls)
     b.watch[i, 0] = slack
     b.watch[i, 1] = falls
     b.watch[i, 2] = rises

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from simulator.kernel import rule
+from simulator.protocol.bands.table import loan_of
 from simulator.protocol.book import (
     BASIS,
     BORROW_INDEX,
@@ -129,6 +130,8 @@ def write_off(b, row, rules):
         if row[HEAD + 2 * K + m] != 0.0:
             return
     if rules.options > 0 and holds_options(row, rules):
+        return
+    if rules.bands > 0 and loan_of(row, rules)[2] > 0.0:
         return
     worth = 0.0
     for k in range(K):

@@ -7,7 +7,8 @@ import numpy as np
 from simulator.kernel import rule
 from simulator.protocol import Protocol, book
 from simulator.protocol.backstop import Maker, VaultBackstop
-from simulator.protocol.book import HEAD, State
+from simulator.protocol.bands.table import start_bands
+from simulator.protocol.book import HEAD, State, path_of
 from simulator.protocol.categories import factor_of
 from simulator.protocol.fee_numbers import ONE_SIDED
 from simulator.protocol.margin import load_ratios
@@ -57,6 +58,8 @@ def load(
     _special(state, rules, protocol, keepers)
     for name, amount in protocol.fund.tokens.items():
         state.accounts[:, rules.accounts + book.FUND, HEAD + currencies.index(name)] = amount
+    if rules.bands:
+        lay_loans(state, terms, rules)
     tally(state, rules)
     for name, amount in protocol.lending.reserves.items():
         state.currency[:, currencies.index(name), [book.RESERVE, book.LIQUIDITY, book.STOCK]] += amount
@@ -152,6 +155,13 @@ def list_options(state, rules) -> None:
     for j, (e, moneyness, _) in enumerate(option):
         a = int(rules.underlying[int(slot[int(e), SLOT_UNDERLYING]), U_ASSET])
         state.option[:, j, book.STRIKE] = moneyness * state.asset[:, a, book.INDEX]
+
+
+@rule
+def lay_loans(state, terms, rules):
+    """Every loan at load lies in bands."""
+    for p in range(state.accounts.shape[0]):
+        start_bands(path_of(state, p), terms, rules)
 
 
 @rule

@@ -10,10 +10,17 @@ from simulator.parameters import UNLIMITED, RiskParameters
 from simulator.protocol.interest.accrual import MODES
 from simulator.protocol.interest.curves import ROW, row_of
 from simulator.protocol.lending import Lending
-from simulator.terms.loan_liquidation import AbsorbAndResale, IncentiveFactor, ReverseDutch
+from simulator.terms.loan_liquidation import AbsorbAndResale, Bands, IncentiveFactor, ReverseDutch
 
-CLOSE_FACTOR, ABSORB, INCENTIVE, REVERSE_DUTCH = range(4)  # shapes of a loan's liquidation
-SHAPES = {None: CLOSE_FACTOR, "absorb-and-resale": ABSORB, "incentive-factor": INCENTIVE, "reverse-dutch": REVERSE_DUTCH}
+CLOSE_FACTOR, ABSORB, INCENTIVE, REVERSE_DUTCH, BANDS = range(5)  # shapes of a loan's liquidation
+SHAPES = {
+    None: CLOSE_FACTOR,
+    "absorb-and-resale": ABSORB,
+    "incentive-factor": INCENTIVE,
+    "reverse-dutch": REVERSE_DUTCH,
+    "bands": BANDS,
+}
+SPAN = 3  # a table of bands reaches e^3 up and down from the first price
 
 
 def terms_fields(most: int) -> list[tuple]:
@@ -40,6 +47,9 @@ def terms_fields(most: int) -> list[tuple]:
         ("cursor", "f8"),
         ("most_incentive", "f8"),
         ("most_discount", "f8"),
+        ("band_fee", "f8"),
+        ("loan_discount", "f8"),
+        ("liquidation_discount", "f8"),
     ]
 
 
@@ -50,6 +60,9 @@ def rules_fields(most: int) -> list[tuple]:
         ("absorbs", "?"),
         ("base_currency", "i8"),  # the only currency that may be borrowed, where loans are absorbed
         ("accrual", "i8"),
+        ("bands", "i8"),  # of one loan; 0: loans lie in no bands
+        ("amplification", "f8"),
+        ("band_rows", "i8"),  # bands of one market
         ("categories", "i8"),  # how many there are
         ("category", "i8", (most,)),  # of each currency; -1: none
         ("isolation_debt", "u1", (most,)),  # by currency: may be borrowed in isolation
@@ -63,6 +76,7 @@ def lending_terms(parameters: RiskParameters) -> dict[str, Any]:
     categories = list(parameters.categories.values())
     liquidation, loans = parameters.liquidation, parameters.liquidation.loans
     absorb = loans if isinstance(loans, AbsorbAndResale) else None
+    bands = loans if isinstance(loans, Bands) else None
     incentive = loans if isinstance(loans, IncentiveFactor) else None
     return {
         "curve": np.array([np.zeros(ROW) if pool is None else row_of(pool) for pool in pools]).reshape(len(pools), ROW),
@@ -85,6 +99,9 @@ def lending_terms(parameters: RiskParameters) -> dict[str, Any]:
         "cursor": incentive.cursor if incentive else 0.0,
         "most_incentive": incentive.most if incentive else 1.0,
         "most_discount": loans.most_discount if isinstance(loans, ReverseDutch) else 0.0,
+        "band_fee": bands.fee if bands else 0.0,
+        "loan_discount": bands.loan_discount if bands else 0.0,
+        "liquidation_discount": bands.liquidation_discount if bands else 0.0,
     }
 
 
@@ -95,7 +112,11 @@ def lending_rules(lending: Lending, parameters: RiskParameters) -> dict[str, Any
     members = [set(lending.categories.get(name, ())) for name in parameters.categories]
     category = [next((g for g, names in enumerate(members) if name in names), -1) for name in currencies]
     base = next((currencies.index(name) for name in parameters.borrowing), 0)
+    bands = loans if isinstance(loans, Bands) else None
     return {
+        "bands": bands.bands if bands else 0,
+        "amplification": bands.amplification if bands else 1.0,
+        "band_rows": 2 * SPAN * bands.amplification + bands.bands if bands else 0,
         "loan_shape": shape,
         "absorbs": shape == ABSORB,
         "base_currency": base,

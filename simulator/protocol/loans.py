@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from simulator.kernel import rule
 from simulator.protocol.absorb import absorb, absorption_pays
+from simulator.protocol.bands.market import liquidate_bands
 from simulator.protocol.book import (
     BORROW_INDEX,
     CAPACITY,
@@ -81,6 +82,8 @@ def without_dust(x, served, collateral, incentive, terms):
 @rule
 def serve_loan(b, row, terms, rules):
     """Section 5.3: the shape of the protocol, on an account without positions. Returns whether anything was done."""
+    if rules.bands > 0:
+        return liquidate_bands(b, row, terms, rules)
     K = rules.currencies
     c, _ = largest(row, HEAD, K, b.currency[:, DEPOSIT_VALUE])
     d, served = largest(row, HEAD + K, K, b.currency[:, DEBT_VALUE])

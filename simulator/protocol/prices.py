@@ -9,6 +9,7 @@ import numpy as np
 
 from simulator.kernel import rule, small_rule
 from simulator.parameters import YEAR
+from simulator.protocol.bands.table import value_bands
 from simulator.protocol.book import (
     ANY_STALE,
     BORROW_INDEX,
@@ -141,6 +142,8 @@ def value(b, rules):
         market[VALUE] = price - market[FUNDING]
     if rules.options > 0:
         value_options(b, rules)
+    if rules.bands > 0:
+        value_bands(b, rules)
 
 
 @rule

@@ -32,6 +32,7 @@ from simulator.protocol.option_rules import OPTION_COLUMNS, option_rules
 from simulator.protocol.price_impact import PowerImpact, SkewFill
 from simulator.protocol.trading_fees import LinearFee
 from simulator.protocol.venue import LinearPermanentVenue, LinearVenue
+from simulator.terms.loan_liquidation import Bands
 from simulator.terms.part import P
 
 # columns of a venue table; LINEAR is 0 for linear-permanent, 1 for linear, then the impacts by skew
@@ -183,6 +184,9 @@ def make_terms(parameters: RiskParameters) -> np.record:
     fees, liquidation = parameters.fees, parameters.liquidation
     portfolio = list(parameters.portfolio.model_dump().values()) if parameters.portfolio else [0.0] * 8
 
+    bands = liquidation.loans if isinstance(liquidation.loans, Bands) else None
+    laid = np.array([bands is not None and name not in parameters.borrowing for name in parameters.collateral], bool)
+
     def column(parts, read):
         return np.array([read(part) for part in parts], dtype=float)
 
@@ -192,9 +196,9 @@ def make_terms(parameters: RiskParameters) -> np.record:
         maintenance_ratio=column(perpetuals, lambda x: x.maintenance_margin_ratio if x.kind == "flat" else 0.0),
         margin=np.array([row_of(part) for part in perpetuals]).reshape(len(perpetuals), ROW),
         counted=column(collateral, lambda x: 1 - x.haircut),
-        initial_weight=column(collateral, lambda x: (1 - x.haircut) * x.collateral_factor),
-        maintenance_weight=column(collateral, lambda x: (1 - x.haircut) * x.liquidation_threshold),
-        factor=column(collateral, lambda x: x.collateral_factor),
+        initial_weight=np.where(laid, 0.0, column(collateral, lambda x: (1 - x.haircut) * x.collateral_factor)),
+        maintenance_weight=np.where(laid, 0.0, column(collateral, lambda x: (1 - x.haircut) * x.liquidation_threshold)),
+        factor=np.where(laid, bands.borrowing_power if bands else 0.0, column(collateral, lambda x: x.collateral_factor)),
         bonus=column(collateral, lambda x: x.liquidation_bonus),
         debt_weight=column(collateral, lambda x: 1 + x.borrow_weight),
         margin_gap=column(perpetuals, lambda x: x.least_initial_ratio - x.least_maintenance_ratio),

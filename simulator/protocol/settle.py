@@ -6,6 +6,8 @@ import numpy as np
 
 from simulator.kernel import rule, small_rule, uniform
 from simulator.protocol.absorb import buy_absorbed, is_for_sale, reserves_left
+from simulator.protocol.bands.market import arbitrage_market
+from simulator.protocol.bands.table import bands_imbalance, loan_of, loan_standing
 from simulator.protocol.book import (
     ACCOUNT,
     ADL_HAIRCUT,
@@ -29,6 +31,7 @@ from simulator.protocol.book import (
     GAS_COST,
     GROSS_FLOW,
     HEAD,
+    HIGH_BAND,
     IMPACT_POOL,
     INDEX,
     LATENT,
@@ -188,7 +191,7 @@ def play_round(b, t, path, waiting, terms, rules):
                 b.due[n] = arrival
                 b.order[n] = 2 * i
                 n += 1
-    if rules.absorbs and rules.has_keepers and b.scalar[GAS_COST] <= rules.gas_limit:
+    if (rules.absorbs or rules.bands > 0) and rules.has_keepers and b.scalar[GAS_COST] <= rules.gas_limit:
         n = queue_buyers(b, t, path, n, terms, rules)
     sort_queue(b.due, b.order, n)
     served = 0
@@ -196,7 +199,7 @@ def play_round(b, t, path, waiting, terms, rules):
         code = b.order[s]
         if code & 1 == 0:
             i = code >> 1
-            if serve(b, i, terms, rules) if i < rules.accounts else buy_absorbed(b, i - rules.accounts, terms, rules):
+            if serve(b, i, terms, rules) if i < rules.accounts else trade_with_pool(b, i - rules.accounts, terms, rules):
                 served += 1
         elif b.requests[code >> 32, R_OPTION] >= 0.0:
             grant_option(b, b.requests[code >> 32], terms, rules)
@@ -206,10 +209,18 @@ def play_round(b, t, path, waiting, terms, rules):
 
 
 @rule
+def trade_with_pool(b, c, terms, rules):
+    """A keeper buys absorbed collateral `c`, or trades its bands. Returns whether it did."""
+    if rules.bands > 0:
+        return arbitrage_market(b, c, terms, rules)
+    return buy_absorbed(b, c, terms, rules)
+
+
+@rule
 def queue_buyers(b, t, path, n, terms, rules):
-    """Buyers of absorbed collateral stand in the queue as keepers do, numbered after all accounts. Returns its length."""
+    """Buyers of absorbed collateral, or who trades bands, stand in the queue as keepers do, numbered after all accounts. Returns its length."""
     for c in range(rules.currencies):
-        if is_for_sale(b, c, terms, rules):
+        if b.currency[c, HIGH_BAND] > 0.0 if rules.bands > 0 else is_for_sale(b, c, terms, rules):
             arrival = 0.0
             if rules.latency > 0.0:
                 arrival = -rules.latency * np.log(uniform(rules.keeper_key, t, rules.accounts + c, path, 0))
@@ -351,6 +362,8 @@ def audit(b, rules):
             long += max(q, 0.0)
         b.market[m, MOST_OPEN] = max(b.market[m, MOST_OPEN], long)
         worst = max(worst, abs(net) / size, abs(long - b.market[m, OPEN_LONG]) / size)
+    if rules.bands > 0:
+        worst = max(worst, bands_imbalance(b, rules))
     for j in range(rules.options):
         worst = max(worst, options_imbalance(b, j, n, rules))
     classified = b.scalar[FUND_DRAW] + b.scalar[ADL_HAIRCUT] + b.scalar[SOCIALISED] + b.scalar[UNCOVERED]
@@ -397,6 +410,8 @@ def latent_loss(b, terms, rules):
             if _owes(row, K):
                 for k in range(K):
                     tokens[k] -= row[HEAD + k] * b.currency[k, DEPOSIT_INDEX]
+            if rules.bands > 0:
+                tokens[loan_of(row, rules)[0]] -= loan_standing(b, row, rules)[1]
     if rules.options > 0:
         wound_down(b, n, rules)
     total = _unbacked_reserves(b, tokens, rules) if rules.absorbs else 0.0
@@ -412,6 +427,8 @@ def latent_loss(b, terms, rules):
                 if rules.spot[a, LINEAR] != 0.0:
                     price *= average(tokens[k] * price / b.asset[a, SPOT_DEPTH])
             equity += row[HEAD + k] * b.currency[k, DEPOSIT_INDEX] * price - row[HEAD + K + k] * b.currency[k, DEBT_VALUE]
+        if rules.bands > 0:
+            equity += _bands_sold(b, row, tokens, rules)
         for m in range(M):
             price = quote(b, m, net[m], rules)[1]
             equity += row[HEAD + 2 * K + m] * (price - b.market[m, FUNDING]) - row[HEAD + 2 * K + M + m]
@@ -425,6 +442,18 @@ def latent_loss(b, terms, rules):
     if rules.options > 0:
         total += max(0.0, -equity_of(b, rules.accounts + WRITER, terms, rules))
     return total
+
+
+@rule
+def _bands_sold(b, row, tokens, rules):
+    """What the bands of a record bring [usd]: the debt asset at the index, collateral sold together with all `tokens`."""
+    x, y, _down = loan_standing(b, row, rules)
+    c = loan_of(row, rules)[0]
+    a = rules.currency_asset[c]
+    price = b.asset[a, SPOT]
+    if rules.spot[a, LINEAR] != 0.0:
+        price *= average(tokens[c] * price / b.asset[a, SPOT_DEPTH])
+    return x * b.asset[rules.currency_asset[rules.base_currency], INDEX] + y * price
 
 
 @rule

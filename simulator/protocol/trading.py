@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.kernel import rule, small_rule
+from simulator.protocol.bands.requests import grant_in_bands
 from simulator.protocol.book import (
     ACCOUNT,
     BASIS,
@@ -172,6 +173,8 @@ def grant(b, request, terms, rules):
     old = b.accounts[i]
     for f in range(row.size):
         row[f] = old[f]
+    if rules.bands > 0 and request[R_DEBT] >= 0.0:
+        return grant_in_bands(b, i, row, request, terms, rules)
     if request[R_CURRENCY] < 0.0 and request[R_DEBT] < 0.0 and request[EXIT] == 0.0:
         return _grant_trade(b, i, row, request, terms, rules)
     return _grant_loan(b, i, row, request, terms, rules)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from simulator.terms.part import Fraction, Part
 
@@ -32,4 +32,33 @@ class ReverseDutch(Part):
     most_discount: Annotated[float, Field(ge=0, lt=1)] = 0.15  # [1]
 
 
-LoanLiquidation = Annotated[AbsorbAndResale | IncentiveFactor | ReverseDutch, Field(discriminator="kind")]
+class Bands(Part):
+    """crvUSD: collateral lies in bands, each 1 / `amplification` wide in oracle price, that arbitrage turns into the debt asset.
+
+    `amplification` and `bands` are not for a vote: a market and a loan are made with them.
+    """
+
+    kind: Literal["bands"]
+    amplification: Annotated[int, Field(ge=2, le=1_000)] = 100  # [1]
+    bands: Annotated[int, Field(ge=4, le=50)] = 10  # [1] of one loan
+    fee: Annotated[float, Field(ge=0, lt=0.1)] = 0.006  # [1] paid into the band by who trades
+    loan_discount: Annotated[float, Field(ge=0, lt=1)] = 0.09  # [1] to borrow
+    liquidation_discount: Annotated[float, Field(ge=0, lt=1)] = 0.06  # [1] below it: liquidatable whole
+
+    @model_validator(mode="after")
+    def _relations(self) -> Bands:
+        if self.liquidation_discount >= self.loan_discount:
+            raise ValueError(
+                f"`liquidation_discount < loan_discount` must hold, but got {self.liquidation_discount:g} and "
+                f"{self.loan_discount:g}; a loan at the limit would be liquidatable when opened"
+            )
+        return self
+
+    @property
+    def borrowing_power(self) -> float:
+        """Debt per dollar of collateral laid into the bands from the present price down: (1 - loan discount) x_down."""
+        r = (self.amplification - 1) / self.amplification
+        return (1 - self.loan_discount) * r**0.5 * (1 - r**self.bands) / (1 - r) / self.bands
+
+
+LoanLiquidation = Annotated[AbsorbAndResale | Bands | IncentiveFactor | ReverseDutch, Field(discriminator="kind")]

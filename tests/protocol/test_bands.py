@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.protocol.bands import Bands, band, loan
+from simulator.protocol.bands import band, loan
+from simulator.terms.loan_liquidation import Bands
 
 sys.path.insert(0, str(Path(__file__).parent))
 from protocol_vectors import LAW
