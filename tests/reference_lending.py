@@ -7,6 +7,11 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from reference_bands import Bands
 
 from simulator.kernel import uniform
 
@@ -44,7 +49,7 @@ def adaptive(part, u, r):
     return r * (1 + (part["steepness"] - 1) * e) if e > 0 else r * (1 + (1 - 1 / part["steepness"]) * e)
 
 
-class Lending:
+class Lending(Bands):
     """Section 3 (categories), 4.4 (interest), 5.1 (limits), 5.3 (shapes) and 5.8 (absorption)."""
 
     def load_lending(self):
@@ -128,6 +133,8 @@ class Lending:
         return parameters["collateral"][self.currencies[k]][name]
 
     def credit_against(self, k, d, parameters, name):
+        if self.in_bands:
+            return self.factor_in_bands(parameters)  # the only one that is asked for
         if self.group[k] is not None and self.group[k] == self.group[d]:
             return parameters["categories"][self.group[k]][name]
         return parameters["collateral"][self.currencies[k]][name]
@@ -166,6 +173,8 @@ class Lending:
     # --- 5.3
 
     def serve_debt(self, row):
+        if self.in_bands:
+            return self.liquidate_loan(row)
         force = self.force
         counted, weighed, owed, k, d = max(row.cash, 0.0), max(-row.cash, 0.0), max(-row.cash, 0.0), 0, -1
         if not self.currencies:
@@ -310,6 +319,8 @@ class Lending:
 
     def buyers(self, t):
         """[(arrival, N + k)] of this round."""
+        if self.in_bands:
+            return self.band_traders(t)
         found = []
         for k in range(len(self.currencies) if self.shape_name == "absorb-and-resale" and self.keepers else 0):
             if self.for_sale(k):
@@ -322,8 +333,10 @@ class Lending:
         return found
 
     def buy(self, k):
-        """A buyer of absorbed collateral. True if it bought."""
-        if not self.for_sale(k):
+        """A buyer of absorbed collateral, or of bands. True if it bought."""
+        if self.in_bands:
+            return self.trade_bands(k)
+        if not self.for_sale(k) or self.room < 1:
             return False
         a, b, p = self.currency_asset[k], self.currency_asset[self.base], self.resale_part(k)
         x = min(self.reserve[k] * self.index[a] * p, self.liquidity[k] * self.index[a] * p, self.capacity)
@@ -339,6 +352,7 @@ class Lending:
         self.reserve[k] = 0.0 if left < NOTHING * self.reserve[k] else left
         self.post(self.special["KEEPER"], -self.gas_cost)
         self.count("gas", self.gas_cost)
+        self.room -= 1
         return True
 
     # --- 7

@@ -201,4 +201,67 @@ def cross_world(seed):
     )
 
 
-MAKERS = [close_factor_world, incentive_world, reverse_dutch_world, absorbing_world, cross_world]
+def bands_world(seed):
+    """Two collaterals in bands against one debt asset, prices that fall and come back through them; the vote moves the discounts."""
+    draw = random.Random(f"bands {seed}")
+    eth, wbtc = (_there_and_back(draw, depth) for depth in (draw.uniform(0.1, 0.3), draw.uniform(0.05, 0.4)))
+    usd = [1.0 + draw.gauss(0, 0.001) for _ in eth]
+    loans = {
+        "kind": "bands",
+        "amplification": draw.choice([20, 50, 100]),
+        "bands": draw.choice([4, 10]),
+        "fee": draw.choice([0.0, 0.006]),
+    }
+    tree = {
+        "collateral": {"ETH": {}, "WBTC": {}, "USD": {"liquidation_threshold": 0.9, "collateral_factor": 0.0}},
+        "borrowing": {"USD": {**curves(draw), "borrow_cap": draw.choice([1e18, 90_000.0])}},
+        "liquidation": {"loans": {**loans, "loan_discount": 0.09, "liquidation_discount": 0.06}},
+    }
+    current = RiskParameters.model_validate(tree)
+    candidate = current.replace({"liquidation.loans.liquidation_discount": 0.08, "liquidation.loans.fee": 0.01})
+    like = dict(activity=8.0, holding_days=2.0, top_up_probability=0.3, top_up_below=1.01, factor_elasticity=ONE)
+    cohorts = [
+        borrowers(name="eth", **like).model_copy(update={"debt": "USD"}),
+        borrowers(name="wbtc", **like).model_copy(update={"debt": "USD", "collateral": "WBTC"}),
+        suppliers(name="usd", activity=6.0, rate_elasticity=ONE, run_utilisation=0.9).model_copy(update={"asset": "USD"}),
+        Keepers(
+            kind="keepers", latency=draw.choice([0.0, 3000.0]), capital=draw.choice([3e3, 5e4]), turnover=7200.0,
+            gas=draw.choice([0.0, 2.0]), acts=draw.choice(["at-a-profit", "at-a-profit", "always"]),
+        ),
+    ]  # fmt: skip
+    books = [crowd(draw, 8, use=(0.6, 0.97)), crowd(draw, 8, use=(0.6, 0.97)), people([draw.uniform(2e4, 5e4) for _ in range(4)])]
+    rules = protocol(
+        venues={
+            "ETH": {"spot": linear(draw.choice([1e5, 2e6]), permanent_share=0.2), "oracle": {"oracle_weight": 0.7}},
+            "WBTC": {"spot": {"kind": "linear-permanent", "depth": 1e6, "coefficient": 0.5}, "oracle": {"deviation": 0.01}},
+            "USD": {"spot": linear(1e6)},
+        },
+        lending={"accrual": "continuous", "reserves": draw.choice([{}, {"USD": 3000.0}])},
+    )
+    return world(
+        eth,
+        current,
+        cohorts,
+        books,
+        rules,
+        candidate=candidate,
+        assets=["ETH", "WBTC", "USD"],
+        prices=[list(row) for row in zip(eth, wbtc, usd, strict=True)],
+        volatility=[[0.6, 0.7, 0.01]] * STEPS,
+        reference_volatility={"ETH": 0.5, "WBTC": 0.5, "USD": 0.01},
+        burn_in_steps=8,
+        transition_steps=20,
+        block_capacity=draw.choice([None, [0.7] * STEPS]),
+        seed=seed,
+    )
+
+
+def _there_and_back(draw, depth):
+    """A noisy fall by `depth` in the first half, and half of it back."""
+    found = [100.0]
+    for t in range(STEPS):
+        found.append(found[-1] * math.exp((-depth if t < STEPS // 2 else depth / 2) * 2 / STEPS + draw.gauss(0, 0.006)))
+    return found
+
+
+MAKERS = [close_factor_world, incentive_world, reverse_dutch_world, absorbing_world, cross_world, bands_world]

@@ -79,6 +79,7 @@ class Row:
     cost: list
     cash: float = 0.0
     basis: float = 0.0
+    loan: tuple = None  # 5.9: (currency, first band, share)
     closed_at: float = 0.0  # 5.2: when it was last closed in part
 
 
@@ -341,13 +342,13 @@ class Borrower(Account):
     def decide(self, arrival, uc, us, uz):
         w, part, row = self.model, self.part, self.row
         k, d = w.currencies.index(part.collateral), w.currencies.index(part.debt)
-        value, owed = row.deposit[k] * w.X[k], row.debt[d] * w.Y[d]
+        value, owed = row.deposit[k] * w.X[k] + w.loan_worth(row), row.debt[d] * w.Y[d]
         price_k, price_d = w.index[w.currency_asset[k]], w.index[w.currency_asset[d]]
         now = w.force["collateral"]
         if row.debt[d] > 0:
             T = self.target(value)[2]
-            health = value * (1 - now[part.collateral]["haircut"])
-            health *= w.credit_against(k, d, w.force, "liquidation_threshold")
+            health = w.loan_credit(row) if w.in_bands else value * (1 - now[part.collateral]["haircut"])
+            health *= 1.0 if w.in_bands else w.credit_against(k, d, w.force, "liquidation_threshold")
             health /= owed * (1 + now[part.debt]["borrow_weight"])
             w.near(health - part.top_up_below, part.top_up_below)
             if health < part.top_up_below:
@@ -495,6 +496,8 @@ class ReferenceModel(Lending, mesa.Model):
             self.post(self.special["KEEPER"], self.keepers.capital)
             self.capacity = self.keepers.capital
             self.latency_key = stream(w.seed, w.purpose, self.keepers.name, "latency")
+        if self.in_bands:
+            self.lay_loans()
         if min(self.liquidity, default=0.0) < 0:
             raise ValueError("more is borrowed than deposited at load")
         self.refresh()
@@ -585,7 +588,8 @@ class ReferenceModel(Lending, mesa.Model):
         return sum(b * Y for b, Y in zip(row.debt, self.Y, strict=True))
 
     def equity(self, row):
-        return row.cash + sum(d * X for d, X in zip(row.deposit, self.X, strict=True)) - self.debts(row) + self.gain(row)
+        own = row.cash + sum(d * X for d, X in zip(row.deposit, self.X, strict=True)) - self.debts(row) + self.gain(row)
+        return own + self.loan_worth(row)
 
     def notional(self, row):
         return sum(abs(q) * M for q, M in zip(row.position, self.M, strict=True))
@@ -606,6 +610,8 @@ class ReferenceModel(Lending, mesa.Model):
             c = parameters["collateral"][name]
             total += row.deposit[k] * self.X[k] * (1 - c["haircut"]) * self.credit(row, k, parameters, credit)
             total -= row.debt[k] * self.Y[k] * (1 + c["borrow_weight"])
+        if self.in_bands and credit == "liquidation_threshold":
+            total += self.loan_credit(row, parameters)
         gain = self.gain(row)
         gains = self.protocol.gains
         total += gain if gain <= 0 else min(gains.weight * gain, gains.cap)
@@ -873,6 +879,8 @@ class ReferenceModel(Lending, mesa.Model):
 
     def _work_out(self, row, q):
         """The fee paid, or None if the request is refused."""
+        if self.in_bands and q.debt_currency >= 0:
+            return self.ask_bands(row, q)
         must_be_safe, fee = False, 0.0
         before, self.held_before = self.category(row), list(row.deposit)
         if q.cash > 0:  # 1
@@ -997,7 +1005,7 @@ class ReferenceModel(Lending, mesa.Model):
     def _write_off(self, row):
         """5.4."""
         worth = sum(row.deposit[k] * self.A[k] * self.index[a] for k, a in enumerate(self.currency_asset))
-        if any(row.position) or worth > 1e-9:
+        if any(row.position) or worth > 1e-9 or row.loan:
             return
         if row.cash < 0:
             self.deficit -= row.cash
@@ -1148,6 +1156,7 @@ class ReferenceModel(Lending, mesa.Model):
         owing = [row for row in sick if any(row.debt) or row.cash < 0]
         for k, a in enumerate(self.currency_asset):
             tokens = sum(row.deposit[k] for row in owing) * self.A[k]
+            tokens += sum(self.of_loan(row)[1] for row in sick if row.loan and row.loan[0] == k)
             if self.shape_name == "absorb-and-resale" and self.currencies[k] not in self.force["borrowing"]:
                 tokens += self.reserve[k]
             sale.append(self.A[k] * self.spot[a].quote(-tokens, self.spot_price(a))[0])
@@ -1156,6 +1165,9 @@ class ReferenceModel(Lending, mesa.Model):
             values = sale if any(row.debt) or row.cash < 0 else self.X
             worth = row.cash + sum(d * X for d, X in zip(row.deposit, values, strict=True)) - self.debts(row)
             worth += sum(q * p - c for q, p, c in zip(row.position, mark, row.cost, strict=True))
+            if row.loan:
+                x, y, _ = self.of_loan(row)
+                worth += x * self.index[self.currency_asset[self.base]] + y * sale[row.loan[0]] / self.A[row.loan[0]]
             total += max(0.0, -worth)
         return total
 

@@ -218,7 +218,7 @@ def trade_with_pool(b, c, terms, rules):
 
 @rule
 def queue_buyers(b, t, path, n, terms, rules):
-    """Buyers of absorbed collateral, or who trades bands, stand in the queue as keepers do, numbered after all accounts. Returns its length."""
+    """Buyers of absorbed collateral, or of bands, stand in the queue as keepers do, after all accounts. Returns its length."""
     for c in range(rules.currencies):
         if b.currency[c, HIGH_BAND] > 0.0 if rules.bands > 0 else is_for_sale(b, c, terms, rules):
             arrival = 0.0
