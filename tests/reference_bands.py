@@ -1,6 +1,6 @@
 """Loans in bands, from the words of docs/model.md 5.9: the half of the plain reference model that LLAMMA needs.
 
-`Lending` (reference_lending.py) inherits `Bands`. Loops and floats only; every band remembers its total shares, every row its loan.
+`Lending` (reference_lending.py) inherits `Bands`. Loops and floats only.
 """
 
 from __future__ import annotations
@@ -44,10 +44,11 @@ class Bands:
     def in_bands(self):
         return self.shape_name == "bands"
 
-    def lay_loans(self):
-        part = self.current["liquidation"]["loans"]
+    def load_bands(self, part):
         self.A_band, self.N_band = part["amplification"], part["bands"]
         self.r_band = (self.A_band - 1) / self.A_band
+
+    def lay_loans(self):
         self.first_price = [self.p(c) for c in range(len(self.currencies))]
         rows = range(-3 * self.A_band, 3 * self.A_band + self.N_band)
         self.band = [{n: Band() for n in rows} for _ in self.currencies]
@@ -59,6 +60,10 @@ class Bands:
                     self.liquidity[c] -= tokens
                     self.outside_tokens[c] += tokens
                     assert self.lay(row, c, tokens, row.debt[self.base])
+
+    def laid_in(self, c):
+        """The collateral in bands: what its pool may be off by is a part of it."""
+        return sum(band.y for band in self.band[c].values()) if self.in_bands and hasattr(self, "band") else 0.0
 
     def p(self, c):
         return self.index[self.currency_asset[c]] / self.index[self.currency_asset[self.base]]

@@ -58,6 +58,8 @@ class Lending(Bands):
         self.at_target = [pool.get("initial_rate", 0.0) if pool else 0.0 for pool in pools]
         self.booked_loss = 0.0
         self.shape_name = (self.current["liquidation"]["loans"] or {"kind": "close-factor"})["kind"]
+        if self.in_bands:
+            self.load_bands(self.current["liquidation"]["loans"])
         self.base = next((k for k in range(K) if pools[k]), 0)
         for name, tokens in self.protocol.lending.reserves.items():
             self.pool(self.currencies.index(name), tokens)

@@ -202,7 +202,7 @@ def cross_world(seed):
 
 
 def bands_world(seed):
-    """Two collaterals in bands against one debt asset, prices that fall and come back through them; the vote moves the discounts."""
+    """Two collaterals in bands against one debt asset, prices that fall and come back through them."""
     draw = random.Random(f"bands {seed}")
     eth, wbtc = (_there_and_back(draw, depth) for depth in (draw.uniform(0.1, 0.3), draw.uniform(0.05, 0.4)))
     usd = [1.0 + draw.gauss(0, 0.001) for _ in eth]
@@ -219,7 +219,7 @@ def bands_world(seed):
     }
     current = RiskParameters.model_validate(tree)
     candidate = current.replace({"liquidation.loans.liquidation_discount": 0.08, "liquidation.loans.fee": 0.01})
-    like = dict(activity=8.0, holding_days=2.0, top_up_probability=0.3, top_up_below=1.01, factor_elasticity=ONE)
+    like = {"activity": 8.0, "holding_days": 2.0, "top_up_probability": 0.3, "top_up_below": 1.01, "factor_elasticity": ONE}
     cohorts = [
         borrowers(name="eth", **like).model_copy(update={"debt": "USD"}),
         borrowers(name="wbtc", **like).model_copy(update={"debt": "USD", "collateral": "WBTC"}),
@@ -229,7 +229,7 @@ def bands_world(seed):
             gas=draw.choice([0.0, 2.0]), acts=draw.choice(["at-a-profit", "at-a-profit", "always"]),
         ),
     ]  # fmt: skip
-    books = [crowd(draw, 8, use=(0.6, 0.97)), crowd(draw, 8, use=(0.6, 0.97)), people([draw.uniform(2e4, 5e4) for _ in range(4)])]
+    books = [crowd(draw, 8, use=(0.6, 0.97)), crowd(draw, 8, use=(0.6, 0.97)), people([draw.uniform(3e4, 6e4) for _ in range(4)])]
     rules = protocol(
         venues={
             "ETH": {"spot": linear(draw.choice([1e5, 2e6]), permanent_share=0.2), "oracle": {"oracle_weight": 0.7}},

@@ -1222,7 +1222,7 @@ class ReferenceModel(Lending, mesa.Model):
             assert abs(sum(sizes)) <= 1e-9 * self.most["sizes", m], f"5.5: positions do not sum to zero, step {self.t}"
         for k in range(len(self.currencies)):
             borrowed, supplied = self.totals(k)
-            self.most["pool", k] = max(self.most.get(("pool", k), 0.0), supplied + borrowed + self.hole[k])
+            self.most["pool", k] = max(self.most.get(("pool", k), 0.0), supplied + borrowed + self.hole[k] + self.laid_in(k))
             gap = supplied + self.reserve[k] - borrowed - self.hole[k] - self.liquidity[k]
             assert abs(gap) <= 1e-9 * self.most["pool", k], f"5.4: pool {k} is off by {gap}, step {self.t}"
             gap = self.liquidity[k] + self.outside_tokens[k]
