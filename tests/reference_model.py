@@ -498,7 +498,7 @@ class ReferenceModel(Lending, mesa.Model):
             self.latency_key = stream(w.seed, w.purpose, self.keepers.name, "latency")
         if self.in_bands:
             self.lay_loans()
-        if min(self.liquidity, default=0.0) < 0:
+        if min(self.liquidity, default=0.0) < -1e-9:
             raise ValueError("more is borrowed than deposited at load")
         self.refresh()
         self.check()
