@@ -15,7 +15,7 @@ from simulator.scenario import Scenario
 
 FOLDER = Path(__file__).resolve().parent.parent / "scenarios"
 PRESETS = ("dydx", "gmx", "hyperliquid", "synthetix")
-LENDING = ("aave-v3-ethereum", "comet", "lending-pool", "morpho")
+LENDING = ("aave-v3-ethereum", "comet", "crvusd", "lending-pool", "morpho")
 
 
 def small(name: str) -> Scenario:

@@ -17,7 +17,8 @@ def broken_loans(draft: Draft) -> Iterator[Problem]:
         return
     yield from _categories(draft.parameters, draft.protocol.lending)
     yield from _isolation(draft.parameters, draft.protocol.lending)
-    yield from _absorption(draft.parameters)
+    yield from _one_base(draft.parameters)
+    yield from _unread_under_bands(draft.parameters)
     for name in draft.protocol.lending.reserves:
         if name not in draft.parameters.collateral:
             place = ("protocol", "lending", "reserves", name)
@@ -69,16 +70,36 @@ def _isolation(parameters: RiskParameters, lending: Lending) -> Iterator[Problem
             )
 
 
-def _absorption(parameters: RiskParameters) -> Iterator[Problem]:
+NAMES = {"absorb-and-resale": "Comet", "bands": "crvUSD"}  # shapes that know one currency of debt, and no cash
+UNREAD = ("collateral_factor", "liquidation_threshold", "liquidation_bonus", "liquidation_factor", "supply_cap", "debt_ceiling")
+
+
+def _one_base(parameters: RiskParameters) -> Iterator[Problem]:
     loans = parameters.liquidation.loans
-    if loans is None or loans.kind != "absorb-and-resale":
+    if loans is None or loans.kind not in NAMES:
         return
-    place = ("parameters", "liquidation", "loans", "kind")
+    place, owner = ("parameters", "liquidation", "loans", "kind"), NAMES[loans.kind]
     if len(parameters.borrowing) != 1:
         yield Problem(
             place,
             f"{quoted(loans.kind)} needs one currency in [parameters.borrowing], the base, but there are "
-            f"{len(parameters.borrowing)}; a scenario is one market of Comet",
+            f"{len(parameters.borrowing)}; a scenario is one market of {owner}",
         )
     if parameters.perpetuals:
-        yield Problem(place, f"{quoted(loans.kind)} allows no [parameters.perpetuals]; Comet has no cash to settle them in")
+        yield Problem(place, f"{quoted(loans.kind)} allows no [parameters.perpetuals]; {owner} has no cash to settle them in")
+
+
+def _unread_under_bands(parameters: RiskParameters) -> Iterator[Problem]:
+    loans = parameters.liquidation.loans
+    if loans is None or loans.kind != "bands":
+        return
+    for section in ("options", "categories"):
+        if getattr(parameters, section):
+            yield Problem(("parameters", section), "must be absent where loans lie in bands")
+    for name, part in parameters.collateral.items():
+        for key in UNREAD if name not in parameters.borrowing else ():
+            if getattr(part, key) != type(part).model_fields[key].default:
+                yield Problem(
+                    ("parameters", "collateral", name, key),
+                    "is not read where loans lie in bands; take it out, and set the discounts of [parameters.liquidation.loans]",
+                )

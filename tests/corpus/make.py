@@ -463,6 +463,8 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
         "[parameters.liquidation]\npenalty = 0.01\n",
         "",
     ),
+    "loans-bands-discounts": (L, FACTORS, SHAPE.format('kind = "bands"\nliquidation_discount = 0.1') + FACTORS),
+    "loans-bands-with-factors": (L, FACTORS, SHAPE.format('kind = "bands"') + FACTORS),
     "loans-category-of-nothing": (L, FACTORS, CATEGORY + FACTORS),
     "loans-category-without-numbers": (L, "fund = {", 'lending = { categories = { ether = ["ETH"] } }\nfund = {'),
     "loans-category-of-strangers": (
