@@ -2,7 +2,7 @@
 
 Capital efficiency comes in two kinds. *Available* is a promise that parameters make: 1 / initial margin of a small position in
 every perpetual (its mean over the time of a path where margin follows volatility), borrowing power (1 - haircut) x collateral
-factor of every collateral. *Used* is a finding about people: open
+factor of every collateral, what bands allow where loans lie in them. *Used* is a finding about people: open
 interest and borrowing over collateral, compared path by path. Used counts only where every response of demand has a source.
 """
 
@@ -18,6 +18,7 @@ from simulator.calibration.world import Votable
 from simulator.calibration_settings import GoalName, Objective
 from simulator.risk import measures
 from simulator.risk.measures import Estimate, PerPath
+from simulator.terms.loan_liquidation import Bands
 
 if TYPE_CHECKING:
     from simulator.outcomes import Outcomes
@@ -125,6 +126,9 @@ def _changes_of_collateral(candidate: Votable, current: Votable) -> list[float]:
 
 
 def _power(parameters: Votable, asset: str) -> float:
+    loans = parameters.liquidation.loans
+    if isinstance(loans, Bands) and asset not in parameters.borrowing:
+        return loans.borrowing_power
     collateral = parameters.collateral[asset]
     return (1 - collateral.haircut) * collateral.collateral_factor
 
