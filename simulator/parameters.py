@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from simulator.terms.fees import FeeParameters, LinearFee
-from simulator.terms.loan_liquidation import LoanLiquidation
+from simulator.terms.loan_liquidation import Bands, LoanLiquidation
 from simulator.terms.margin import PerpetualParameters
 from simulator.terms.part import VOTABLE, Fraction, Part, numbers, replaced, tupled
 from simulator.terms.rate_curves import UNLIMITED, Borrowing
@@ -159,6 +159,13 @@ class RiskParameters(Part):
     categories: dict[str, CategoryParameters] = Field(default_factory=dict)
     fees: FeeParameters = LinearFee()
     liquidation: LiquidationParameters = LiquidationParameters()
+
+    def borrowing_power(self, asset: str) -> float:
+        """What a dollar of a currency lets one owe: (1 - haircut) x collateral factor, or what its bands allow."""
+        loans, own = self.liquidation.loans, self.collateral[asset]
+        if isinstance(loans, Bands) and asset not in self.borrowing:
+            return loans.borrowing_power
+        return (1 - own.haircut) * own.collateral_factor
 
     def get(self, name: str) -> float:
         """The value under a dotted name. Raises KeyError, naming the parameters there are, if there is none."""

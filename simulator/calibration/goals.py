@@ -18,7 +18,6 @@ from simulator.calibration.world import Votable
 from simulator.calibration_settings import GoalName, Objective
 from simulator.risk import measures
 from simulator.risk.measures import Estimate, PerPath
-from simulator.terms.loan_liquidation import Bands
 
 if TYPE_CHECKING:
     from simulator.outcomes import Outcomes
@@ -121,16 +120,8 @@ def available(candidate: Votable, outcomes: Outcomes, current: Votable, baseline
 
 
 def _changes_of_collateral(candidate: Votable, current: Votable) -> list[float]:
-    powers = [[_power(parameters, asset) for parameters in (current, candidate)] for asset in current.collateral]
+    powers = [[parameters.borrowing_power(asset) for parameters in (current, candidate)] for asset in current.collateral]
     return [math.log(after / before) for before, after in powers if before > 0 and after > 0]
-
-
-def _power(parameters: Votable, asset: str) -> float:
-    loans = parameters.liquidation.loans
-    if isinstance(loans, Bands) and asset not in parameters.borrowing:
-        return loans.borrowing_power
-    collateral = parameters.collateral[asset]
-    return (1 - collateral.haircut) * collateral.collateral_factor
 
 
 def used_change(outcomes: Outcomes, baseline: Outcomes, confidence: float) -> Estimate:

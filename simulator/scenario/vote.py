@@ -34,6 +34,10 @@ class Vote(Part):
         """What a vote on parameters alone leaves as it is."""
         return self.protocol, self.keepers
 
+    def borrowing_power(self, asset: str) -> float:
+        """What a dollar of a currency lets one owe."""
+        return self.parameters.borrowing_power(asset)
+
     def get(self, name: str) -> float:
         """The value under a dotted name. Raises KeyError if there is none, or none that a vote may change."""
         return dict(self.items())[name]
