@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from simulator.agents import Keepers
 from simulator.parameters import RiskParameters
 from simulator.protocol import book
+from simulator.protocol.bands import loan as plain_loan
 from simulator.protocol.health import maintenance
 from simulator.protocol.liquidate import serve
 from simulator.protocol.loans import largest, shape, standing
@@ -206,3 +207,42 @@ def test_a_curve_or_shape_that_a_vote_moves_is_addressed_by_its_name():
     for missing in ("liquidation.loans.cursor", "borrowing.USDC.kind", "borrowing.USDC.slope"):
         with pytest.raises(KeyError):
             parameters.replace({missing: 0.1})
+
+
+def test_a_loan_in_bands_is_the_loan_of_the_plain_functions():
+    """One loan, deep venues, free arbitrage: x and y after every step are those of `loan.along_path`, down and back."""
+    steps, collateral = 40, 10.0
+    prices = [100.0 * (1 - 0.2 * math.sin(math.pi * t / steps) ** 2) for t in range(steps + 1)]
+    tree = {
+        "collateral": {"ETH": {}, "USDC": {"collateral_factor": 0.0, "liquidation_threshold": 0.0}},
+        "borrowing": {"USDC": {"kind": "flat", "rate": 0.0}},
+        "liquidation": {"loans": {"kind": "bands", "loan_discount": 0.3, "liquidation_discount": 0.2}},
+    }
+    rules = protocol(venues={"ETH": {"spot": linear(1e18)}, "USDC": {"spot": linear(1e18)}})
+    keepers = Keepers(kind="keepers", latency=0.0, capital=1e9, turnover=3600.0, gas=0.0)
+    books = [people([collateral * 100.0], [0.97]), people([2000.0])]
+    cohorts = [borrowers(activity=0.0), suppliers(activity=0.0), keepers]
+    model = engine_of(world(prices, RiskParameters.model_validate(tree), cohorts, books, rules))
+    table = model.state.band[0, 0]
+    first, count = int(model.state.accounts[0, 0, book.HEAD + 4 + book.LOAN_FIRST]), model.rules.bands
+    up = table[first, book.BAND_UP]
+    x, y = plain_loan.deposit(collateral, count)
+    assert table[first : first + count, book.BAND_Y] == pytest.approx(y, rel=1e-12)
+    part, most = RiskParameters.model_validate(tree).liquidation.loans, 0.0
+    for t in range(1, steps + 1):
+        price = np.array([prices[t]])
+        plain_loan.along_path(x, y, 0, price, price, up, part.amplification, part.fee)
+        model.run(1)
+        most = max(most, x.sum())
+        assert table[first : first + count, book.BAND_X].sum() == pytest.approx(x.sum(), rel=1e-6, abs=0.05)
+        assert table[first : first + count, book.BAND_Y].sum() == pytest.approx(y.sum(), rel=1e-6, abs=5e-4)
+    assert most > 300.0 > x.sum()
+    assert y.sum() < collateral
+    assert model.state.scalar[0, book.LIQUIDATIONS] == 0
+    assert model.state.scalar[0, book.USER_COST] > 0
+
+
+def test_bands_leave_nothing_to_a_vote_that_makes_a_market():
+    names = dict(RiskParameters.model_validate({"liquidation": {"loans": {"kind": "bands"}}}).items())
+    assert "liquidation.loans.fee" in names
+    assert not {"liquidation.loans.amplification", "liquidation.loans.bands"} & set(names)
