@@ -110,7 +110,7 @@ def _outcomes(world: FakeWorld, candidate: RiskParameters, shock: np.ndarray, fi
     loss = interest * (np.maximum(0.0, shock - maintenance - 0.5 * penalty) + world.drift_with_substeps * np.log2(world.substeps))
     if initial in world.broken:
         loss[0] = np.nan
-    rows = {quantity: np.zeros(len(shock)) for quantity in QUANTITIES}
+    rows = {quantity: np.zeros(len(shock)) for quantity in QUANTITIES if not quantity.startswith("margin_")}  # it stands still
     rows |= {"loss": loss, "latent_bad_debt": loss, "open_interest": interest, "collateral": np.full(len(shock), 1e5)}
     rows |= {
         "fees": interest * 1e-3,
