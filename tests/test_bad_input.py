@@ -290,9 +290,9 @@ mean_block = 24
     if not is_seen:
         assert Scenario.from_text(text, tmp_path).windows()[0]["seen"] == ""
         return
-    assert problems_of(text, tmp_path) == [
+    assert list(problems_of(text, tmp_path)) == [
         "case.toml: regime.0.role: its window, 2025-03-01 to 2025-03-08, was seen: [market] comes from 2025-02-20 to 2025-03-02; "
-        'write role = "report", or fit with `--exclude` or an earlier `--until`'
+        'write role = "report", or take other days'
     ]
 
 
