@@ -187,11 +187,11 @@ def asset_notes(asset: AssetFit) -> list[str]:
     else:
         notes.append(f"{asset.name}: {asset.jumps.jumps.kind} jumps; {found}: they are the jumps, and left out of the GARCH")
     if likelihood is not None and not likelihood.describes_crashes:
-        law = likelihood.jumps.jumps
+        law, day = likelihood.jumps.jumps, likelihood.daily_deviation
         notes.append(
             f"{asset.name}: Merton's likelihood describes no crashes: {law.intensity:.0f} jumps a year with a root mean square "
-            f"of {100 * math.sqrt(law.second_moment):.2g} %, where a day's deviation is {100 * likelihood.daily_deviation:.2g} %; "
-            "not used, jumps are found by threshold instead (--jumps-from takes them from finer bars)"
+            f"of {100 * math.sqrt(law.second_moment):.2g} %, where a day's deviation is {100 * day:.2g} %; not used, "
+            "jumps are found by threshold instead (--jumps-from takes them from finer bars)"
         )
     if (
         asset.jumps is not None
@@ -233,7 +233,7 @@ def fit_market(
 
     `step` [s] is the market step (default: the file's). `fine`: finer prices of some of the assets, in the same window, from
     which their jumps are taken; their GARCH sees the steps that these prices cover. `paths` simulated paths and `resamples`
-    bootstrap samples make the comparison; `paths=0` leaves it out. Raises FitError for data that cannot be fitted and NotConverged.
+    bootstrap samples make the comparison; `paths=0` leaves it out. Raises FitError for data that cannot be fitted, NotConverged.
     """
     settings = settings or FitSettings()
     problems = settings.problems()

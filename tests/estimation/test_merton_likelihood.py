@@ -55,10 +55,10 @@ def test_crashes_are_recovered_and_taken_out_of_the_garch():
 
 def test_the_unit_of_returns_is_the_unit_of_sizes():
     r = crashes(1_500, 2)
-    one, other = fit_merton_returns(r, DAY), fit_merton_returns(100 * r, 3_600.0)
-    assert other.jumps.jumps.deviation == pytest.approx(100 * one.jumps.jumps.deviation, rel=1e-5)
+    one, other = fit_merton_returns(r, DAY), fit_merton_returns(10 * r, 3_600.0)
+    assert other.jumps.jumps.deviation == pytest.approx(10 * one.jumps.jumps.deviation, rel=1e-5)
     assert other.jumps.jumps.intensity == pytest.approx(24 * one.jumps.jumps.intensity, rel=1e-5)
-    assert other.log_likelihood == pytest.approx(one.log_likelihood - 1_500 * math.log(100), abs=1e-6)
+    assert other.log_likelihood == pytest.approx(one.log_likelihood - 1_500 * math.log(10), abs=1e-6)
 
 
 def coverage(repeats: int, days: int) -> np.ndarray:
