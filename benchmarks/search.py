@@ -75,7 +75,7 @@ class Rival:
     def __init__(self, place: fake_world.FakeWorld, paths: int):
         assert place.calibration is not None
         self.place, self.paths = place, paths
-        self.space = SearchSpace(place.parameters, place.calibration.search)
+        self.space = SearchSpace(place.vote, place.calibration.search)
         self.trials = Trials(self.space, Memory(), fake_world.evaluate)  # type: ignore[arg-type]
         self.question: Question = Race(place, self.trials, plan_confirmation(place, 1)).question
         self.baseline = self._run([self.space.current_point], "search")[0]

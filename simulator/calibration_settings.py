@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from simulator.parameters import Part, RiskParameters, tupled
+from simulator.parameters import Part, tupled
 from simulator.wording import did_you_mean
 
 GoalName = Literal["capital-efficiency", "revenue", "user-cost", "loss"]
@@ -18,9 +18,9 @@ PathCount = Annotated[int, Field(ge=2, le=10_000_000)]  # one path shows no erro
 
 
 class SearchParameter(Part):
-    """One number of [parameters] that a vote may change: its range, the chain's grid and the largest change in one proposal."""
+    """One number that a vote may change: its range, the chain's grid and the largest change in one proposal."""
 
-    parameter: str  # dotted name inside [parameters], as in perpetuals.ETH.initial_margin_ratio
+    parameter: str  # dotted: inside [parameters], as in fees.flat, or a rule's, as in protocol.funding.cap, keepers.gas_limit
     low: float  # [unit of the parameter]
     high: float  # [unit of the parameter]
     step: Annotated[float, Field(gt=0)]  # [unit of the parameter] proposals are multiples of it
@@ -87,20 +87,21 @@ class CalibrationSettings(Part):
         return 2 * self.candidates * self.search_paths + 9 * self.selection_paths
 
 
+RULES = ("protocol.", "keepers.")  # how names of numbers beside [parameters] begin
 # Health counts amount x price x (1 - haircut) x factor: two of these that are searched together enter as a product.
 CREDIT = ("collateral_factor", "liquidation_threshold")
 
 
-def unsearchable(search: Sequence[SearchParameter], current: RiskParameters) -> Iterator[tuple[int, str]]:
-    """Why `search` cannot be searched from `current`: (place in the list, reason)."""
-    there = dict(current.items())
+def unsearchable(search: Sequence[SearchParameter], there: Mapping[str, float]) -> Iterator[tuple[int, str]]:
+    """Why `search` cannot be searched from the current values by dotted name: (place in the list, reason)."""
     seen: set[str] = set()
     for i, wanted in enumerate(search):
         if wanted.parameter in seen:
             yield i, f"`{wanted.parameter}` is searched twice; every parameter has one range"
         seen.add(wanted.parameter)
         if wanted.parameter not in there:
-            yield i, f"there is no parameter `{wanted.parameter}`; {did_you_mean(wanted.parameter, there)}"
+            kind = "number of a rule that a vote may change" if wanted.parameter.startswith(RULES) else "parameter"
+            yield i, f"there is no {kind} `{wanted.parameter}`; {did_you_mean(wanted.parameter, there)}"
             continue
         yield from ((i, reason) for reason in _unreachable(wanted, there[wanted.parameter]))
     yield from _products(search)
@@ -121,6 +122,16 @@ def _unreachable(wanted: SearchParameter, value: float) -> Iterator[str]:
 def _products(search: Sequence[SearchParameter]) -> Iterator[tuple[int, str]]:
     names = [wanted.parameter for wanted in search]
     for i, name in enumerate(names):
+        if name.endswith(".reference_volatility"):
+            market = name.removesuffix(".reference_volatility")
+            if any(f"{market}.{key}_margin_ratio" in names for key in ("initial", "maintenance")):
+                yield (
+                    i,
+                    (
+                        f"`{name}` and the margin ratios of `{market}` enter only as ratio / reference_volatility between floor "
+                        "and cap, so no data can tell them apart; search the ratios"
+                    ),
+                )
         if name.startswith("collateral.") and name.endswith(".haircut"):
             asset = name.removesuffix(".haircut")
             for factor in CREDIT:

@@ -7,6 +7,7 @@ so results do not depend on blocks, workers or Mesa's own generator.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import mesa
@@ -23,9 +24,12 @@ from simulator.parameters import DAY, RiskParameters
 from simulator.protocol import book
 from simulator.protocol.conditions import conditions_of
 from simulator.protocol.load import load
+from simulator.protocol.margin import ratios_now
 from simulator.protocol.market_numbers import timers
 from simulator.protocol.rules import blend, handed_over, make_rules, make_terms
 from simulator.protocol.settle import close_window, count_newly_liquidatable, forget, settle, start_step
+from simulator.risk.procyclicality import procyclicality
+from simulator.scenario.vote import Vote
 from simulator.workers import run_all
 
 if TYPE_CHECKING:
@@ -75,20 +79,23 @@ class RiskModel(mesa.Model):
             populations = make_populations(scenario)
         accounts = sum(len(population) for population in populations)
         self.current = make_terms(scenario.parameters)
-        self.rules: np.record = make_rules(
-            scenario.protocol,
-            scenario.parameters,
-            market.assets,
-            [scenario.market.reference_volatility(name) for name in market.assets],
-            self.grid.dt,
-            self.grid.substeps,
-            accounts,
-            keepers,
-            stream(scenario.seed, purpose, keepers.name if keepers else "", "latency"),
-            watches,
-            scenario.gas,
+        self._make_rules = partial(
+            make_rules,
+            parameters=scenario.parameters,
+            assets=market.assets,
+            reference_volatility=[scenario.market.reference_volatility(name) for name in market.assets],
+            dt=self.grid.dt,
+            substeps=self.grid.substeps,
+            accounts=accounts,
+            keeper_key=stream(scenario.seed, purpose, keepers.name if keepers else "", "latency"),
+            watches=watches,
+            gas=scenario.gas,
         )
+        self.before = Vote(parameters=scenario.parameters, protocol=scenario.protocol, keepers=keepers)
+        self.usual: np.record = self._make_rules(scenario.protocol, keepers=keepers)
+        self.rules: np.record = self.usual
         self.conditions = conditions_of(market)
+        self.known = scenario.protocol.known_volatility(market)
         paths = market.price.shape[2]
         r = self.rules
         self.state = book.make_state(
@@ -107,10 +114,12 @@ class RiskModel(mesa.Model):
         self.surface = self._surfaces(scenario, purpose) if r.options else None
         self.cohorts: list[Cohort] = make_cohorts(self, scenario, purpose, holders, list(populations))
         self._put_in_force(self.current)
-        self.candidate = scenario.parameters
+        self.candidate = self.force = self.before
         self.voted_at = 0
+        self.changes = False
         self._weight = 0.0  # of the candidate in the parameters in force
         self.clock = 0  # substeps since the start of the burn-in
+        self.ratios: list[np.ndarray] = []  # [market, path] where margin follows volatility: at the vote, then after every step
         load(
             self.state,
             self.rules,
@@ -119,6 +128,7 @@ class RiskModel(mesa.Model):
             keepers,
             [cohort.holders_and_sides for cohort in self.cohorts],
             market,
+            self.known,
             list(scenario.parameters.collateral),
             list(scenario.parameters.perpetuals),
         )
@@ -128,8 +138,9 @@ class RiskModel(mesa.Model):
         """Market, oracle and accrual; cohorts ask; the protocol grants, liquidates, takes over and records."""
         t = self.clock
         self._move_surfaces(t + 1)
+        market = self.market
         terms, _current, rules = self.handed_over
-        start_step(self.state, t, self.market.price, self.market.volatility, self.conditions, terms, rules)
+        start_step(self.state, t, market.price, market.volatility, self.known, self.conditions, terms, rules)
         self.agents.do("step")
         last = (t + 1) % self.grid.substeps == 0
         worst = settle(self.state, t, self.first, self.market.volatility, terms, rules, last)
@@ -139,6 +150,14 @@ class RiskModel(mesa.Model):
                 f"paths {self.first} to {self.first + self.market.price.shape[2] - 1})"
             )
         self.clock = t + 1
+        if self.rules.follows_volatility:
+            self.ratios.append(self._ratios_now())
+
+    def _ratios_now(self) -> np.ndarray:
+        found = np.empty((self.rules.markets, self.market.price.shape[2]))
+        terms, _current, rules = self.handed_over
+        ratios_now(self.state, found, terms, rules)
+        return found
 
     def _surfaces(self, scenario: Scenario, purpose: str) -> np.ndarray:
         """[market step + 1, underlying, parameter, path] of the underlyings of options, in the order of their parameters."""
@@ -162,9 +181,12 @@ class RiskModel(mesa.Model):
             self._phase_in()
             self.step()
 
-    def vote(self, candidate: RiskParameters) -> None:
+    def vote(self, candidate: RiskParameters | Vote) -> None:
         """`candidate` is voted now: it takes effect with the protocol's notice and phase-in."""
+        if isinstance(candidate, RiskParameters):
+            candidate = self.before.model_copy(update={"parameters": candidate})
         self.candidate = candidate
+        self.changes = self.candidate != self.before
         self.voted_at = self.clock
 
     def _put_in_force(self, terms: np.record) -> None:
@@ -172,7 +194,7 @@ class RiskModel(mesa.Model):
         self.handed_over = tuple(handed_over(numbers) for numbers in (terms, self.current, self.rules))
 
     def _phase_in(self) -> None:
-        if self.candidate is self.study.parameters:
+        if not self.changes:
             return
         change = self.study.protocol.change
         since = (self.clock - self.voted_at) * self.rules.dt - change.notice
@@ -181,8 +203,26 @@ class RiskModel(mesa.Model):
         if weight == self._weight:
             return
         self._weight = weight
-        self._put_in_force(make_terms(blend(self.study.parameters, self.candidate, weight)))
+        force = blend(self.before, self.candidate, weight)
+        terms = make_terms(force.parameters)
+        if self.candidate.rules != self.before.rules:
+            self._change_rules(force)
+            terms.stamp = _stamp(terms, self.rules)
+        self._put_in_force(terms)
         forget(self.state)
+
+    def _change_rules(self, force: Vote) -> None:
+        """Rules as `force` says; what it adds to the fund comes from the treasury, as far as the fund has what goes back."""
+        self.rules = self._rules_of(force)
+        fund, treasury = (self.state.accounts[:, self.rules.accounts + who] for who in (book.FUND, book.TREASURY))
+        moved = np.maximum(force.protocol.fund.cash - self.force.protocol.fund.cash, -np.maximum(fund[:, book.CASH], 0.0))
+        fund[:, book.CASH] += moved
+        treasury[:, book.CASH] -= moved
+        self.force = force
+
+    def _rules_of(self, vote: Vote) -> np.record:
+        """The numbers of its rules; the scenario's own where it changes none."""
+        return self.usual if vote.rules == self.before.rules else self._make_rules(vote.protocol, keepers=vote.keepers)
 
     def snapshot(self) -> list[np.ndarray]:
         """Copies of everything that moves."""
@@ -192,17 +232,20 @@ class RiskModel(mesa.Model):
         """Back to a snapshot taken at `time`, under current parameters."""
         for array, copy in zip(self.state, snapshot, strict=False):
             array[...] = copy
-        self.clock, self._weight, self.candidate = time, 0.0, self.study.parameters
+        self.clock, self._weight, self.rules = time, 0.0, self.usual
+        self.candidate, self.force, self.changes = self.before, self.before, False
         self._put_in_force(self.current)
 
-    def outcomes_of(self, candidate: RiskParameters) -> Outcomes:
+    def outcomes_of(self, candidate: RiskParameters | Vote) -> Outcomes:
         """Vote `candidate` now, live to the horizon, and say what happened in each window."""
         paths = self.market.price.shape[2]
         newly = np.zeros(paths)
-        count_newly_liquidatable(self.state, newly, self.current, make_terms(candidate), self.rules)
         self.vote(candidate)
+        changed = self._rules_of(self.candidate)
+        count_newly_liquidatable(self.state, newly, self.current, make_terms(self.candidate.parameters), self.rules, changed)
         self.state.scalar[:, book.STEPS] = 0.0
         marks = [self._mark()]
+        self.ratios = [self._ratios_now()] if self.rules.follows_volatility else []
         self.run(self.grid.transition_steps)
         marks.append(self._mark())
         self.run(self.grid.horizon_steps - self.grid.transition_steps)
@@ -210,6 +253,9 @@ class RiskModel(mesa.Model):
         columns: dict[str, np.ndarray] = {}
         for window, start, end in (("transition", 0, 1), ("steady", 1, 2), ("whole", 0, 2)):
             columns |= _window(window, marks[start], marks[end], self.grid)
+            if self.ratios:
+                between = np.array(self.ratios[marks[start][2] - self.voted_at : marks[end][2] - self.voted_at + 1])
+                columns |= {f"{key}.{window}": value for key, value in procyclicality(between, self.grid.dt).items()}
         columns["newly_liquidatable.transition"] = newly
         return Outcomes(np.arange(self.first, self.first + paths), columns)
 
@@ -220,6 +266,11 @@ class RiskModel(mesa.Model):
         if np.isnan(ends).any():
             raise InvariantBroken(f"books are out of balance at step {self.clock} (seed {self.study.seed})")
         return self.state.scalar.copy(), ends, self.clock
+
+
+def _stamp(terms: np.record, rules: np.record) -> float:
+    """Another number for another grid of scenarios, its fixed numbers included."""
+    return float(hash((float(terms.stamp), *rules.grid_number.tolist(), *rules.grid_scenario.ravel().tolist())) % 2**52 + 1)
 
 
 COUNTERS = {
@@ -281,7 +332,7 @@ def block_size(scenario: Scenario, accounts: int) -> int:
 
 def evaluate(
     scenario: Scenario,
-    candidates: Sequence[RiskParameters],
+    candidates: Sequence[RiskParameters | Vote],
     purpose: str = "run",
     first: int = 0,
     count: int | None = None,
@@ -368,7 +419,7 @@ def _evaluate_block(scenario, candidates, purpose, start, paths, market, populat
 def simulate(
     scenario: Scenario,
     *,
-    parameters: RiskParameters | None = None,
+    parameters: RiskParameters | Vote | None = None,
     purpose: str = "run",
     first: int = 0,
     count: int | None = None,

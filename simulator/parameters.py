@@ -6,14 +6,14 @@ Parameters are not state: a `RiskParameters` is frozen, `Accounts` (protocol/acc
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from simulator.terms.fees import FeeParameters, LinearFee
 from simulator.terms.loan_liquidation import LoanLiquidation
 from simulator.terms.margin import PerpetualParameters
-from simulator.terms.part import Fraction, Part, tupled
+from simulator.terms.part import VOTABLE, Fraction, Part, numbers, replaced, tupled
 from simulator.terms.rate_curves import UNLIMITED, Borrowing
 
 DAY = 86_400.0  # [s]
@@ -166,37 +166,11 @@ class RiskParameters(Part):
 
     def items(self) -> Iterator[tuple[str, float]]:
         """Every (dotted name, value), in a fixed order."""
-        yield from _leaves("", self.model_dump())
+        yield from numbers(self.model_dump())
 
     def replace(self, changes: Mapping[str, float]) -> RiskParameters:
         """A copy with some dotted names changed, all relations checked again. Raises KeyError for an unknown name."""
-        values = self.model_dump()
-        for name, value in changes.items():
-            *folders, leaf = name.split(".")
-            place = values
-            for folder in folders:
-                place = _inside(place, folder)
-            if not isinstance(_inside(place, leaf), float):
-                raise KeyError(name)
-            place[leaf] = float(value)
-        return RiskParameters.model_validate(values)
+        return replaced(self, changes)
 
 
-def _inside(place: Any, step: str) -> Any:
-    """What stands under one step of a dotted name: a key of a table, a number of a list. Raises KeyError if nothing does."""
-    if isinstance(place, dict):
-        return place[step]
-    if isinstance(place, tuple) and step.isdecimal() and int(step) < len(place):
-        return place[int(step)]
-    raise KeyError(step)
-
-
-def _leaves(prefix: str, tree: Any) -> Iterator[tuple[str, float]]:
-    for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
-        if isinstance(value, (dict, tuple)):
-            yield from _leaves(f"{prefix}{key}.", value)
-        elif isinstance(value, float):
-            yield f"{prefix}{key}", value
-
-
-__all__ = ["DAY", "UNLIMITED", "YEAR", "Fraction", "Part", "PerpetualParameters", "RiskParameters", "tupled"]
+__all__ = ["DAY", "UNLIMITED", "VOTABLE", "YEAR", "Fraction", "Part", "PerpetualParameters", "RiskParameters", "tupled"]

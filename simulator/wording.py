@@ -6,6 +6,8 @@ import difflib
 import json
 from collections.abc import Iterable
 
+MOST_NAMES = 20  # that one message lists
+
 
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     """`did you mean x?` if a name is near, otherwise the names there are."""
@@ -13,7 +15,8 @@ def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6) if len(name) < 200 else []
     if near:
         return f"did you mean `{near[0]}`?"
-    return f"there are {', '.join(names)}" if names else "there are none"
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"there are {', '.join(names[:MOST_NAMES])}{more}" if names else "there are none"
 
 
 def quoted(value: object) -> str:

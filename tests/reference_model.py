@@ -65,6 +65,8 @@ class World:
     block_capacity: list = None  # [substep], liquidations
     depth_share: list = None  # [substep][asset]
     oracle_halted: list = None  # [substep][asset]
+    voted_protocol: Protocol = None  # as the vote wants it
+    voted_gas_limit: float = None  # [usd]
 
 
 @dataclass
@@ -124,7 +126,7 @@ def mixed(a, b, weight):
         return {name: mixed(a[name], b[name], weight) for name in a}
     if isinstance(a, (list, tuple)):
         return [mixed(x, y, weight) for x, y in zip(a, b, strict=True)]
-    if a is None or isinstance(a, str):
+    if a is None or isinstance(a, (str, int)):
         return b
     return a + weight * (b - a)
 
@@ -437,6 +439,11 @@ class ReferenceModel(Lending, mesa.Model):
         self.external = [float(x) for x in world.prices[0]]
         self.index, self.age = list(self.external), [0.0] * n
         self.v = [world.reference_volatility[a] ** 2 for a in self.assets]
+        self.estimates = reference_margin.Estimates(self)
+        if self.estimates.are_read:
+            self.v = [self.estimates.variance(a, 0) for a in range(n)]
+        self.W = [self.v[a] for a in self.market_asset]
+        self.ratios = [reference_margin.small_ratios(self)]
         self.windows = reference_liquidation.Windows()
         self.fee_memory = reference_rules_of_markets.FeeMemory(self)
         self.F, self.hedge = [0.0] * len(self.markets), [0.0] * len(self.markets)
@@ -446,6 +453,7 @@ class ReferenceModel(Lending, mesa.Model):
         self.record, self.most = Record(), {}
         self.load_lending()
         self.keepers = next((c for c in world.cohorts if isinstance(c, Keepers)), None)
+        self.gas_limit = self.keepers.gas_limit if self.keepers else 0.0
         self._load()
 
     # Section 6, load.
@@ -554,9 +562,11 @@ class ReferenceModel(Lending, mesa.Model):
             if dt is not None:
                 keep, r = 2 ** (-dt / self.protocol.volatility_half_life), math.log(self.index[a] / previous)
                 self.v[a] = keep * self.v[a] + (1 - keep) * r * r / (dt / YEAR)
-                if self.protocol.volatility_source == "conditional":
-                    self.v[a] = float(self.world.volatility[self.t // self.world.substeps][a]) ** 2
+                if self.estimates.are_read:
+                    self.v[a] = self.estimates.variance(a, self.t // self.world.substeps)
                 self.stale[a] = oracle.stale_after is not None and self.age[a] > oracle.stale_after
+        if dt is not None:
+            reference_margin.learn(self)
 
     def refresh(self):
         index = self.index
@@ -586,7 +596,7 @@ class ReferenceModel(Lending, mesa.Model):
             q, known = row.position[m], (0.0, 0.0)
             if which == "initial" and q != 0 and rules[market]["kind"] in ("open-interest-scaled", "collateral-factor"):
                 known = reference_margin.interest(self, m, sign(q))
-            initial, maintenance = reference_margin.needs(rules[market], q, self.M[m], *known)
+            initial, maintenance = reference_margin.needs(rules[market], q, self.M[m], *known, variance=self.W[m])
             total += initial if which == "initial" else maintenance
         return total
 
@@ -626,8 +636,10 @@ class ReferenceModel(Lending, mesa.Model):
         w, t = self.world, self.t
         if t == w.burn_in_steps:
             moved = [r for r in self.rows[: self.N] if self.maintenance(r, self.current) >= 0]
+            self.protocol = w.voted_protocol or w.protocol
             self.newly_liquidatable = sum(self.maintenance(r, self.candidate) < 0 for r in moved)
-        self.force = self._parameters(t)
+            self.protocol = w.protocol
+        self._put_in_force(t)
         self._market(t)  # 4.1
         for venue in self.spot + self.perpetual:  # 4.2
             venue.recover(w.dt)
@@ -642,16 +654,29 @@ class ReferenceModel(Lending, mesa.Model):
             venue.move()
         self.refresh()
         self._record(t)
+        self.ratios.append(reference_margin.small_ratios(self))
         self.check()
         self.t += 1
 
-    def _parameters(self, t):
-        since, change = (t - self.world.burn_in_steps) * self.world.dt, self.protocol.change
-        if since < 0:
-            return self.current
-        if change.phase_in == 0:
-            return self.candidate if since >= change.notice else self.current
-        return mixed(self.current, self.candidate, between((since - change.notice) / change.phase_in, 0.0, 1.0))
+    def _put_in_force(self, t):
+        """A vote: section 4."""
+        world, change = self.world, self.world.protocol.change
+        since = (t - world.burn_in_steps) * world.dt
+        w = 0.0
+        if since >= max(change.notice, 0.0):
+            w = 1.0 if change.phase_in == 0 else between((since - change.notice) / change.phase_in, 0.0, 1.0)
+        self.force = mixed(self.current, self.candidate, w)
+        if world.voted_gas_limit is not None:
+            self.gas_limit = self.keepers.gas_limit + w * (world.voted_gas_limit - self.keepers.gas_limit)
+        if world.voted_protocol is None:
+            return
+        before, after = world.protocol.model_dump(), world.voted_protocol.model_dump()
+        now, fund = Protocol.model_validate(mixed(before, after, w)), self.special["FUND"]
+        given = max(now.fund.cash - self.protocol.fund.cash, -max(fund.cash, 0.0))
+        fund.cash += given
+        self.special["TREASURY"].cash -= given
+        self.protocol = now
+        self.oracle = [now.venues[a].oracle for a in self.assets]
 
     def _market(self, t):
         w = self.world
@@ -761,7 +786,7 @@ class ReferenceModel(Lending, mesa.Model):
         w = self.world
         for number in range(self.protocol.max_rounds):
             queue = [(request.arrival, i, 1, request) for i, request in requests] if number == 0 else []
-            for i in range(self.N if self.keepers else 0):
+            for i in range(self.N if self.keepers and self.gas_cost <= self.gas_limit else 0):
                 if self.liquidatable(i):
                     tau = 0.0
                     if self.keepers.latency > 0:
@@ -769,7 +794,8 @@ class ReferenceModel(Lending, mesa.Model):
                         self.near(tau - w.dt, w.dt)
                     if tau < w.dt:
                         queue.append((tau, i, 0, None))
-            queue += [(tau, i, 0, None) for tau, i in self.buyers(t)]
+            if self.gas_cost <= self.gas_limit:
+                queue += [(tau, i, 0, None) for tau, i in self.buyers(t)]
             liquidated = bought = 0
             queue.sort(key=lambda entry: entry[:3])
             for earlier, later in pairwise(queue):
@@ -1207,6 +1233,10 @@ def reference_run(world):
         window["loss"] = window["realised_bad_debt"] + window["latent_bad_debt"]
         used = window["open_interest"] + window["borrowed"]
         window["capital_efficiency_used"] = used / window["basis"] if window["basis"] > 0 else 0.0
+        if any(market.kind == "volatility-scaled" for market in world.current.perpetuals.values()):
+            begin = world.burn_in_steps + (world.transition_steps if name == "steady" else 0)
+            end = world.burn_in_steps + world.transition_steps if name == "transition" else world.steps
+            window |= reference_margin.procyclicality(model.ratios[begin : end + 1], world.dt)
         for key, amount in window.items():
             outcomes[f"mean_{key}.{name}" if key in MEANS else f"{key}.{name}"] = amount
     return {

@@ -1,10 +1,13 @@
 """Worlds on which the engine and the plain reference model are compared, small and rough: every mechanism fires."""
 
+import contextlib
 import math
 import random
 import sys
 from dataclasses import replace
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from simulator.agents import Borrowers, Keepers, PerpTraders, Suppliers
 from simulator.agents.demand import Elasticity, Wealth
@@ -12,6 +15,7 @@ from simulator.agents.perp_traders import LeverageRange
 from simulator.market.gas import ConstantGas
 from simulator.parameters import RiskParameters
 from simulator.protocol import Protocol
+from simulator.scenario import Vote
 
 sys.path.insert(0, str(Path(__file__).parent))
 from reference_model import World
@@ -323,5 +327,32 @@ def pressed_many_asset_world(seed):
     return pressed(many_asset_world, seed)
 
 
+def voted(make, seed):
+    """A world under stress whose vote also changes rules: some of every number of protocol and keepers that may change."""
+    base = pressed(make, seed)
+    draw = random.Random(f"voted {make.__name__} {seed}")
+    keepers = next(c for c in base.cohorts if isinstance(c, Keepers)).model_copy(update={"gas_limit": 2e4})
+    vote = Vote(parameters=base.candidate, protocol=base.protocol, keepers=keepers)
+    rules = [(name, value) for name, value in vote.items() if name.startswith(("protocol.", "keepers."))]
+    changed = {"protocol.fund.cash": base.protocol.fund.cash * draw.uniform(0.0, 2.0)}
+    for name, value in draw.sample(rules, len(rules) // 2):
+        tried = changed | {name: value * draw.uniform(0.5, 1.5)}
+        with contextlib.suppress(ValidationError):
+            vote.replace(tried)
+            changed = tried
+    vote = vote.replace(changed)
+    cohorts = [keepers if isinstance(c, Keepers) else c for c in base.cohorts]
+    return replace(base, cohorts=cohorts, voted_protocol=vote.protocol, voted_gas_limit=vote.keepers.gas_limit)
+
+
+def voted_perpetual_world(seed):
+    return voted(perpetual_world, seed)
+
+
+def voted_many_asset_world(seed):
+    return voted(many_asset_world, seed)
+
+
+VOTED = [voted_perpetual_world, voted_many_asset_world]
 PRESSED = [pressed_perpetual_world, pressed_mixed_world, pressed_many_asset_world]
 MAKERS = [perpetual_world, mixed_world, many_asset_world]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from simulator.parameters import Part
+from simulator.parameters import VOTABLE, Part
 
 
 class Keepers(Part):
@@ -19,4 +19,5 @@ class Keepers(Part):
     capital: Annotated[float, Field(gt=0)] = 1e9  # [usd] for loans that they repay
     turnover: Annotated[float, Field(gt=0)] = 600.0  # [s] until capital comes back
     gas: Annotated[float, Field(ge=0)] = 0.0  # [usd] per liquidation
+    gas_limit: Annotated[float, Field(ge=0), VOTABLE] = 1e18  # [usd] for one liquidation; while gas costs more, nobody acts
     minimum_profit: float = 0.0  # [usd]

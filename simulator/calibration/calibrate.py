@@ -91,7 +91,7 @@ def calibrate(
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="simulator-") as temporary:
             return calibrate(scenario, evaluate=evaluate, folder=Path(temporary) / "run", jobs=jobs, progress=progress, look=look)
-    space = SearchSpace(scenario.parameters, asked(scenario)[1].search)
+    space = SearchSpace(scenario.vote, asked(scenario)[1].search)
     version = own_version()
     folder = Path(folder).absolute()
     lineage = Lineage(folder.parent, scenario.lineage, scenario.hash, version)

@@ -30,6 +30,38 @@ UNITS = {  # of numbers that are no fractions
     "least_leftover": "usd",
     "supply_cap": "asset",
     "borrow_cap": "asset",
+    "half_life": "s",
+    "reference_volatility": "1/sqrt(year)",
+    "stressed_volatility": "1/sqrt(year)",
+    "cash": "usd",
+    "gains.cap": "usd",
+    "gas_limit": "usd",
+    "minimum_notional": "usd",
+    "large": "usd",
+    "least_notional": "usd",
+    "most_notional": "usd",
+    "most_insurance_lost": "usd",
+    "heartbeat": "s",
+    "stale_after": "s",
+    "interval": "s",
+    "volatility_half_life": "s",
+    "unwind_half_life": "s",
+    "cooldown": "s",
+    "window": "s",
+    "fast": "s",
+    "slow": "s",
+    "insolvent": "s",
+    "multiplier": "1/s",
+    "funding.cap": "1/year",
+    "convergence_hours": "h",
+    "hourly_interest": "1/h",
+    "hourly_cap": "1/h",
+    "hourly_band": "1/h",
+    "greatest_velocity": "1/day^2",
+    "increase": "1/s^2",
+    "decrease": "1/s^2",
+    "least": "1/s",
+    "greatest": "1/s",
     "target_reserves": "asset",
 }
 
@@ -68,7 +100,8 @@ def unit_of(name: str) -> str:
     """The unit of a parameter: rates and slopes of interest are per year, most others are fractions."""
     if name.startswith("borrowing.") and name.endswith(YEARLY):
         return "1/year"
-    return UNITS.get(name.rpartition(".")[2], "1")
+    *_, last = name.split(".")
+    return UNITS.get(".".join(name.split(".")[-2:]), UNITS.get(last, "1"))
 
 
 def parts_of(name: str) -> tuple[list[str], str]:

@@ -16,11 +16,10 @@ import numpy as np
 
 from simulator.market.history import Replay
 from simulator.market.price_file import PriceTable
-from simulator.parameters import RiskParameters
 from simulator.risk.backtests import Coverage, coverage
 
 if TYPE_CHECKING:
-    from simulator.scenario import Scenario
+    from simulator.scenario import Scenario, Vote
 
 PURPOSE = "backtest"
 COLUMNS = ("loss", "realised_bad_debt", "liquidated_notional", "adl_volume", "user_cost", "open_interest", "borrowed")
@@ -77,7 +76,7 @@ def windows(scenario: Scenario, since: datetime, until: datetime) -> list[tuple[
 
 def live(
     scenario: Scenario,
-    proposed: RiskParameters,
+    proposed: Vote,
     prices: Path,
     since: datetime,
     until: datetime,
@@ -93,7 +92,7 @@ def live(
     for number, (begin, vote, end) in enumerate(spans):
         market = _replay(scenario, prices, begin, end)
         place = scenario.model_copy(update={"market": market, "regime": ()})
-        both = evaluate(place, [scenario.parameters, proposed], f"{PURPOSE} {begin.isoformat()}", 0, paths, jobs)
+        both = evaluate(place, [scenario.vote, proposed], f"{PURPOSE} {begin.isoformat()}", 0, paths, jobs)
         means = [
             {name: float(np.mean(side.column(f"{name}.whole"))) for name in COLUMNS if f"{name}.whole" in side.columns}
             for side in both

@@ -12,8 +12,8 @@ from decimal import Decimal
 
 from pydantic import ValidationError
 
+from simulator.calibration.world import Votable
 from simulator.calibration_settings import SearchParameter, unsearchable
-from simulator.parameters import RiskParameters
 
 Point = tuple[float, ...]
 
@@ -22,11 +22,11 @@ Point = tuple[float, ...]
 class SearchSpace:
     """The values that candidates may take, around `current`. Raises ValueError for a search that cannot be searched."""
 
-    current: RiskParameters
+    current: Votable
     search: tuple[SearchParameter, ...]
 
     def __post_init__(self) -> None:
-        found = [f"calibration.search.{i}: {reason}" for i, reason in unsearchable(self.search, self.current)]
+        found = [f"calibration.search.{i}: {reason}" for i, reason in unsearchable(self.search, dict(self.current.items()))]
         if found:
             raise ValueError("\n".join(found))
 
@@ -63,7 +63,7 @@ class SearchSpace:
         rows = zip(self.search, self.multiples, point, strict=True)
         return tuple(min(max(round(value / wanted.step), ks[0]), ks[-1]) for wanted, ks, value in rows)
 
-    def parameters(self, point: Point) -> RiskParameters | None:
+    def parameters(self, point: Point) -> Votable | None:
         """`current` with the values of `point`; None where they break a relation between parameters."""
         try:
             return self.current.replace(dict(zip(self.names, point, strict=True)))

@@ -23,7 +23,6 @@ from simulator.calibration.trials import Progress, Trials
 from simulator.calibration.versions import own_version
 from simulator.calibration.world import Evaluate, World
 from simulator.kernel import stream, uniform
-from simulator.parameters import RiskParameters
 
 TOLERANCE = 1e-9  # [1] of the larger figure, or of the largest of its column
 STAGE = "computing again"
@@ -71,13 +70,13 @@ def replayed(world: World, lines: Sequence[dict[str, Any]]) -> tuple[Calibration
     looks = [int(line["look"]) for line in lines if line["kind"] == "look"]
     if not looks:
         raise NotInRecord("log.jsonl: names no look; it is unfinished or was altered")
-    space = SearchSpace(world.parameters, asked(world)[1].search)
+    space = SearchSpace(world.vote, asked(world)[1].search)
     trials = Trials(space, FinishedRecord(lines), _absent)
     with tempfile.TemporaryDirectory(prefix="simulator-") as folder:  # a look that is verified is not spent again
         return replay(world, trials, Lineage(Path(folder), world.lineage, world.hash, own_version()), looks[0]), trials
 
 
-def _absent(scenario: Any, candidates: Sequence[RiskParameters], purpose: str, first: int, count: int, jobs: int) -> Any:
+def _absent(scenario: Any, candidates: Sequence[Any], purpose: str, first: int, count: int, jobs: int) -> Any:
     """In the place of an engine."""
     raise NotInRecord(f"log.jsonl: lacks paths {first} to {first + count - 1} of {purpose}; it is unfinished or was altered")
 

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 if TYPE_CHECKING:
     from simulator.calibration_settings import CalibrationSettings
     from simulator.outcomes import Outcomes
-    from simulator.parameters import RiskParameters
     from simulator.risk.appetite import RiskAppetite
 
 HEADLINE = "headline"  # the scenario itself, market parameters drawn where it has a law for them
+
+
+class Votable(Protocol):
+    """Everything that one vote may change, by dotted names: RiskParameters alone, or with rules beside them (scenario.Vote)."""
+
+    @property
+    def perpetuals(self) -> Mapping[str, Any]: ...
+
+    @property
+    def collateral(self) -> Mapping[str, Any]: ...
+
+    def get(self, name: str) -> float: ...
+
+    def items(self) -> Iterator[tuple[str, float]]: ...
+
+    def replace(self, changes: Mapping[str, float]) -> Self: ...
 
 
 class World(Protocol):
@@ -32,8 +47,8 @@ class World(Protocol):
         """A hash of protocol, cohorts, data and appetite: what makes two confirmations looks at the same question."""
 
     @property
-    def parameters(self) -> RiskParameters:
-        """The current ones."""
+    def vote(self) -> Votable:
+        """What a vote may change, as it is now."""
 
     @property
     def appetite(self) -> RiskAppetite | None: ...
@@ -84,5 +99,5 @@ class Evaluate(Protocol):
     """Run all candidates on the same paths `first` .. `first + count - 1` of `purpose`: simulator.model.evaluate."""
 
     def __call__(
-        self, scenario: Any, candidates: Sequence[RiskParameters], purpose: str, first: int, count: int, jobs: int
+        self, scenario: Any, candidates: Sequence[Any], purpose: str, first: int, count: int, jobs: int
     ) -> list[Outcomes]: ...

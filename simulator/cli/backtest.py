@@ -14,8 +14,7 @@ from simulator.cli.options import all_options, cores, jobs_option, json_option
 
 if TYPE_CHECKING:
     from simulator.calibration.on_history import Lived, MarginCoverage
-    from simulator.parameters import RiskParameters
-    from simulator.scenario import Scenario
+    from simulator.scenario import Scenario, Vote
 
 
 def _moment(ctx: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
@@ -81,21 +80,21 @@ def backtest(
         _print(scenario, lived, covered, period, confidence)
 
 
-def _opened(place: str) -> tuple[Scenario, RiskParameters]:
-    """The scenario, and the parameters proposed for it: its own where nothing is."""
+def _opened(place: str) -> tuple[Scenario, Vote]:
+    """The scenario, and what is proposed for it: what it has where nothing is."""
     folder = Path(place)
     if not folder.is_dir():
         from simulator.cli.options import open_scenario
 
         scenario = open_scenario(place)
-        return scenario, scenario.parameters
+        return scenario, scenario.vote
     from simulator.results import NotAResult, scenario_of
 
     scenario = scenario_of(folder)
     if not (folder / "proposal.json").is_file():
         raise NotAResult(f"{folder}: holds no proposal; `simulator calibrate` makes one")
     rows = json.loads((folder / "proposal.json").read_bytes())["parameters"]
-    return scenario, scenario.parameters.replace({row["name"]: row["proposed"] for row in rows if row["proposed"] is not None})
+    return scenario, scenario.vote.replace({row["name"]: row["proposed"] for row in rows if row["proposed"] is not None})
 
 
 def _last(table: Any) -> datetime:
@@ -104,7 +103,7 @@ def _last(table: Any) -> datetime:
     return datetime.fromtimestamp(int(table.timestamps[-1]) / 1e9, UTC)
 
 
-def _margins(market: str, terms: Any, proposed: RiskParameters) -> list[tuple[str, float]]:
+def _margins(market: str, terms: Any, proposed: Vote) -> list[tuple[str, float]]:
     """Maintenance margin before and after, of markets that have one number for it."""
     sides = (("current", terms), ("proposed", proposed.perpetuals[market]))
     found = [(name, getattr(side, "maintenance_margin_ratio", None)) for name, side in sides]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from simulator.parameters import Fraction, Part
+from simulator.parameters import VOTABLE, Fraction, Part
 
 
 class Maker(Part):
@@ -29,9 +29,9 @@ Counterparty = Annotated[Maker | OutsideCounterparty, Field(discriminator="kind"
 class InsuranceFund(Part):
     """A multi-asset account: it may lose value."""
 
-    cash: Annotated[float, Field(ge=0)] = 0.0  # [usd]
+    cash: Annotated[float, Field(ge=0), VOTABLE] = 0.0  # [usd]
     tokens: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)  # [asset] by currency
-    fee_share: Fraction = 0.0  # [1] of trading fees; the rest goes to the treasury
+    fee_share: Annotated[Fraction, VOTABLE] = 0.0  # [1] of trading fees; the rest goes to the treasury
 
 
 class VaultBackstop(Part):
@@ -39,9 +39,9 @@ class VaultBackstop(Part):
 
     kind: Literal["vault"]
     capital: Annotated[float, Field(ge=0)]  # [usd]
-    threshold: Annotated[float, Field(ge=0, le=1)] = 0.6667  # [1] of the maintenance requirement
-    margin: Annotated[float, Field(gt=0, le=1)] = 0.05  # [1] vault equity needed per notional it holds
-    unwind_half_life: Annotated[float, Field(gt=0)] = 3600.0  # [s]
+    threshold: Annotated[float, Field(ge=0, le=1), VOTABLE] = 0.6667  # [1] of the maintenance requirement
+    margin: Annotated[float, Field(gt=0, le=1), VOTABLE] = 0.05  # [1] vault equity needed per notional it holds
+    unwind_half_life: Annotated[float, Field(gt=0), VOTABLE] = 3600.0  # [s]
 
 
 class NoBackstop(Part):

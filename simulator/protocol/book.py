@@ -28,7 +28,9 @@ REFERENCE_PRICE, REFERENCE_VALUE, REFERENCE_FUNDING, MOST_OPEN = 10, 11, 12, 13
 # what rules of funding, impact and fees keep: docs/model.md sections 2, 4.4 and 5.1
 FUNDING_RATE, IMPACT_POOL, FEE_FACTOR, FEE_LAST, FEE_REFERENCE, FEE_KEPT, FEE_CROSSED = range(14, 21)
 WINDOW_LEFT = 21  # [asset] what may still be liquidated in this step
-MARKET_FIELDS = 22
+# of a margin that follows volatility: its smoothed variance [1/year], and the greatest factor that the watch list allows for
+MARGIN_VARIANCE, REFERENCE_FACTOR = 22, 23
+MARKET_FIELDS = 24
 
 # currency fields: DEPOSIT_VALUE is X = A index and DEBT_VALUE is Y = B index
 DEPOSIT_INDEX, BORROW_INDEX, LIQUIDITY, RESERVE, DEPOSIT_TOTAL, DEBT_TOTAL, DEPOSIT_VALUE, DEBT_VALUE, INDEX_PEAK = range(9)

@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from simulator.parameters import Fraction, Part
+from simulator.parameters import VOTABLE, Fraction, Part
 
 
 class WholeLiquidation(Part):
     """Every position of the account is closed."""
 
     kind: Literal["whole"]
-    keeper_share: Fraction = 0.5  # [1] of the penalty; the rest goes to the fund
+    keeper_share: Annotated[Fraction, VOTABLE] = 0.5  # [1] of the penalty; the rest goes to the fund
     guaranteed: bool = False  # the penalty is owed even by an account that cannot pay it: the fund pays it
 
 
@@ -21,32 +21,32 @@ class PartialLiquidation(Part):
     """The least share that brings maintenance back to `buffer` x requirement, or all below `minimum_notional`."""
 
     kind: Literal["partial"]
-    keeper_share: Fraction = 0.5  # [1] of the penalty; the rest goes to the fund
+    keeper_share: Annotated[Fraction, VOTABLE] = 0.5  # [1] of the penalty; the rest goes to the fund
     guaranteed: bool = False
-    buffer: Annotated[float, Field(ge=0, le=10)] = 0.25  # [1] of the maintenance requirement
-    minimum_notional: Annotated[float, Field(ge=0)] = 1000.0  # [usd]
+    buffer: Annotated[float, Field(ge=0, le=10), VOTABLE] = 0.25  # [1] of the maintenance requirement
+    minimum_notional: Annotated[float, Field(ge=0), VOTABLE] = 1000.0  # [usd]
 
 
 class StagedLiquidation(Part):
     """Hyperliquid: a share of an account above `large` first, the whole of it while that cools down."""
 
     kind: Literal["staged-close"]
-    keeper_share: Fraction = 0.5  # [1] of the penalty; the rest goes to the fund
+    keeper_share: Annotated[Fraction, VOTABLE] = 0.5  # [1] of the penalty; the rest goes to the fund
     guaranteed: bool = False
-    large: Annotated[float, Field(ge=0)] = 100_000.0  # [usd]
-    first_share: Annotated[float, Field(gt=0, le=1)] = 0.2  # [1]
-    cooldown: Annotated[float, Field(ge=0)] = 30.0  # [s]
+    large: Annotated[float, Field(ge=0), VOTABLE] = 100_000.0  # [usd]
+    first_share: Annotated[float, Field(gt=0, le=1), VOTABLE] = 0.2  # [1]
+    cooldown: Annotated[float, Field(ge=0), VOTABLE] = 30.0  # [s]
 
 
 class WindowLiquidation(Part):
     """Synthetix v3: at most (maker + taker fee) x skew scale x `multiplier` a second of a market, unless its skew is calm."""
 
     kind: Literal["window-cap"]
-    keeper_share: Fraction = 0.5  # [1] of the penalty; the rest goes to the fund
+    keeper_share: Annotated[Fraction, VOTABLE] = 0.5  # [1] of the penalty; the rest goes to the fund
     guaranteed: bool = False
-    multiplier: Annotated[float, Field(ge=0, le=1e6)] = 1.0  # [1/s]
-    window: Annotated[float, Field(gt=0)] = 30.0  # [s] no longer than a substep
-    calm_skew: Fraction = 0.0  # [1] |skew| / scale below which nothing is capped
+    multiplier: Annotated[float, Field(ge=0, le=1e6), VOTABLE] = 1.0  # [1/s]
+    window: Annotated[float, Field(gt=0), VOTABLE] = 30.0  # [s] no longer than a substep
+    calm_skew: Annotated[Fraction, VOTABLE] = 0.0  # [1] |skew| / scale below which nothing is capped
 
 
 class FillableLiquidation(Part):
@@ -55,14 +55,14 @@ class FillableLiquidation(Part):
     kind: Literal["fillable-price"]
     keeper_share: Annotated[float, Field(ge=0, le=0)] = 0.0  # nobody is paid for it
     guaranteed: Literal[False] = False
-    bankruptcy_adjustment: Annotated[float, Field(ge=1, le=5_000)] = 1.0  # [1]
-    spread: Annotated[float, Field(ge=0, le=5_000)] = 1.5  # [1] of the maintenance requirement
-    most_fee: Fraction = 0.015  # [1] of the fill, to the fund
+    bankruptcy_adjustment: Annotated[float, Field(ge=1, le=5_000), VOTABLE] = 1.0  # [1]
+    spread: Annotated[float, Field(ge=0, le=5_000), VOTABLE] = 1.5  # [1] of the maintenance requirement
+    most_fee: Annotated[Fraction, VOTABLE] = 0.015  # [1] of the fill, to the fund
     block: Annotated[float, Field(gt=0)] = 1.0  # [s]
-    most_of_position: Annotated[float, Field(gt=0, le=1)] = 0.1  # [1] a block
-    least_notional: Annotated[float, Field(ge=0)] = 1_000.0  # [usd] a block, unless the position is smaller
-    most_notional: Annotated[float, Field(ge=0)] = 100_000.0  # [usd] a block and account
-    most_insurance_lost: Annotated[float, Field(ge=0)] = 1_000_000.0  # [usd] a block and account
+    most_of_position: Annotated[float, Field(gt=0, le=1), VOTABLE] = 0.1  # [1] a block
+    least_notional: Annotated[float, Field(ge=0), VOTABLE] = 1_000.0  # [usd] a block, unless the position is smaller
+    most_notional: Annotated[float, Field(ge=0), VOTABLE] = 100_000.0  # [usd] a block and account
+    most_insurance_lost: Annotated[float, Field(ge=0), VOTABLE] = 1_000_000.0  # [usd] a block and account
 
 
 Liquidation = Annotated[

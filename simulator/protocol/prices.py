@@ -52,6 +52,7 @@ from simulator.protocol.fee_numbers import FEE_LINEAR
 from simulator.protocol.fees import learn
 from simulator.protocol.funding import accrue_by_rule
 from simulator.protocol.impact import open_windows, skew_mark
+from simulator.protocol.margin import follow_volatility
 from simulator.protocol.market_numbers import BY_INTERVAL, STAGED
 from simulator.protocol.option_values import value_options
 from simulator.protocol.pools import accrue_interest
@@ -165,8 +166,8 @@ def hedge_maker(b, m, move, rules):
 
 
 @rule
-def begin(b, price, previous, volatility, terms, rules):
-    """Sections 4.1 to 4.4 on one path: `price`, `previous`, `volatility` are [asset]."""
+def begin(b, price, previous, volatility, known, terms, rules):
+    """Sections 4.1 to 4.4 on one path: `price`, `previous`, `volatility` and what is `known` of it are [asset]."""
     for a in range(rules.assets):
         asset = b.asset[a]
         asset[EXTERNAL] = price[a]
@@ -178,9 +179,11 @@ def begin(b, price, previous, volatility, terms, rules):
         share = b.asset[a, DEPTH_SHARE]
         market[DEPTH] = share * depth_of(rules.perpetual[m], volatility[a], rules.reference_volatility[a])
         market[TRANSIENT] *= rules.perpetual[m, V_KEEP]
-    observe_and_learn(b, volatility, rules)
+    observe_and_learn(b, known, rules)
     if rules.can_be_stale:
         find_stale(b, rules)
+    if rules.follows_volatility:
+        follow_volatility(b, terms, rules)
     if terms.fee_kind != FEE_LINEAR:
         learn(b, terms, rules)
     if rules.funding_kind == BY_INTERVAL:
@@ -209,14 +212,14 @@ def find_stale(b, rules):
 
 
 @rule
-def observe_and_learn(b, volatility, rules):
-    """The oracle observes, and the volatility that fees read learns from what it published, or is the market's own."""
+def observe_and_learn(b, known, rules):
+    """The oracle observes, and the volatility that is read learns from what it published, or is what is known elsewhere."""
     for a in range(rules.assets):
         b.asset[a, LAST_INDEX] = b.asset[a, INDEX]
     observe(b, rules, rules.dt)
-    if rules.reads_conditional:
+    if rules.reads_known:
         for a in range(rules.assets):
-            b.asset[a, VARIANCE] = volatility[a] * volatility[a]
+            b.asset[a, VARIANCE] = known[a] * known[a]
         return
     for a in range(rules.assets):
         keep = rules.variance_keep

@@ -32,6 +32,7 @@ from simulator.protocol.option_rules import OPTION_COLUMNS, option_rules
 from simulator.protocol.price_impact import PowerImpact, SkewFill
 from simulator.protocol.trading_fees import LinearFee
 from simulator.protocol.venue import LinearPermanentVenue, LinearVenue
+from simulator.terms.part import P
 
 # columns of a venue table; LINEAR is 0 for linear-permanent, 1 for linear, then the impacts by skew
 SKEW_FILL, POWER = 2.0, 3.0
@@ -117,10 +118,11 @@ RULES = np.dtype(
         ("capital", "f8"),
         ("turnover", "f8"),
         ("gas", "f8"),
+        ("gas_limit", "f8"),
         ("gas_asset", "i8"),  # in whose units gas is paid; 0 without a section [gas]
         ("gas_units", "f8"),  # units of it for one liquidation at a gas price of one gwei
         ("can_be_stale", "?"),
-        ("reads_conditional", "?"),  # v is the path's conditional variance, not what the oracle showed
+        ("reads_known", "?"),  # v is handed in by market step, not learned from what the oracle shows
         ("minimum_profit", "f8"),
         ("keeper_key", "u8"),
         ("watches", "?"),
@@ -132,6 +134,7 @@ RULES = np.dtype(
         ("impact", "f8", (MOST, IMPACT_NUMBERS)),  # [market, number of an impact by skew]
         *rules_fields(MOST),
         ("scales_margin", "?"),  # any market has a margin rule that is not flat
+        ("follows_volatility", "?"),  # the margin of any market does
         *OPTION_COLUMNS,
     ]
 )
@@ -208,8 +211,8 @@ def make_terms(parameters: RiskParameters) -> np.record:
     )
 
 
-def blend(current: RiskParameters, candidate: RiskParameters, weight: float) -> RiskParameters:
-    """The parameters in force `weight` (0 to 1) of the way from `current` to `candidate`: linear in every number.
+def blend(current: P, candidate: P, weight: float) -> P:
+    """The part in force `weight` (0 to 1) of the way from `current` to `candidate`: linear in every number.
 
     Not validated again: the relations among numbers are not convex, and a phase-in passes through what a vote may not set.
     """
@@ -222,7 +225,7 @@ def blend(current: RiskParameters, candidate: RiskParameters, weight: float) -> 
 
 def _between(low, high, weight):
     """Number by number, through records and tables of records; a name stays what it is."""
-    if low is None or isinstance(low, str):
+    if low is None or isinstance(low, str | int):
         return low
     if isinstance(low, float):
         return low + weight * (high - low)
@@ -301,10 +304,11 @@ def make_rules(
         capital=keepers.capital if keepers else 0.0,
         turnover=keepers.turnover if keepers else 1.0,
         gas=keepers.gas if keepers else 0.0,
+        gas_limit=keepers.gas_limit if keepers else 0.0,
         gas_asset=where[gas.asset] if gas else 0,
         gas_units=gas.gas_per_liquidation * GWEI if gas else 0.0,
         can_be_stale=any(oracle is not None and oracle.stale_after is not None for oracle in oracles),
-        reads_conditional=protocol.volatility_source == "conditional",
+        reads_known=not protocol.knows_observed,
         minimum_profit=keepers.minimum_profit if keepers else 0.0,
         keeper_key=keeper_key,
         watches=watches,
@@ -316,5 +320,6 @@ def make_rules(
         impact=np.array([impact_numbers(protocol.venues[name].perpetual) for name in markets]).reshape(-1, IMPACT_NUMBERS),
         **lending_rules(protocol.lending, parameters),
         scales_margin=any(part.kind != "flat" for part in parameters.perpetuals.values()),
+        follows_volatility=any(part.kind == "volatility-scaled" for part in parameters.perpetuals.values()),
         **option_rules(protocol.options, parameters, where, markets, dt),
     )

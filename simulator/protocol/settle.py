@@ -26,6 +26,7 @@ from simulator.protocol.book import (
     FUND_DRAW,
     FUND_MINIMUM,
     FUNDING,
+    GAS_COST,
     GROSS_FLOW,
     HEAD,
     IMPACT_POOL,
@@ -82,21 +83,22 @@ CENT = 0.01  # [usd] a fund is not under water by rounding
 
 
 @rule
-def start_step(state, t, price, volatility, conditions, terms, rules):
-    """Sections 4.1 to 4.5 on every path. price: [step + 1, asset, path]; volatility: [market step, asset, path].
+def start_step(state, t, price, volatility, known, conditions, terms, rules):
+    """Sections 4.1 to 4.5 on every path. price: [step + 1, asset, path]; volatility, known: [market step, asset, path].
 
     `terms` and `rules` are handed over as arrays of one record, here and in `settle`.
     """
     terms, rules = terms[0], rules[0]
+    now = t // rules.substeps
     for p in range(state.accounts.shape[0]):
         b = path_of(state, p)
         meet(b, t, p, price[t + 1, :, p], conditions, rules)
-        begin(b, price[t + 1, :, p], price[t, :, p], volatility[t // rules.substeps, :, p], terms, rules)
+        begin(b, price[t + 1, :, p], price[t, :, p], volatility[now, :, p], known[now, :, p], terms, rules)
         if rules.options > 0:
             start_options(b, t, price[t + 1, :, p], price[t, :, p], rules)
         b.scalar[MOVED] = 1.0 if rules.has_vault and unwind_vault(b, rules) else 0.0
         if t % rules.substeps == 0:
-            _set_cut(b, volatility[t // rules.substeps, :, p], rules)
+            _set_cut(b, volatility[now, :, p], rules)
         state.waiting[p] = 0
 
 
@@ -175,6 +177,8 @@ def play_round(b, t, path, waiting, terms, rules):
         found = find_liquidatable(b, terms, rules)
         if rules.auctions:
             register(b, t, found, terms, rules)
+        if b.scalar[GAS_COST] > rules.gas_limit:
+            found = 0
         for s in range(found):
             i = b.found[s]
             arrival = 0.0
@@ -184,7 +188,7 @@ def play_round(b, t, path, waiting, terms, rules):
                 b.due[n] = arrival
                 b.order[n] = 2 * i
                 n += 1
-    if rules.absorbs and rules.has_keepers:
+    if rules.absorbs and rules.has_keepers and b.scalar[GAS_COST] <= rules.gas_limit:
         n = queue_buyers(b, t, path, n, terms, rules)
     sort_queue(b.due, b.order, n)
     served = 0
@@ -467,14 +471,14 @@ def close_window(state, out, terms, rules):
 
 
 @rule
-def count_newly_liquidatable(state, out, current, candidate, rules):
-    """out[path] = accounts healthy under `current` terms and liquidatable under `candidate`, at the values of now."""
+def count_newly_liquidatable(state, out, current, candidate, rules, changed):
+    """out[path] = accounts healthy under `current` and liquidatable under `candidate` with `changed` rules, at today's values."""
     for p in range(state.accounts.shape[0]):
         b = path_of(state, p)
         value(b, rules)
         for i in range(rules.accounts):
             row = b.accounts[i]
-            if maintenance(b, row, current, rules)[0] >= 0.0 and maintenance(b, row, candidate, rules)[0] < 0.0:
+            if maintenance(b, row, current, rules)[0] >= 0.0 and maintenance(b, row, candidate, changed)[0] < 0.0:
                 out[p] += 1.0
 
 

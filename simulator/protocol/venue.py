@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from simulator.parameters import Fraction, Part
+from simulator.parameters import VOTABLE, Fraction, Part
 from simulator.protocol.price_impact import PowerImpact, SkewFill
 
 
@@ -38,9 +38,11 @@ class Oracle(Part):
 
     oracle_weight: Fraction = 1.0  # [1] w; 1: the venue's own moves never reach the oracle
     source: str = ""  # where the weight comes from
-    deviation: Annotated[float, Field(ge=0, lt=1)] = 0.0  # [1] publish on a move of at least this; 0: at every substep
-    heartbeat: Annotated[float, Field(gt=0)] = 3600.0  # [s] publish at least this often
-    stale_after: Annotated[float, Field(gt=0)] | None = None  # [s] older than this, what it prices is frozen; absent: never
+    deviation: Annotated[float, Field(ge=0, lt=1), VOTABLE] = 0.0  # [1] publish on a move of at least this; 0: at every substep
+    heartbeat: Annotated[float, Field(gt=0), VOTABLE] = 3600.0  # [s] publish at least this often
+    stale_after: Annotated[Annotated[float, Field(gt=0)] | None, VOTABLE] = (
+        None  # [s] older than this, what it prices is frozen; absent: never
+    )
 
     @model_validator(mode="after")
     def _beats_before_it_is_stale(self) -> Oracle:

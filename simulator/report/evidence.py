@@ -9,6 +9,7 @@ from simulator.report.figures.drawn import drawn
 from simulator.report.figures.limits import draw_limits
 from simulator.report.numbers import NOTHING, between, count, exact, in_unit, named, percent, plain, signed
 from simulator.report.words import INTERVALS, Proposal, after, is_proposed, quantity, short_condition, world
+from simulator.risk.appetite import UNITS
 
 
 def limits(proposal: Proposal) -> Iterator[Block]:
@@ -34,7 +35,7 @@ def limits(proposal: Proposal) -> Iterator[Block]:
 
 def _how_judged(proposal: Proposal) -> str:
     look, money = proposal["look"], proposal["appetite"]["denominators_usd"]
-    frozen = ", ".join(_denominator(of, value) for of, value in money.items() if of != "usd")
+    frozen = ", ".join(_denominator(of, value) for of, value in money.items() if of not in UNITS)
     shares = f" Shares are of amounts under current parameters, frozen before the search: {frozen}." if frozen else ""
     return (
         f"A limit holds when its upper confidence bound at {percent(look['confidence'])} keeps it. This is look {look['number']} "

@@ -2,5 +2,6 @@
 
 from simulator.scenario.problems import ScenarioError
 from simulator.scenario.scenario import Regime, Scenario
+from simulator.scenario.vote import Vote
 
-__all__ = ["Regime", "Scenario", "ScenarioError"]
+__all__ = ["Regime", "Scenario", "ScenarioError", "Vote"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from simulator.agents import Cohort
+from simulator.agents import Cohort, Keepers
 from simulator.calibration_settings import CalibrationSettings
 from simulator.market import Grid, History, Market
 from simulator.market.gas import Gas
@@ -44,6 +44,11 @@ class Draft:
     def assets(self) -> tuple[str, ...] | None:
         """The names of the market's assets, if the market could be read."""
         return None if self.market is None else self.market.asset_names
+
+    @property
+    def keepers(self) -> Keepers | None:
+        """The cohort of keepers, if there is one."""
+        return next((cohort for cohort in self.cohorts.values() if isinstance(cohort, Keepers)), None)
 
     @property
     def all_cohorts_read(self) -> bool:

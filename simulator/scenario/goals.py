@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pydantic import ValidationError
 
-from simulator.calibration_settings import CalibrationSettings, SearchParameter, unsearchable
+from simulator.calibration_settings import RULES, CalibrationSettings, SearchParameter, unsearchable
 from simulator.parameters import RiskParameters
-from simulator.risk.appetite import Limit, ProbabilityLimit, RiskAppetite
+from simulator.risk.appetite import PROCYCLICALITY, Limit, ProbabilityLimit, RiskAppetite
 from simulator.risk.presets import LIQUIDATION_DAYS
 from simulator.scenario.draft import Draft
 from simulator.scenario.problems import Place, Problem
+from simulator.scenario.relations import unresolved
+from simulator.scenario.vote import Vote
 
 
 def unanswerable(draft: Draft) -> Iterator[Problem]:
@@ -44,6 +47,11 @@ def _limit(place: Place, limit: Limit, draft: Draft) -> Iterator[Problem]:
     missing = _nothing_to_share(limit.of, draft)
     if missing:
         yield Problem((*place, "of"), f"a share of {limit.of} needs {missing}; another base or `usd` is possible")
+    if limit.quantity in PROCYCLICALITY and draft.parameters is not None:
+        kinds = {market.kind for market in draft.parameters.perpetuals.values()}
+        if "volatility-scaled" not in kinds:
+            message = f"`{limit.quantity}` needs a market of kind volatility-scaled in [parameters.perpetuals]"
+            yield Problem((*place, "quantity"), message)
 
 
 def _nothing_to_share(of: str, draft: Draft) -> str:
@@ -59,26 +67,45 @@ def _nothing_to_share(of: str, draft: Draft) -> str:
 
 def _calibration(draft: Draft, calibration: CalibrationSettings) -> Iterator[Problem]:
     if draft.parameters is not None:
-        for i, reason in unsearchable(calibration.search, draft.parameters):
-            yield Problem(("calibration", "search", i), reason)
+        vote = _vote(draft, draft.parameters)
+        for i, reason in unsearchable(calibration.search, dict(vote.items())):
+            if isinstance(vote, Vote) or not calibration.search[i].parameter.startswith(RULES):
+                yield Problem(("calibration", "search", i), reason)
         for i, search in enumerate(calibration.search):
-            yield from _bounds(i, search, draft.parameters)
+            yield from _bounds(i, search, vote, draft)
             yield from _fixed_credit(i, search, draft.parameters)
     yield from _proof(draft, calibration.confirmation_paths)
 
 
-def _bounds(i: int, search: SearchParameter, current: RiskParameters) -> Iterator[Problem]:
+def _vote(draft: Draft, parameters: RiskParameters) -> Vote | RiskParameters:
+    """What a vote may change, as far as it could be read."""
+    if draft.protocol is None:
+        return parameters
+    return Vote(parameters=parameters, protocol=draft.protocol, keepers=draft.keepers)
+
+
+def _bounds(i: int, search: SearchParameter, current: Vote | RiskParameters, draft: Draft) -> Iterator[Problem]:
     """The ends of a range must be values that the parameter may have; how they fit other parameters is the search's affair."""
     if search.parameter not in dict(current.items()):
         return
     for key, value in (("low", search.low), ("high", search.high)):
         try:
-            current.replace({search.parameter: value})
+            changed = current.replace({search.parameter: value})
+            if isinstance(changed, Vote):
+                yield from _times_too_short(("calibration", "search", i, key), draft, changed)
         except ValidationError as error:
             for wrong in error.errors(include_url=False):
                 if wrong["type"] != "value_error":
                     rule = wrong["msg"].removeprefix("Input should be ")
                     yield Problem(("calibration", "search", i, key), f"`{search.parameter}` must be {rule}, but got {value:g}")
+
+
+def _times_too_short(place: Place, draft: Draft, vote: Vote) -> Iterator[Problem]:
+    """A rule that steps of time cannot resolve at this end of its range."""
+    known = {problem.message for problem in unresolved(draft)}
+    for problem in unresolved(replace(draft, protocol=vote.protocol)):
+        if problem.message not in known:
+            yield Problem(place, f"{problem.message.partition(';')[0]}; search no shorter times, or write more `substeps`")
 
 
 def _fixed_credit(i: int, search: SearchParameter, current: RiskParameters) -> Iterator[Problem]:

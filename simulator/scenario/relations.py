@@ -21,11 +21,9 @@ MOST_SUBSTEPS = 100_000
 
 def broken_relations(draft: Draft) -> Iterator[Problem]:
     """Every pair of numbers in different sections that cannot both hold."""
-    if draft.grid is not None:
-        yield from _slow_substep(draft, draft.grid)
-        yield from _short_window(draft, draft.grid)
-        if draft.market is not None:
-            yield from market_problems(draft.market, draft.grid, ("market",))
+    yield from unresolved(draft)
+    if draft.grid is not None and draft.market is not None:
+        yield from market_problems(draft.market, draft.grid, ("market",))
     yield from _unpaid_keepers(draft)
     if draft.parameters is not None:
         yield from _double_credit(draft.parameters)
@@ -34,6 +32,13 @@ def broken_relations(draft: Draft) -> Iterator[Problem]:
             yield from _too_much_leverage(i, cohort, draft.parameters)
         if isinstance(cohort, (PerpTraders, Borrowers)):
             yield from _too_frequent(i, cohort, draft)
+
+
+def unresolved(draft: Draft) -> Iterator[Problem]:
+    """Times of rules and agents that the steps of the grid cannot tell apart."""
+    if draft.grid is not None:
+        yield from _slow_substep(draft, draft.grid)
+        yield from _short_window(draft, draft.grid)
 
 
 def market_problems(market: Market, grid: Grid, place: Place) -> Iterator[Problem]:
@@ -85,6 +90,10 @@ def _unpaid_keepers(draft: Draft) -> Iterator[Problem]:
 
 def _times(draft: Draft) -> Iterator[tuple[float, Place]]:
     """Every latency and half-life [s] that a substep must resolve, with its place."""
+    if draft.parameters is not None:
+        for name, market in draft.parameters.perpetuals.items():
+            if market.kind == "volatility-scaled" and market.half_life > 0:
+                yield market.half_life, ("parameters", "perpetuals", name, "half_life")
     if draft.protocol is not None:
         yield from _protocol_times(draft.protocol)
     for i, cohort in draft.cohorts.items():
@@ -183,6 +192,9 @@ def _greatest_fall(
 ) -> float:
     """A share of the present initial requirement below which no searched parameters can bring that of any position."""
     fall = 1.0
+    if market.kind == "volatility-scaled" and any(name.startswith(prefix) for name in lows):
+        fall = lows.get(f"{prefix}floor", market.floor) / market.cap  # any factor may become any other
+        lows = {name: low for name, low in lows.items() if name == f"{prefix}initial_margin_ratio"}
     for name in lows:
         if name.startswith(prefix):
             key = name.rpartition(".")[2]

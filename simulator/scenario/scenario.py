@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, ValidationInfo, model_validator
 
-from simulator.agents import Cohort
+from simulator.agents import Cohort, Keepers
 from simulator.agents.demand import Elasticity, Level
 from simulator.calibration_settings import CalibrationSettings
 from simulator.market import Grid, Market, MarketPaths, ModelMarket
@@ -32,6 +32,7 @@ from simulator.scenario.reading import override, parse, read, tupled
 from simulator.scenario.regime import Regime
 from simulator.scenario.seen import last_day
 from simulator.scenario.size import Size, size_of
+from simulator.scenario.vote import Vote
 from simulator.wording import shown
 
 
@@ -144,6 +145,12 @@ class Scenario(Part):
         """A hash of protocol, cohorts, market and appetite: what makes two confirmations looks at the same question."""
         parts = {"market", "gas", "overlays", "surfaces", "protocol", "parameters", "cohorts", "appetite", "regime"}
         return _hash([self.model_dump(mode="json", include=parts), self._files])
+
+    @property
+    def vote(self) -> Vote:
+        """What a vote may change, as it is now."""
+        keepers = next((cohort for cohort in self.cohorts if isinstance(cohort, Keepers)), None)
+        return Vote(parameters=self.parameters, protocol=self.protocol, keepers=keepers)
 
     @property
     def assets(self) -> tuple[str, ...]:

@@ -59,6 +59,10 @@ class FakeWorld:
     broken: tuple[float, ...] = field(default=())  # initial margins whose outcomes are not finite
     wicks: bool = False  # whether a cushion between the margins spares users, and the liquidation penalty covers losses
 
+    @property
+    def vote(self) -> RiskParameters:
+        return self.parameters
+
     def regimes(self) -> Sequence[tuple[str, str, FakeWorld]]:
         return [
             (name, role, replace(self, scale=scale, held_out=(), appetite=self.appetite_held_out or self.appetite))

@@ -90,7 +90,7 @@ def test_every_kind_of_limit_can_stop(limit, bad):
 
 
 def race_of(world):
-    trials = Trials(SearchSpace(world.parameters, world.calibration.search), Memory(), evaluate)
+    trials = Trials(SearchSpace(world.vote, world.calibration.search), Memory(), evaluate)
     return search(world, trials, plan_confirmation(world, 1)), trials
 
 

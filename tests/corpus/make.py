@@ -322,6 +322,17 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     "goals-front-unknown": (P, "confirmation_paths = 2000", 'confirmation_paths = 2000\nfront = ["revenue", "profit"]'),
     "goals-outside-the-range": (P, "low = 0.04\nhigh = 0.2", "low = 0.06\nhigh = 0.2"),
     "goals-bounds": (P, "high = 0.2", "high = 1.2"),
+    "goals-no-vote-on-depth": (
+        P,
+        SEARCH,
+        SEARCH.replace("perpetuals.ETH.initial_margin_ratio", "protocol.venues.ETH.spot.depth"),
+    ),
+    "goals-rule-too-short-for-steps": (
+        P,
+        SEARCH,
+        'parameter = "protocol.volatility_half_life"\nlow = 60\nhigh = 172800\nstep = 60\n',
+    ),
+    "goals-rule-out-of-range": (P, SEARCH, 'parameter = "protocol.fund.fee_share"\nlow = 0\nhigh = 2\nstep = 0.1\n'),
     "goals-no-step": (P, "low = 0.04\nhigh = 0.2\nstep = 0.005", "low = 0.041\nhigh = 0.059\nstep = 0.04"),
     "goals-tiny-step": (P, "step = 0.005", "step = 1e-12"),
     "goals-fixed-factor": (
@@ -504,6 +515,7 @@ BY_INTEREST = (
     'kind = "open-interest-scaled"\ninitial_margin_ratio = 0.05\nmaintenance_fraction = 0.6\nlower_open_interest = %s\n'
     "upper_open_interest = 1e8"
 )
+BY_VOLATILITY = f'kind = "volatility-scaled"\n{FLAT}\nreference_volatility = 0.8\n'
 CASES |= {  # rules of perpetual markets
     "margin-unknown": (P, FLAT, f'kind = "stepped"\n{FLAT}'),
     "margin-of-another-rule": (P, FLAT, f"{FLAT}\nsize_factor = 0.001"),
@@ -530,6 +542,16 @@ CASES |= {  # rules of perpetual markets
         TIERS % (10, "1e6", 5),
         SEARCH,
         SEARCH.replace("initial_margin_ratio", "maintenance_share").replace("0.2", "0.6"),
+    ),
+    "margin-factor-order": (P, FLAT, f"{BY_VOLATILITY}floor = 5"),
+    "margin-stressed": (P, FLAT, f"{BY_VOLATILITY}stressed_weight = 0.25"),
+    "margin-memory": (P, FLAT, f"{BY_VOLATILITY}half_life = 300"),
+    "margin-two-scales": (
+        P,
+        FLAT,
+        BY_VOLATILITY,
+        SEARCH,
+        f'{SEARCH}\n[[calibration.search]]\nparameter = "perpetuals.ETH.reference_volatility"\nlow = 0.4\nhigh = 1\nstep = 0.1\n',
     ),
     "margin-no-bound": (
         P,

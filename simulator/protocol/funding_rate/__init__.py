@@ -10,15 +10,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from simulator.parameters import Fraction, Part
+from simulator.parameters import VOTABLE, Fraction, Part
 
 
 class IntervalFunding(Part):
     """Longs pay (mark / index - 1) per `interval`, on oracle notional, capped. What `[protocol.funding]` is without a `kind`."""
 
     kind: Literal["interval"] = "interval"
-    interval: Annotated[float, Field(gt=0)] = 28_800.0  # [s]
-    cap: Annotated[float, Field(ge=0)] = 10.0  # [1/year]
+    interval: Annotated[float, Field(gt=0), VOTABLE] = 28_800.0  # [s]
+    cap: Annotated[float, Field(ge=0), VOTABLE] = 10.0  # [1/year]
 
 
 class PremiumFunding(Part):
@@ -28,11 +28,13 @@ class PremiumFunding(Part):
     """
 
     kind: Literal["premium"]
-    convergence_hours: Annotated[float, Field(gt=0, le=1000)] = 8.0  # [h]
-    hourly_interest: Annotated[float, Field(ge=-0.01, le=0.01)] = 0.0  # [1/h]
-    hourly_cap: Annotated[float, Field(ge=0, le=1)] = 0.04  # [1/h]
-    hourly_band: Annotated[float, Field(ge=0, le=1)] | None = None  # [1/h]
-    margin_multiple: Annotated[float, Field(ge=0, le=1000)] | None = None  # [1] dYdX v4: the rate per `convergence_hours`
+    convergence_hours: Annotated[float, Field(gt=0, le=1000), VOTABLE] = 8.0  # [h]
+    hourly_interest: Annotated[float, Field(ge=-0.01, le=0.01), VOTABLE] = 0.0  # [1/h]
+    hourly_cap: Annotated[float, Field(ge=0, le=1), VOTABLE] = 0.04  # [1/h]
+    hourly_band: Annotated[Annotated[float, Field(ge=0, le=1)] | None, VOTABLE] = None  # [1/h]
+    margin_multiple: Annotated[Annotated[float, Field(ge=0, le=1000)] | None, VOTABLE] = (
+        None  # [1] dYdX v4: the rate per `convergence_hours`
+    )
     # is at most this times (initial - maintenance ratio) of a small position
 
 
@@ -40,21 +42,23 @@ class VelocityFunding(Part):
     """Synthetix v3: the daily rate moves at clip(skew / scale, +-1) x `greatest_velocity` per day."""
 
     kind: Literal["velocity"]
-    skew_scale: Annotated[float, Field(gt=0)] | None = None  # [asset]; absent: that of each market's skew-fill venue
-    greatest_velocity: Annotated[float, Field(ge=0, le=1000)]  # [1/day^2]
+    skew_scale: Annotated[Annotated[float, Field(gt=0)] | None, VOTABLE] = (
+        None  # [asset]; absent: that of each market's skew-fill venue
+    )
+    greatest_velocity: Annotated[float, Field(ge=0, le=1000), VOTABLE]  # [1/day^2]
 
 
 class AdaptiveFunding(Part):
     """GMX v2: grows while the skew is above `threshold_stable`, holds in between, falls below `threshold_decrease`."""
 
     kind: Literal["adaptive"]
-    increase: Annotated[float, Field(ge=0, le=1)]  # [1/s^2] at full skew
-    decrease: Annotated[float, Field(ge=0, le=1)]  # [1/s^2]
-    threshold_stable: Fraction = 0.05  # [1] of open interest
-    threshold_decrease: Fraction = 0.0  # [1] of open interest
-    exponent: Annotated[float, Field(gt=0, le=4)] = 1.0  # [1] of the skew in dollars
-    least: Annotated[float, Field(ge=0, le=1)] = 0.0  # [1/s]
-    greatest: Annotated[float, Field(ge=0, le=1)]  # [1/s]
+    increase: Annotated[float, Field(ge=0, le=1), VOTABLE]  # [1/s^2] at full skew
+    decrease: Annotated[float, Field(ge=0, le=1), VOTABLE]  # [1/s^2]
+    threshold_stable: Annotated[Fraction, VOTABLE] = 0.05  # [1] of open interest
+    threshold_decrease: Annotated[Fraction, VOTABLE] = 0.0  # [1] of open interest
+    exponent: Annotated[float, Field(gt=0, le=4), VOTABLE] = 1.0  # [1] of the skew in dollars
+    least: Annotated[float, Field(ge=0, le=1), VOTABLE] = 0.0  # [1/s]
+    greatest: Annotated[float, Field(ge=0, le=1), VOTABLE]  # [1/s]
 
     @model_validator(mode="after")
     def _relations(self) -> AdaptiveFunding:

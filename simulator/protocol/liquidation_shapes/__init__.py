@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from simulator.parameters import Fraction, Part
+from simulator.parameters import VOTABLE, Fraction, Part
 from simulator.terms.loan_liquidation import AbsorbAndResale, IncentiveFactor, ReverseDutch
 
 Dollars = Annotated[float, Field(ge=0)]
@@ -124,13 +124,13 @@ class DutchAuction(Part):
     """Derive: shares of a whole portfolio are offered at a falling share of its value, then against payment."""
 
     kind: Literal["dutch-auction"]
-    start: Fraction = 0.95  # [1] of mark-to-market
-    fast_end: Fraction = 0.7  # [1] of mark-to-market
-    fast: Seconds = 900.0  # [s]
-    slow: Annotated[float, Field(gt=0)] = 43_200.0  # [s] from there to nothing
-    insolvent: Annotated[float, Field(gt=0)] = 3_600.0  # [s] from mark-to-market to the maintenance requirement
-    liquidator_fee: Fraction = 0.1  # [1] of the bid, to the security module
-    buffer: Fraction = 0.15  # [1] of maintenance less mark-to-market
+    start: Annotated[Fraction, VOTABLE] = 0.95  # [1] of mark-to-market
+    fast_end: Annotated[Fraction, VOTABLE] = 0.7  # [1] of mark-to-market
+    fast: Annotated[Seconds, VOTABLE] = 900.0  # [s]
+    slow: Annotated[float, Field(gt=0), VOTABLE] = 43_200.0  # [s] from there to nothing
+    insolvent: Annotated[float, Field(gt=0), VOTABLE] = 3_600.0  # [s] from mark-to-market to the maintenance requirement
+    liquidator_fee: Annotated[Fraction, VOTABLE] = 0.1  # [1] of the bid, to the security module
+    buffer: Annotated[Fraction, VOTABLE] = 0.15  # [1] of maintenance less mark-to-market
 
     @model_validator(mode="after")
     def _relations(self) -> DutchAuction:

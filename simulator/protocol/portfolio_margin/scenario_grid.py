@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from simulator.parameters import Fraction, Part, tupled
+from simulator.parameters import VOTABLE, Fraction, Part, tupled
 
 Factor = Annotated[float, Field(ge=0, le=20)]
 Haircut = Annotated[float, Field(ge=0, le=1)]
@@ -21,9 +21,9 @@ MOST_SCENARIOS = 100
 class Shock(Part):
     """One scenario: spot and forwards times `spot`, volatility up, down or tilted over strikes, `share` of the loss counted."""
 
-    spot: Annotated[float, Field(ge=0, le=100)] = 1.0  # [1] price after over price before
+    spot: Annotated[float, Field(ge=0, le=100), VOTABLE] = 1.0  # [1] price after over price before
     volatility: Literal["up", "none", "down", "linear-skew", "absolute-skew"] = "none"
-    share: Annotated[float, Field(ge=0, le=10)] = 1.0  # [1] of the result; a far move is covered in part
+    share: Annotated[float, Field(ge=0, le=10), VOTABLE] = 1.0  # [1] of the result; a far move is covered in part
 
     @model_validator(mode="after")
     def _relations(self) -> Shock:
@@ -127,7 +127,9 @@ class ScenarioGrid(Part):
 
     kind: Literal["scenario-grid"]
     scenarios: Annotated[tuple[Shock, ...], BeforeValidator(tupled), Field(min_length=1, max_length=MOST_SCENARIOS)]
-    spot_scale: Annotated[float, Field(ge=0, le=5)] = 1.0  # [1] widens every move of spot: 1 + scale (spot - 1), at least 0
+    spot_scale: Annotated[float, Field(ge=0, le=5), VOTABLE] = (
+        1.0  # [1] widens every move of spot: 1 + scale (spot - 1), at least 0
+    )
     initial_factor: Annotated[float, Field(gt=0, le=20)] = 1.0  # [1]
     maintenance_factor: Annotated[float, Field(gt=0, le=20)] = 0.8  # [1]
     volatility: VolatilityShock = VolatilityShock()
