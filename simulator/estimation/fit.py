@@ -27,6 +27,7 @@ from simulator.estimation.jumps import EXPECTED_BEYOND, no_crashes
 from simulator.estimation.market_block import market_block
 from simulator.estimation.residual_tests import ResidualTest, residual_tests
 from simulator.estimation.returns import Returns, Window, iso, log_returns
+from simulator.estimation.scaling import Feedback
 from simulator.estimation.settings import FitSettings
 from simulator.estimation.specification import specifications
 from simulator.market.innovations import Normal
@@ -80,6 +81,7 @@ class MarketFit:
     warnings: tuple[str, ...] = ()
     comparison: tuple[Comparison, ...] = ()
     dependence: DependenceFit | None = None
+    feedback: tuple[Feedback, ...] = ()  # taken out of the numbers, where it was asked
     versions: dict[str, str] = field(default_factory=lambda: _versions())
 
     @property
@@ -90,7 +92,8 @@ class MarketFit:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know of this fit, a sentence each; warnings of the file last."""
-        return (*(note for asset in self.assets for note in asset_notes(asset)), *self.warnings)
+        own = (note for asset in self.assets for note in asset_notes(asset))
+        return (*own, *(row.note for row in self.feedback), *self.warnings)
 
     @property
     def fine_jumps(self) -> list[tuple[str, FineJumps]]:
