@@ -1,6 +1,7 @@
-"""95 % intervals cover the truth in 93 to 97 % of refits: asymmetric variance and skewed tails, from a second writing of each law.
+"""95 % intervals cover the truth in 93 to 97 % of refits: asymmetric variance and skewed tails, each law written a second time.
 
-A short version runs with the suite, with a binomial tolerance; the long one (`pytest -m slow`) makes the table of docs/estimation.md.
+A short version runs with the suite, with a binomial tolerance; the long one (`pytest -m slow`) makes the table of
+docs/estimation.md.
 """
 
 import math
