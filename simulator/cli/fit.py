@@ -108,8 +108,6 @@ def fit(prices: Path, out: Path, substeps: int, as_json: bool, **options: Any) -
     page = later.page(found)
     if page is not None:
         _write(options["report"], page)
-    for number, warning in enumerate(found.warnings, start=1):
-        click.echo(f"W{number:02d} {name}: {shown(warning)}", err=True)
     if as_json:
         _print_json(found, later, outside)
     else:
@@ -163,13 +161,16 @@ def _fit(prices: Path, options: dict[str, Any]) -> tuple[MarketFit, Evaluation, 
     with _progress() as progress:
         progress("reading prices")
         table = read_each(prices, assets)
+        for number, warning in enumerate(table.warnings, start=1):
+            click.echo(f"W{number:02d} {shown(str(prices))}: {shown(warning)}", err=True)
         from simulator.estimation.fit import fit_market  # numba and the kernels, once the input is known to be good
 
         fine = _fine(options["jumps_from"])
         made |= {"fine": fine, "fine_file": options["jumps_from"].name} if fine else {}
         found = fit_market(table, **made, file=prices.name, seed=options["seed"], paths=options["paths"], progress=progress)
         outside = reconciled(found, scenario, options, progress)
-        return found, evaluate(table, found, made, plan, options, progress), outside
+        later = evaluate(table, found, made, plan, options, progress)
+        return found, later, outside.after_looking_at(later.windows)
 
 
 def _fine(path: Path | None) -> PriceTable | None:
@@ -256,7 +257,7 @@ def _print_json(found: MarketFit, later: Evaluation, outside: MarketFit) -> None
     from simulator.estimation.fine_jumps import facts as fine_facts
 
     data = {
-        "provenance": found.source.facts(),
+        "provenance": outside.source.facts(),
         "estimates": json.loads(found.frame().to_json(orient="records", double_precision=15)),
         "candidates": json.loads(found.candidates_frame().to_json(orient="records", double_precision=15)),
         "correlation": found.correlation,

@@ -54,6 +54,7 @@ class Source:
     rows: int
     step: float  # [s]
     method: str
+    looked_at: tuple[tuple[datetime, datetime], ...] = ()  # later rows on which the fit was back-tested
 
     def facts(self) -> dict[str, Any]:
         """As the `[market.provenance]` table holds them."""
@@ -63,6 +64,7 @@ class Source:
             "since": iso(self.since),
             "until": iso(self.until),
             "exclude": [f"{iso(a)}..{iso(b)}" for a, b in self.exclude],
+            **({"looked_at": [f"{iso(a)}..{iso(b)}" for a, b in self.looked_at]} if self.looked_at else {}),
             "rows": self.rows,
             "step": self.step,
             "method": self.method,
@@ -88,6 +90,10 @@ class MarketFit:
     def market(self) -> ModelMarket:
         """The market that `toml()` describes, read back from it."""
         return ModelMarket.model_validate(tomllib.loads(self.toml())["market"])
+
+    def after_looking_at(self, windows: tuple[tuple[datetime, datetime], ...]) -> MarketFit:
+        """This fit, its source saying which later windows were looked at: they cannot confirm what was chosen by them."""
+        return replace(self, source=replace(self.source, looked_at=windows))
 
     @property
     def notes(self) -> tuple[str, ...]:
