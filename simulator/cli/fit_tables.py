@@ -168,4 +168,8 @@ def print_stale(found: tuple[Staleness, ...]) -> None:
         ]
         title = f"{asset}: what a volatility looked at now and then costs, on {own[0].returns:,} later returns"
         print_table(title, ["volatility", "looked at", "score lost (SE)", "falls", "p", "rises", "p"], rows, numbers_from=2)
-        click.echo(f"falls, rises beyond the 99 % VaR: {own[0].due:.1f} are due on either side; p: Kupiec's test, exact")
+        click.echo(f"falls, rises: beyond the 99 % VaR, {own[0].due:.1f} due each; p: Kupiec's test, exact")
+    if found:
+        from simulator.estimation.held_out import SEEN
+
+        click.echo(textwrap.fill(f"- {SEEN}", WIDTH, subsequent_indent="  "))
