@@ -20,7 +20,7 @@ from simulator.kernel import stream
 from simulator.market import Grid, MarketPaths
 from simulator.market.surface import make_surfaces
 from simulator.outcomes import Outcomes
-from simulator.parameters import DAY, RiskParameters
+from simulator.parameters import DAY, YEAR, RiskParameters
 from simulator.protocol import book
 from simulator.protocol.conditions import conditions_of
 from simulator.protocol.load import load
@@ -256,16 +256,18 @@ class RiskModel(mesa.Model):
             if self.ratios:
                 between = np.array(self.ratios[marks[start][2] - self.voted_at : marks[end][2] - self.voted_at + 1])
                 columns |= {f"{key}.{window}": value for key, value in procyclicality(between, self.grid.dt).items()}
+        columns |= _variances(self.market.assets, marks[0], marks[2], self.grid)
         columns["newly_liquidatable.transition"] = newly
         return Outcomes(np.arange(self.first, self.first + paths), columns)
 
-    def _mark(self) -> tuple[np.ndarray, np.ndarray, int]:
-        """Counters, and (latent, fund, vault), of every path now; and the time."""
+    def _mark(self) -> tuple[np.ndarray, np.ndarray, int, np.ndarray]:
+        """Counters and (latent, fund, vault) of every path now, the time, and squared returns by asset."""
         ends = np.zeros((self.market.price.shape[2], 3))
         close_window(self.state, ends, self.terms, self.rules)
         if np.isnan(ends).any():
             raise InvariantBroken(f"books are out of balance at step {self.clock} (seed {self.study.seed})")
-        return self.state.scalar.copy(), ends, self.clock
+        squares = self.state.asset[:, :, [book.EXTERNAL_SQUARES, book.OBSERVED_SQUARES]]
+        return self.state.scalar.copy(), ends, self.clock, squares
 
 
 def _stamp(terms: np.record, rules: np.record) -> float:
@@ -302,7 +304,7 @@ AVERAGES = {
 
 def _window(name: str, start, end, grid: Grid) -> dict[str, np.ndarray]:
     """The columns of one window from the marks at its two ends; empty windows have zero length and NaN-free zeros."""
-    (before, ends0, t0), (after, ends, t1) = start, end
+    (before, ends0, t0, squares0), (after, ends, t1, squares) = start, end
     steps = max(t1 - t0, 1)
     columns = {key: after[:, field] - before[:, field] for key, field in COUNTERS.items()}
     columns |= {key: (after[:, field] - before[:, field]) / steps for key, field in AVERAGES.items()}
@@ -315,10 +317,16 @@ def _window(name: str, start, end, grid: Grid) -> dict[str, np.ndarray]:
     columns["fund_minimum"] = after[:, book.FUND_MINIMUM].copy()
     basis = np.maximum(columns["collateral"], 1e-9)
     columns["capital_efficiency_used"] = (columns["open_interest"] + columns["borrowed"]) / basis
-    years = steps * grid.dt / (365 * DAY)
-    columns["external_variance"] = (after[:, book.EXTERNAL_SQUARES] - before[:, book.EXTERNAL_SQUARES]) / years
-    columns["observed_variance"] = (after[:, book.OBSERVED_SQUARES] - before[:, book.OBSERVED_SQUARES]) / years
+    variance = (squares[:, 0] - squares0[:, 0]) / (steps * grid.dt / YEAR)
+    columns["external_variance"], columns["observed_variance"] = variance.T
     return {f"{key}.{name}": np.ascontiguousarray(value) for key, value in columns.items()}
+
+
+def _variances(assets: Sequence[str], start, end, grid: Grid) -> dict[str, np.ndarray]:
+    """Realised variance of every asset [1/year] between two marks, outside and observed."""
+    variance = (end[3] - start[3]) / (max(end[2] - start[2], 1) * grid.dt / YEAR)
+    sides = ("external_variance", "observed_variance")
+    return {f"{side}.{name}.whole": variance[:, a, s].copy() for a, name in enumerate(assets) for s, side in enumerate(sides)}
 
 
 def block_size(scenario: Scenario, accounts: int) -> int:

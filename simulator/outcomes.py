@@ -47,6 +47,7 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "external_variance": ("1/year", "realised variance of the first asset outside"),
     "observed_variance": ("1/year", "realised variance of the first asset as observed in the protocol's venue"),
 }
+# beside them `external_variance.ASSET.whole` and `observed_variance.ASSET.whole`, of every asset
 
 
 @dataclass(frozen=True, eq=False)

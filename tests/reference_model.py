@@ -1187,6 +1187,7 @@ class ReferenceModel(Lending, mesa.Model):
             "index": list(self.index),
             "mark": [self.mark(m) for m in range(len(self.markets))],
             "external": list(self.external),
+            "spot": [self.spot_price(a) for a in range(len(self.external))],
             "funding": list(self.F),
             "deposit_index": list(self.A),
             "borrow_index": list(self.B),
@@ -1223,6 +1224,22 @@ def _plain(row):
     return {name: copy.copy(getattr(row, name)) for name in ("cash", "deposit", "debt", "position", "cost", "basis")}
 
 
+def _variances(world, model):
+    """Section 7: squared log returns of the market steps that end after the vote, by year."""
+    series, found = model.record.series, {}
+    ends = [t for t in range(world.burn_in_steps, world.steps) if (t + 1) % world.substeps == 0]
+    years = (world.steps - world.burn_in_steps) * world.dt / (365 * 86400)
+    for a, name in enumerate(world.assets):
+        marks = [[row[m] for row in series["mark"]] for m, on in enumerate(model.market_asset) if on == a]
+        observed = marks[0] if marks else [row[a] for row in series["spot"]]
+        external = [row[a] for row in series["external"]]
+        for side, path in (("external", external), ("observed", observed)):
+            before = [path[t - world.substeps] if t >= world.substeps else world.prices[0][a] for t in ends]
+            squares = sum(math.log(path[t] / was) ** 2 for t, was in zip(ends, before, strict=True))
+            found[f"{side}_variance.{name}.whole"] = squares / years
+    return found
+
+
 def reference_run(world):
     """Runs one path and returns its series, its final rows and the outcomes of section 7 as "<quantity>.<window>"."""
     model = ReferenceModel(world)
@@ -1239,6 +1256,7 @@ def reference_run(world):
             window |= reference_margin.procyclicality(model.ratios[begin : end + 1], world.dt)
         for key, amount in window.items():
             outcomes[f"mean_{key}.{name}" if key in MEANS else f"{key}.{name}"] = amount
+    outcomes |= _variances(world, model)
     return {
         **model.record.series,
         "accounts": [_plain(row) for row in model.rows[: model.N]],

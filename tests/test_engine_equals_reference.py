@@ -110,6 +110,7 @@ def compare(world, run, model) -> None:
         theirs = [row["cash"], row["basis"], *row["deposit"], *row["debt"], *row["position"], *row["cost"]]
         for field, value in enumerate(theirs):
             assert close(ours[field], value, gross), f"account {i} field {field}: {ours[field]} != {value}"
+    assert {f"observed_variance.{name}.whole" for name in world.assets} <= set(outcomes) & set(run["outcomes"])
     for name, value in run["outcomes"].items():
         if name in outcomes:
             scale = 1.0 if name.startswith("margin_") else gross

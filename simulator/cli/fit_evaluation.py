@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -56,6 +57,11 @@ class Evaluation:
     walk: WalkForward | None = None
     portrait: Portrait | None = None
     stale: tuple[Staleness, ...] = ()
+
+    @property
+    def windows(self) -> tuple[tuple[datetime, datetime], ...]:
+        """Rows after the fit's own that were looked at."""
+        return tuple(dict.fromkeys((one.since, one.until) for one in self.held_out))
 
     def page(self, found: MarketFit) -> str | None:
         """The page of the fit, if one was asked for."""

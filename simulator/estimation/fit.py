@@ -25,6 +25,7 @@ from simulator.estimation.jumps import EXPECTED_BEYOND, no_crashes
 from simulator.estimation.market_block import market_block
 from simulator.estimation.residual_tests import ResidualTest, residual_tests
 from simulator.estimation.returns import Returns, Window, iso, log_returns
+from simulator.estimation.scaling import Feedback
 from simulator.estimation.settings import FitSettings
 from simulator.estimation.specification import specifications
 from simulator.market.innovations import Normal
@@ -51,6 +52,7 @@ class Source:
     rows: int
     step: float  # [s]
     method: str
+    looked_at: tuple[tuple[datetime, datetime], ...] = ()  # later rows on which the fit was back-tested
 
     def facts(self) -> dict[str, Any]:
         """As the `[market.provenance]` table holds them."""
@@ -60,6 +62,7 @@ class Source:
             "since": iso(self.since),
             "until": iso(self.until),
             "exclude": [f"{iso(a)}..{iso(b)}" for a, b in self.exclude],
+            **({"looked_at": [f"{iso(a)}..{iso(b)}" for a, b in self.looked_at]} if self.looked_at else {}),
             "rows": self.rows,
             "step": self.step,
             "method": self.method,
@@ -78,6 +81,7 @@ class MarketFit:
     warnings: tuple[str, ...] = ()
     comparison: tuple[Comparison, ...] = ()
     dependence: DependenceFit | None = None
+    feedback: tuple[Feedback, ...] = ()  # taken out of the numbers, where it was asked
     versions: dict[str, str] = field(default_factory=lambda: _versions())
 
     @property
@@ -85,10 +89,15 @@ class MarketFit:
         """The market that `toml()` describes, read back from it."""
         return ModelMarket.model_validate(tomllib.loads(self.toml())["market"])
 
+    def after_looking_at(self, windows: tuple[tuple[datetime, datetime], ...]) -> MarketFit:
+        """This fit, its source saying which later windows were looked at: they cannot confirm what was chosen by them."""
+        return replace(self, source=replace(self.source, looked_at=windows))
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know of this fit, a sentence each; warnings of the file last."""
-        return (*(note for asset in self.assets for note in asset_notes(asset)), *self.warnings)
+        own = (note for asset in self.assets for note in asset_notes(asset))
+        return (*own, *(row.note for row in self.feedback), *self.warnings)
 
     def toml(self, substeps: int = 1) -> str:
         """The `[market]` block of a scenario, with comments; `substeps` only completes the [grid] line it names."""

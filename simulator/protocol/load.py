@@ -69,8 +69,7 @@ def load(
     scalar[:, book.FUND_MINIMUM] = fund[:, book.CASH]
     for k in range(rules.currencies):
         scalar[:, book.FUND_MINIMUM] += fund[:, HEAD + k] * state.currency[:, k, book.DEPOSIT_VALUE]
-    first = price[0]
-    scalar[:, book.LAST_EXTERNAL] = scalar[:, book.LAST_OBSERVED] = first
+    state.asset[:, :, book.LAST_EXTERNAL] = state.asset[:, :, book.LAST_OBSERVED] = price.T
     if (state.currency[:, :, book.LIQUIDITY] < 0.0).any():
         poor = int(np.argmin(state.currency[0, :, book.LIQUIDITY]))
         raise LoadError(f"more {currencies[poor]} is borrowed than supplied at load; add suppliers or lend less")

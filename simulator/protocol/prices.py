@@ -247,11 +247,13 @@ def move_permanently(b, rules):
 
 @rule
 def watch_variance(b, rules):
-    """Squared market-step returns of the first asset, outside and as observed: what `run` compares with the fit."""
-    external = b.asset[0, EXTERNAL]
-    observed = b.market[0, MARK] if rules.markets > 0 and rules.market_asset[0] == 0 else b.asset[0, SPOT]
-    if b.scalar[LAST_EXTERNAL] > 0.0:
-        b.scalar[EXTERNAL_SQUARES] += np.log(external / b.scalar[LAST_EXTERNAL]) ** 2
-        b.scalar[OBSERVED_SQUARES] += np.log(observed / b.scalar[LAST_OBSERVED]) ** 2
-    b.scalar[LAST_EXTERNAL] = external
-    b.scalar[LAST_OBSERVED] = observed
+    """Squared market-step returns of every asset, outside and as people here observe it: what `run` compares with the fit."""
+    for a in range(rules.assets):
+        external, observed = b.asset[a, EXTERNAL], b.asset[a, SPOT]
+        for m in range(rules.markets):
+            if rules.market_asset[m] == a:
+                observed = b.market[m, MARK]
+        b.asset[a, EXTERNAL_SQUARES] += np.log(external / b.asset[a, LAST_EXTERNAL]) ** 2
+        b.asset[a, OBSERVED_SQUARES] += np.log(observed / b.asset[a, LAST_OBSERVED]) ** 2
+        b.asset[a, LAST_EXTERNAL] = external
+        b.asset[a, LAST_OBSERVED] = observed
