@@ -56,7 +56,7 @@ def test_an_estimate_of_last_week_is_scored_as_a_loop_would(prices, found):
     law = asset().process
     r = [math.log(b / a) for a, b in zip(prices[SEEN_ROWS:], prices[SEEN_ROWS + 1 :], strict=False)][: HOURS - SEEN_ROWS]
     level, density = law.volatility**2 * STEP / YEAR, NextReturn(asset(), STEP)
-    true, ewma, kept, variances = level, level, 0.5 ** (1 / 24), []
+    true, ewma, used, kept, variances = level, level, level, 0.5 ** (1 / 24), []
     for t, value in enumerate(r):
         used = ewma if t % 168 == 0 else used
         variances.append((true, used))
