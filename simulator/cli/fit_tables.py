@@ -27,6 +27,7 @@ def print_fit(found: MarketFit) -> None:
         _print_estimates(found, first)
     for asset in found.assets:
         _print_candidates(asset)
+    _print_fine_jumps(found)
     if len(found.assets) > 1:
         _print_correlation(found)
     if found.dependence is not None:
@@ -60,6 +61,28 @@ def _print_candidates(asset: AssetFit) -> None:
         rows.append([row.specification.process, row.specification.innovation, *(numbers if row.converged else ["-"] * 4), says])
     title = f"{asset.name}: candidates, under the same bounds"
     print_table(title, ["", "", "log-likel.", "AIC", "BIC", "persistence", ""], rows, numbers_from=2)
+
+
+def _print_fine_jumps(found: MarketFit) -> None:
+    rows = [
+        [
+            name,
+            f"{fine.days:,}",
+            _percent(fine.jump_days),
+            _percent(fine.jump_share),
+            f"{fine.fit.count:,}",
+            f"{100 * fine.down_share:.0f} %",
+            f"{fine.threshold:.2f}",
+        ]
+        for name, fine in found.fine_jumps
+    ]
+    if rows:
+        names = ["", "days", "jump days, 99 %", "share of variance", "jumps", "down", "threshold"]
+        print_table("Jumps on finer bars (standard errors)", names, rows)
+
+
+def _percent(estimate: Estimate) -> str:
+    return f"{100 * estimate.value:.1f} % ({100 * (estimate.standard_error or 0):.1f})"
 
 
 def _cell(estimate: Estimate | None) -> str:
