@@ -28,7 +28,7 @@ def conditions_of(market: MarketPaths) -> Conditions:
         np.zeros((0, 0), np.bool_) if market.oracle_halted is None else market.oracle_halted,
         np.zeros((0, 0)) if market.gas is None else market.gas,
         np.zeros(0) if market.block_capacity is None else market.block_capacity,
-        np.zeros((0, 0)) if market.correlation is None else np.array(market.correlation),
+        np.zeros((0, 0)) if market.correlation is None else np.array(market.correlation, order="C"),
     )
 
 
