@@ -17,6 +17,7 @@ from simulator.calibration.ranking import LENIENCE, Trial, alive, ordered, sprea
 from simulator.calibration.samplers import sampled
 from simulator.calibration.sections import sections
 from simulator.calibration.space import Point, SearchSpace
+from simulator.calibration.surrogate import promising
 from simulator.calibration.trials import Trials
 from simulator.calibration.world import HEADLINE, World
 from simulator.risk.judgement import Judgement, judge
@@ -30,6 +31,7 @@ FRONT_LEADERS = 12  # where the leaders are a front
 FRONT_POINTS = 40  # that are estimated again on the selection paths
 SAFER_POINTS = 8  # beside them, within half of the limits
 FINISHES = 4  # rounds in which what may belong to the front runs on every search path
+MODELLED = 0.8  # of a batch: points that a surrogate thinks would move the front
 CUT, MOVED = 1 / 3, 4 / 5  # of a batch, at most: points on sections; points of a front that moved
 MIXED = 1 / 2  # of the moves: coordinates of two leaders
 TRIED_MOVES = 400
@@ -125,8 +127,12 @@ def suggest(question: Question, trials: Sequence[Trial], seen: set[Point], batch
     space = question.space
     key = int(stream(question.world.seed, "calibration", "sampler", str(batch))) % 2**32
     leaders = front_leaders(trials) if question.goal.front else spread(trials, LEADERS)
-    cuts = moved(space, leaders, seen, key) if question.goal.front else sections(space, trials, leaders[:2], seen)
-    new = dict.fromkeys(itertools.islice(cuts, math.ceil(count * (MOVED if question.goal.front else CUT))))
+    new = dict.fromkeys(itertools.islice(promising(space, trials, seen, key), math.ceil(count * MODELLED)))
+    rest = count - len(new)
+    cuts = (
+        moved(space, leaders, {*seen, *new}, key) if question.goal.front else sections(space, trials, leaders[:2], {*seen, *new})
+    )
+    new |= dict.fromkeys(itertools.islice(cuts, math.ceil(rest * (MOVED if question.goal.front else CUT))))
     half = (count - len(new) + 1) // 2
     new |= dict.fromkeys(itertools.islice(_between(space, leaders, {*seen, *new}), half))
     names = [one.name for one in question.conditions]
