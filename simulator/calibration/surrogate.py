@@ -24,11 +24,11 @@ NEAR = (0.0, -0.05, 0.03)  # tails in limits at which points are wanted, in turn
 
 def promising(space: SearchSpace, trials: Sequence[Trial], seen: set[Point], key: int) -> Iterator[Point]:
     """New valid points, each the one that moves the front of what is known and chosen so far the farthest, at an edge in turn."""
-    points = np.array(list(candidates(space, seen, key)))
-    found = predicted(space, trials, points) if len(points) else None
+    grid = candidates(space, key)
+    found = predicted(space, trials, grid * np.array([wanted.step for wanted in space.search]))
     if found is None:
         return
-    goals, tails = found
+    given, (goals, tails) = set(seen), found
     goals = goals / np.maximum(np.ptp(goals, axis=0), 1e-12)
     known = np.array([gain(trial) for trial in trials]) / np.maximum(np.ptp(found[0], axis=0), 1e-12)
     held = np.array([worst(trial) for trial in trials])
@@ -41,8 +41,9 @@ def promising(space: SearchSpace, trials: Sequence[Trial], seen: set[Point], key
             continue
         for step in steps:
             step[i] = -np.inf
-        point = tuple(map(float, points[i]))
-        if space.parameters(point) is not None:
+        point = space.point(grid[i])
+        if point not in given and space.parameters(point) is not None:
+            given.add(point)
             for step, edge in zip(steps, NEAR, strict=True):
                 if tails[i] <= edge:
                     np.minimum(step, advance(goals, goals[i : i + 1]), out=step)
@@ -69,20 +70,17 @@ def advance(goals: np.ndarray, best: np.ndarray) -> np.ndarray:
     return ahead.min(axis=1)
 
 
-def candidates(space: SearchSpace, seen: set[Point], key: int) -> Iterator[Point]:
-    """Every grid point that was not run, or of a large grid a design of them, valid or not."""
+def candidates(space: SearchSpace, key: int) -> np.ndarray:
+    """int64 [point, parameter] multiples of the steps: the whole grid, or of a large one a design; valid or not, run or not."""
     sizes = [len(ks) for ks in space.multiples]
     if space.size <= WHOLE:
-        rows = np.ndindex(*sizes)
+        places = np.indices(sizes).reshape(len(sizes), -1).T
     else:
         from scipy.stats import qmc
 
         draws = qmc.Sobol(len(sizes), rng=key).random(2 ** int(np.log2(WHOLE)))
-        rows = map(tuple, np.minimum((draws * sizes).astype(int), np.array(sizes) - 1))
-    for row in rows:
-        point = space.point([ks[i] for ks, i in zip(space.multiples, row, strict=True)])
-        if point not in seen:
-            yield point
+        places = np.minimum((draws * sizes).astype(np.int64), np.array(sizes) - 1)
+    return places + np.array([ks[0] for ks in space.multiples])
 
 
 def predicted(space: SearchSpace, trials: Sequence[Trial], points: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
