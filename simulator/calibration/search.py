@@ -1,4 +1,4 @@
-"""Search: a Sobol screen, then batches from sections, from the ground between leaders and from a sampler, racing for paths.
+"""Search: a Sobol screen, then batches from a surrogate, from sections, from the ground between leaders and from a sampler, racing for paths.
 
 With several goals (`[calibration] front`) the same search follows the whole front: leaders are its loneliest points.
 """
@@ -31,7 +31,7 @@ FRONT_LEADERS = 12  # where the leaders are a front
 FRONT_POINTS = 40  # that are estimated again on the selection paths
 SAFER_POINTS = 8  # beside them, within half of the limits
 FINISHES = 4  # rounds in which what may belong to the front runs on every search path
-MODELLED = 0.8  # of a batch: points that a surrogate thinks would move the front
+MODELLED = 4 / 5  # of a batch: points that a surrogate thinks would move the front
 CUT, MOVED = 1 / 3, 4 / 5  # of a batch, at most: points on sections; points of a front that moved
 MIXED = 1 / 2  # of the moves: coordinates of two leaders
 TRIED_MOVES = 400
@@ -118,9 +118,9 @@ def estimate_on_search(trials: Trials, question: Question, point: Point) -> Sear
 def suggest(question: Question, trials: Sequence[Trial], seen: set[Point], batch: int, count: int) -> list[Point]:
     """`count` valid points that are not in `seen`; fewer when the space has no more.
 
-    Up to a third cut the sections through the leaders where they are monotone (of a front: up to four fifths are its points
-    with one parameter moved); half of the others lie between the leaders
-    or beside them, which closes in on the edge of the limits; the rest come from a sampler given `trials`.
+    Four fifths are promising by a surrogate. Of the rest up to a third cut the sections through the leaders where they are monotone
+    (of a front: up to four fifths are its points with one parameter moved); half of the others lie between the leaders or
+    beside them, which closes in on the edge of the limits; what is left comes from a sampler given `trials`.
     """
     from simulator.kernel import stream
 
