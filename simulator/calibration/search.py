@@ -1,4 +1,4 @@
-"""Search: a Sobol screen, then batches from a surrogate, from sections, from the ground between leaders and from a sampler, racing for paths.
+"""Search: a Sobol screen, then batches from a surrogate, sections, the ground between leaders and a sampler, racing for paths.
 
 With several goals (`[calibration] front`) the same search follows the whole front: leaders are its loneliest points.
 """
@@ -118,9 +118,9 @@ def estimate_on_search(trials: Trials, question: Question, point: Point) -> Sear
 def suggest(question: Question, trials: Sequence[Trial], seen: set[Point], batch: int, count: int) -> list[Point]:
     """`count` valid points that are not in `seen`; fewer when the space has no more.
 
-    Four fifths are promising by a surrogate. Of the rest up to a third cut the sections through the leaders where they are monotone
-    (of a front: up to four fifths are its points with one parameter moved); half of the others lie between the leaders or
-    beside them, which closes in on the edge of the limits; what is left comes from a sampler given `trials`.
+    Four fifths are promising by a surrogate. Of the rest up to a third cut the sections through the leaders where they are
+    monotone (of a front: up to four fifths are its points with one parameter moved); half of the others lie between the
+    leaders or beside them, which closes in on the edge of the limits; what is left comes from a sampler given `trials`.
     """
     from simulator.kernel import stream
 
