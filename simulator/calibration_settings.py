@@ -125,6 +125,16 @@ def _unreachable(wanted: SearchParameter, value: float) -> Iterator[str]:
 def _products(search: Sequence[SearchParameter]) -> Iterator[tuple[int, str]]:
     names = [wanted.parameter for wanted in search]
     for i, name in enumerate(names):
+        if name.endswith(".reference_volatility"):
+            market = name.removesuffix(".reference_volatility")
+            if any(f"{market}.{key}_margin_ratio" in names for key in ("initial", "maintenance")):
+                yield (
+                    i,
+                    (
+                        f"`{name}` and the margin ratios of `{market}` enter only as ratio / reference_volatility between floor "
+                        "and cap, so no data can tell them apart; search the ratios"
+                    ),
+                )
         if name.startswith("collateral.") and name.endswith(".haircut"):
             asset = name.removesuffix(".haircut")
             for factor in CREDIT:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,19 +45,20 @@ def _in_whole(name: str) -> str:
     return name if "." in name else f"{name}.whole"
 
 
-def volatilities(outcomes: Outcomes) -> tuple[float, float]:
-    """Realised volatility of the first asset after the vote [1/sqrt(year)]: outside, and in the protocol's venue."""
-    columns = ("external_variance.whole", "observed_variance.whole")
-    external, observed = (math.sqrt(float(outcomes.column(name).mean())) for name in columns)
-    return external, observed
+def volatilities(outcomes: Outcomes, assets: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """Realised volatility after the vote [1/sqrt(year)] of each asset: outside, and as people here observe it."""
+    return {name: (_volatility(outcomes, "external", name), _volatility(outcomes, "observed", name)) for name in assets}
 
 
-def volatility_warning(outcomes: Outcomes) -> str:
-    """W06 where trading moves the observable volatility of the first asset by more than 5 % of the external one, else empty."""
-    external, observed = volatilities(outcomes)
-    if external == 0 or abs(observed / external - 1) <= DRIFT:
-        return ""
-    return (
-        f"W06 the observable volatility of the first asset is {observed:.3g}, the external one {external:.3g}: trading moves it "
-        f"by {100 * (observed / external - 1):+.0f} %; what was fitted to observed prices is counted twice"
-    )
+def _volatility(outcomes: Outcomes, side: str, asset: str) -> float:
+    return math.sqrt(float(outcomes.column(f"{side}_variance.{asset}.whole").mean()))
+
+
+def volatility_warnings(outcomes: Outcomes, assets: Sequence[str]) -> list[str]:
+    """W06, a line for each asset whose observable volatility trading moves by more than 5 % of the external one."""
+    return [
+        f"W06 the observable volatility of {name} is {observed:.3g}, the external one {external:.3g}: trading moves it by "
+        f"{100 * (observed / external - 1):+.0f} %; what was fitted to observed prices is counted twice (fit --with-feedback)"
+        for name, (external, observed) in volatilities(outcomes, assets).items()
+        if external > 0 and abs(observed / external - 1) > DRIFT
+    ]

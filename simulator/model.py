@@ -20,13 +20,15 @@ from simulator.kernel import stream
 from simulator.market import Grid, MarketPaths
 from simulator.market.surface import make_surfaces
 from simulator.outcomes import Outcomes
-from simulator.parameters import DAY, RiskParameters
+from simulator.parameters import DAY, YEAR, RiskParameters
 from simulator.protocol import book
 from simulator.protocol.conditions import conditions_of
 from simulator.protocol.load import load
+from simulator.protocol.margin import ratios_now
 from simulator.protocol.market_numbers import timers
 from simulator.protocol.rules import blend, handed_over, make_rules, make_terms
 from simulator.protocol.settle import close_window, count_newly_liquidatable, forget, settle, start_step
+from simulator.risk.procyclicality import procyclicality
 from simulator.scenario.vote import Vote
 from simulator.workers import run_all
 
@@ -93,6 +95,7 @@ class RiskModel(mesa.Model):
         self.usual: np.record = self._make_rules(scenario.protocol, keepers=keepers)
         self.rules: np.record = self.usual
         self.conditions = conditions_of(market)
+        self.known = scenario.protocol.known_volatility(market)
         paths = market.price.shape[2]
         r = self.rules
         self.state = book.make_state(
@@ -116,6 +119,7 @@ class RiskModel(mesa.Model):
         self.changes = False
         self._weight = 0.0  # of the candidate in the parameters in force
         self.clock = 0  # substeps since the start of the burn-in
+        self.ratios: list[np.ndarray] = []  # [market, path] where margin follows volatility: at the vote, then after every step
         load(
             self.state,
             self.rules,
@@ -124,6 +128,7 @@ class RiskModel(mesa.Model):
             keepers,
             [cohort.holders_and_sides for cohort in self.cohorts],
             market,
+            self.known,
             list(scenario.parameters.collateral),
             list(scenario.parameters.perpetuals),
         )
@@ -133,8 +138,9 @@ class RiskModel(mesa.Model):
         """Market, oracle and accrual; cohorts ask; the protocol grants, liquidates, takes over and records."""
         t = self.clock
         self._move_surfaces(t + 1)
+        market = self.market
         terms, _current, rules = self.handed_over
-        start_step(self.state, t, self.market.price, self.market.volatility, self.conditions, terms, rules)
+        start_step(self.state, t, market.price, market.volatility, self.known, self.conditions, terms, rules)
         self.agents.do("step")
         last = (t + 1) % self.grid.substeps == 0
         worst = settle(self.state, t, self.first, self.market.volatility, terms, rules, last)
@@ -144,6 +150,14 @@ class RiskModel(mesa.Model):
                 f"paths {self.first} to {self.first + self.market.price.shape[2] - 1})"
             )
         self.clock = t + 1
+        if self.rules.follows_volatility:
+            self.ratios.append(self._ratios_now())
+
+    def _ratios_now(self) -> np.ndarray:
+        found = np.empty((self.rules.markets, self.market.price.shape[2]))
+        terms, _current, rules = self.handed_over
+        ratios_now(self.state, found, terms, rules)
+        return found
 
     def _surfaces(self, scenario: Scenario, purpose: str) -> np.ndarray:
         """[market step + 1, underlying, parameter, path] of the underlyings of options, in the order of their parameters."""
@@ -231,6 +245,7 @@ class RiskModel(mesa.Model):
         count_newly_liquidatable(self.state, newly, self.current, make_terms(self.candidate.parameters), self.rules, changed)
         self.state.scalar[:, book.STEPS] = 0.0
         marks = [self._mark()]
+        self.ratios = [self._ratios_now()] if self.rules.follows_volatility else []
         self.run(self.grid.transition_steps)
         marks.append(self._mark())
         self.run(self.grid.horizon_steps - self.grid.transition_steps)
@@ -238,16 +253,21 @@ class RiskModel(mesa.Model):
         columns: dict[str, np.ndarray] = {}
         for window, start, end in (("transition", 0, 1), ("steady", 1, 2), ("whole", 0, 2)):
             columns |= _window(window, marks[start], marks[end], self.grid)
+            if self.ratios:
+                between = np.array(self.ratios[marks[start][2] - self.voted_at : marks[end][2] - self.voted_at + 1])
+                columns |= {f"{key}.{window}": value for key, value in procyclicality(between, self.grid.dt).items()}
+        columns |= _variances(self.market.assets, marks[0], marks[2], self.grid)
         columns["newly_liquidatable.transition"] = newly
         return Outcomes(np.arange(self.first, self.first + paths), columns)
 
-    def _mark(self) -> tuple[np.ndarray, np.ndarray, int]:
-        """Counters, and (latent, fund, vault), of every path now; and the time."""
+    def _mark(self) -> tuple[np.ndarray, np.ndarray, int, np.ndarray]:
+        """Counters and (latent, fund, vault) of every path now, the time, and squared returns by asset."""
         ends = np.zeros((self.market.price.shape[2], 3))
         close_window(self.state, ends, self.terms, self.rules)
         if np.isnan(ends).any():
             raise InvariantBroken(f"books are out of balance at step {self.clock} (seed {self.study.seed})")
-        return self.state.scalar.copy(), ends, self.clock
+        squares = self.state.asset[:, :, [book.EXTERNAL_SQUARES, book.OBSERVED_SQUARES]]
+        return self.state.scalar.copy(), ends, self.clock, squares
 
 
 def _stamp(terms: np.record, rules: np.record) -> float:
@@ -284,7 +304,7 @@ AVERAGES = {
 
 def _window(name: str, start, end, grid: Grid) -> dict[str, np.ndarray]:
     """The columns of one window from the marks at its two ends; empty windows have zero length and NaN-free zeros."""
-    (before, ends0, t0), (after, ends, t1) = start, end
+    (before, ends0, t0, squares0), (after, ends, t1, squares) = start, end
     steps = max(t1 - t0, 1)
     columns = {key: after[:, field] - before[:, field] for key, field in COUNTERS.items()}
     columns |= {key: (after[:, field] - before[:, field]) / steps for key, field in AVERAGES.items()}
@@ -297,10 +317,16 @@ def _window(name: str, start, end, grid: Grid) -> dict[str, np.ndarray]:
     columns["fund_minimum"] = after[:, book.FUND_MINIMUM].copy()
     basis = np.maximum(columns["collateral"], 1e-9)
     columns["capital_efficiency_used"] = (columns["open_interest"] + columns["borrowed"]) / basis
-    years = steps * grid.dt / (365 * DAY)
-    columns["external_variance"] = (after[:, book.EXTERNAL_SQUARES] - before[:, book.EXTERNAL_SQUARES]) / years
-    columns["observed_variance"] = (after[:, book.OBSERVED_SQUARES] - before[:, book.OBSERVED_SQUARES]) / years
+    variance = (squares[:, 0] - squares0[:, 0]) / (steps * grid.dt / YEAR)
+    columns["external_variance"], columns["observed_variance"] = variance.T
     return {f"{key}.{name}": np.ascontiguousarray(value) for key, value in columns.items()}
+
+
+def _variances(assets: Sequence[str], start, end, grid: Grid) -> dict[str, np.ndarray]:
+    """Realised variance of every asset [1/year] between two marks, outside and observed."""
+    variance = (end[3] - start[3]) / (max(end[2] - start[2], 1) * grid.dt / YEAR)
+    sides = ("external_variance", "observed_variance")
+    return {f"{side}.{name}.whole": variance[:, a, s].copy() for a, name in enumerate(assets) for s, side in enumerate(sides)}
 
 
 def block_size(scenario: Scenario, accounts: int) -> int:

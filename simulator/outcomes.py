@@ -40,9 +40,14 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "fund_end": ("usd", "insurance fund at the end of the window"),
     "fund_minimum": ("usd", "least value of the insurance fund since the load"),
     "newly_liquidatable": ("count", "accounts that the vote itself makes liquidatable (transition only)"),
+    "margin_ratio": ("1", "time average of the initial ratio, where margin follows volatility"),
+    "margin_peak_to_trough": ("1", "greatest initial ratio over the least, where margin follows volatility"),
+    "margin_rise_1_day": ("1", "greatest relative rise of the initial ratio within a day, where margin follows volatility"),
+    "margin_rise_5_days": ("1", "the same within five days"),
     "external_variance": ("1/year", "realised variance of the first asset outside"),
     "observed_variance": ("1/year", "realised variance of the first asset as observed in the protocol's venue"),
 }
+# beside them `external_variance.ASSET.whole` and `observed_variance.ASSET.whole`, of every asset
 
 
 @dataclass(frozen=True, eq=False)

@@ -57,7 +57,7 @@ def fillable(model, row):
             model.near(wanted - 1, 1.0)
         if wanted < 1:
             continue
-        need = needs(model.force["perpetuals"][name], q, price)[1]
+        need = needs(model.force["perpetuals"][name], q, price, variance=model.W[m])[1]
         urgency = min(max(rule.bankruptcy_adjustment * (1 - equity / margin), 0.0), 1.0)
         limit = (q * price - urgency * rule.spread * need) / q
         n = largest(model, m, -q * wanted / held, limit)

@@ -5,6 +5,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from simulator.agents.demand import Elasticity
+from simulator.market.online import VolatilityFeed
 from simulator.parameters import RiskParameters
 from simulator.protocol import Protocol
 
@@ -31,6 +33,10 @@ RULES = {
             {"lower_bound": 1.5e4, "greatest_leverage": 6.0},
         ],
     },
+    "volatility-scaled": {
+        "initial_margin_ratio": 0.08, "maintenance_margin_ratio": 0.04, "reference_volatility": 0.6, "half_life": 20_000.0,
+        "buffer": 0.25, "stressed_weight": 0.25, "stressed_volatility": 1.4, "floor": 0.6, "cap": 5.0,
+    },
 }  # fmt: skip
 CHANGES = {
     "flat": {"initial_margin_ratio": 0.1},
@@ -39,6 +45,7 @@ CHANGES = {
     "skew-scaled": {"scaled_ratio": 2.0, "maintenance_scalar": 0.7},
     "collateral-factor": {"minimum_factor_liquidation": 0.05, "open_interest_factor": 3e-6},
     "tiered": {"tiers.1.greatest_leverage": 8.0, "tiers.0.greatest_leverage": 15.0},
+    "volatility-scaled": {"half_life": 7200.0, "floor": 1.0, "cap": 3.0, "stressed_weight": 0.1},
 }
 
 
@@ -56,8 +63,58 @@ def margin_world(seed):
     for market, kind in (("BTC", first), ("ETH", second)):
         if draw.random() < 0.7:
             changes |= {f"perpetuals.{market}.{name}": value for name, value in CHANGES[kind].items()}
-    rules = world.protocol.model_copy(update={"valuation_price": draw.choice(["mark", "index"])})
+    changed = {"valuation_price": draw.choice(["mark", "index"]), "volatility_source": draw.choice(["observed", "conditional"])}
+    rules = world.protocol.model_copy(update=changed)
     return replace(world, current=current, candidate=current.replace(changes), protocol=rules)
+
+
+VOLATILITY = "volatility-scaled"
+FEEDS = [
+    {"kind": "ewma", "volatility_today": 0.6, "half_life": 3e4},
+    {"kind": "rolling", "volatility_today": 0.6, "window": 4e4},
+    {
+        "kind": "garch-filter",
+        "volatility_today": 0.5,
+        "volatility": 0.7,
+        "alpha": 0.1,
+        "gamma": 0.05,
+        "beta": 0.8,
+        "ceiling": 3.0,
+    },
+    {"kind": "rolling", "volatility_today": 0.6, "window": 1.0},
+]
+GUARDS = [
+    {}, {"buffer": 0.25}, {"stressed_weight": 0.25, "stressed_volatility": 2.0}, {"floor": 1.0}, {"floor": 1.0, "cap": 1.0},
+]  # fmt: skip
+
+
+def volatility_world(seed):
+    """Both markets of margin worlds by volatility: with and without memory, each way against procyclicality."""
+    world = margin_world(seed)
+    draw = random.Random(f"volatility {seed}")
+    tree, changes = world.current.model_dump(), {"collateral.ETH.liquidation_threshold": 0.82}
+    for n, market in enumerate(("BTC", "ETH")):
+        free = {"initial_margin_ratio": draw.uniform(0.04, 0.1), "maintenance_margin_ratio": 0.03, "reference_volatility": 0.5}
+        memory = {"half_life": draw.choice([0.0, 9000.0, 86_400.0]), "floor": 0.3, "cap": 8.0}
+        tree["perpetuals"][market] = {"kind": VOLATILITY, **free, **memory, **GUARDS[(seed + 2 * n) % len(GUARDS)]}
+        if draw.random() < 0.7:
+            changes |= {f"perpetuals.{market}.{name}": value for name, value in (("half_life", 3600.0), ("cap", 9.0))}
+    if seed % 2:
+        tree["perpetuals"]["ETH"]["reference_correlation"] = draw.choice([0.0, 0.6])
+    current = RiskParameters.model_validate(tree)
+    rules = world.protocol
+    wary = {"leverage_volatility_elasticity": Elasticity(low=0.2, central=0.5, high=1.5)}
+    cohorts = [c.model_copy(update=wary) if c.kind == "perp-traders" else c for c in world.cohorts]
+    correlation = [draw.uniform(-0.9, 1.0) for _ in world.volatility] if seed % 4 else None
+    if seed % 3:
+        feed = {
+            "estimator": {"ETH": FEEDS[seed % len(FEEDS)]},
+            "refresh": draw.choice([0.0, 2e4]),
+            "lag": draw.choice([0.0, 9e3]),
+        }
+        rules = rules.model_copy(update={"volatility_source": "observed", "volatility_feed": VolatilityFeed(**feed)})
+    fields = {"protocol": rules, "cohorts": cohorts, "correlation": correlation}
+    return replace(world, current=current, candidate=current.replace(changes), **fields)
 
 
 FUNDINGS = [
@@ -132,4 +189,4 @@ def liquidation_world(seed):
     return replace(world, protocol=protocol, current=current, candidate=current.replace(changes), cohorts=cohorts)
 
 
-MAKERS = [margin_world, market_world, liquidation_world]
+MAKERS = [margin_world, market_world, liquidation_world, volatility_world]

@@ -65,6 +65,7 @@ class World:
     block_capacity: list = None  # [substep], liquidations
     depth_share: list = None  # [substep][asset]
     oracle_halted: list = None  # [substep][asset]
+    correlation: list = None  # [market step]
     voted_protocol: Protocol = None  # as the vote wants it
     voted_gas_limit: float = None  # [usd]
 
@@ -222,6 +223,10 @@ class Trader(Account):
         part, w = self.part, self.model
         now, before = self.ratios(name, capital, at_load)
         wanted = self.appetite * (now / before) ** -self.elasticity("leverage_elasticity")
+        a = w.market_asset[w.markets.index(name)]
+        sigma, usual = float(w.world.volatility[w.t // w.world.substeps][a]), w.world.reference_volatility[w.assets[a]]
+        if part.leverage_volatility_elasticity and not at_load and sigma > 0 and usual > 0:
+            wanted *= (sigma / usual) ** -self.elasticity("leverage_volatility_elasticity")
         credit = 1.0
         if part.collateral is not None:
             terms = w.force["collateral"][part.collateral]
@@ -439,6 +444,11 @@ class ReferenceModel(Lending, mesa.Model):
         self.external = [float(x) for x in world.prices[0]]
         self.index, self.age = list(self.external), [0.0] * n
         self.v = [world.reference_volatility[a] ** 2 for a in self.assets]
+        self.estimates = reference_margin.Estimates(self)
+        if self.estimates.are_read:
+            self.v = [self.estimates.variance(a, 0) for a in range(n)]
+        self.W = [self.v[a] for a in self.market_asset]
+        self.ratios = [reference_margin.small_ratios(self)]
         self.windows = reference_liquidation.Windows()
         self.fee_memory = reference_rules_of_markets.FeeMemory(self)
         self.F, self.hedge = [0.0] * len(self.markets), [0.0] * len(self.markets)
@@ -557,9 +567,11 @@ class ReferenceModel(Lending, mesa.Model):
             if dt is not None:
                 keep, r = 2 ** (-dt / self.protocol.volatility_half_life), math.log(self.index[a] / previous)
                 self.v[a] = keep * self.v[a] + (1 - keep) * r * r / (dt / YEAR)
-                if self.protocol.volatility_source == "conditional":
-                    self.v[a] = float(self.world.volatility[self.t // self.world.substeps][a]) ** 2
+                if self.estimates.are_read:
+                    self.v[a] = self.estimates.variance(a, self.t // self.world.substeps)
                 self.stale[a] = oracle.stale_after is not None and self.age[a] > oracle.stale_after
+        if dt is not None:
+            reference_margin.learn(self)
 
     def refresh(self):
         index = self.index
@@ -589,7 +601,7 @@ class ReferenceModel(Lending, mesa.Model):
             q, known = row.position[m], (0.0, 0.0)
             if which == "initial" and q != 0 and rules[market]["kind"] in ("open-interest-scaled", "collateral-factor"):
                 known = reference_margin.interest(self, m, sign(q))
-            initial, maintenance = reference_margin.needs(rules[market], q, self.M[m], *known)
+            initial, maintenance = reference_margin.needs(rules[market], q, self.M[m], *known, variance=self.W[m])
             total += initial if which == "initial" else maintenance
         return total
 
@@ -647,6 +659,7 @@ class ReferenceModel(Lending, mesa.Model):
             venue.move()
         self.refresh()
         self._record(t)
+        self.ratios.append(reference_margin.small_ratios(self))
         self.check()
         self.t += 1
 
@@ -1179,6 +1192,7 @@ class ReferenceModel(Lending, mesa.Model):
             "index": list(self.index),
             "mark": [self.mark(m) for m in range(len(self.markets))],
             "external": list(self.external),
+            "spot": [self.spot_price(a) for a in range(len(self.external))],
             "funding": list(self.F),
             "deposit_index": list(self.A),
             "borrow_index": list(self.B),
@@ -1215,6 +1229,22 @@ def _plain(row):
     return {name: copy.copy(getattr(row, name)) for name in ("cash", "deposit", "debt", "position", "cost", "basis")}
 
 
+def _variances(world, model):
+    """Section 7: squared log returns of the market steps that end after the vote, by year."""
+    series, found = model.record.series, {}
+    ends = [t for t in range(world.burn_in_steps, world.steps) if (t + 1) % world.substeps == 0]
+    years = (world.steps - world.burn_in_steps) * world.dt / (365 * 86400)
+    for a, name in enumerate(world.assets):
+        marks = [[row[m] for row in series["mark"]] for m, on in enumerate(model.market_asset) if on == a]
+        observed = marks[0] if marks else [row[a] for row in series["spot"]]
+        external = [row[a] for row in series["external"]]
+        for side, path in (("external", external), ("observed", observed)):
+            before = [path[t - world.substeps] if t >= world.substeps else world.prices[0][a] for t in ends]
+            squares = sum(math.log(path[t] / was) ** 2 for t, was in zip(ends, before, strict=True))
+            found[f"{side}_variance.{name}.whole"] = squares / years
+    return found
+
+
 def reference_run(world):
     """Runs one path and returns its series, its final rows and the outcomes of section 7 as "<quantity>.<window>"."""
     model = ReferenceModel(world)
@@ -1225,8 +1255,13 @@ def reference_run(world):
         window["loss"] = window["realised_bad_debt"] + window["latent_bad_debt"]
         used = window["open_interest"] + window["borrowed"]
         window["capital_efficiency_used"] = used / window["basis"] if window["basis"] > 0 else 0.0
+        if any(market.kind == "volatility-scaled" for market in world.current.perpetuals.values()):
+            begin = world.burn_in_steps + (world.transition_steps if name == "steady" else 0)
+            end = world.burn_in_steps + world.transition_steps if name == "transition" else world.steps
+            window |= reference_margin.procyclicality(model.ratios[begin : end + 1], world.dt)
         for key, amount in window.items():
             outcomes[f"mean_{key}.{name}" if key in MEANS else f"{key}.{name}"] = amount
+    outcomes |= _variances(world, model)
     return {
         **model.record.series,
         "accounts": [_plain(row) for row in model.rows[: model.N]],

@@ -2,6 +2,8 @@
 
 import math
 
+import reference_margin
+
 from simulator.parameters import DAY, YEAR
 
 HOUR = 3600.0
@@ -109,7 +111,7 @@ def funding(model, m):
         pull = rule.hourly_interest - (rate if rule.hourly_band is not None else 0.0)
         rate += pull if rule.hourly_band is None else clip(pull, rule.hourly_band)
         if rule.margin_multiple is not None:
-            initial, maintenance = least_ratios(model.force["perpetuals"][model.markets[m]])
+            initial, maintenance = least_ratios(model.force["perpetuals"][model.markets[m]], model.W[m])
             cap = min(cap, rule.margin_multiple * (initial - maintenance) / rule.convergence_hours)
         return clip(rate, cap) * dt / HOUR
     if rule.kind == "velocity":
@@ -137,8 +139,11 @@ def adapted(rule, rate, longs, shorts, dt):
     return math.copysign(max(min(abs(rate), rule.greatest), rule.least), rate) if rate else 0.0
 
 
-def least_ratios(rule):
-    """(initial, maintenance) ratio of a small position in an empty market."""
+def least_ratios(rule, variance):
+    """(initial, maintenance) ratio of a small position in an empty market whose smoothed variance is `variance`."""
+    if rule["kind"] == "volatility-scaled":
+        f = reference_margin.factor(rule, variance)
+        return rule["initial_margin_ratio"] * f, rule["maintenance_margin_ratio"] * f
     if rule["kind"] in ("flat", "size-scaled"):
         return rule["initial_margin_ratio"], rule["maintenance_margin_ratio"]
     if rule["kind"] == "open-interest-scaled":

@@ -64,6 +64,7 @@ def engine_of(world, watches=True) -> RiskModel:
         depth_share=None if world.depth_share is None else np.array(world.depth_share, float),
         oracle_halted=None if world.oracle_halted is None else np.array(world.oracle_halted, bool),
         gas=None if world.gas_price is None else np.array(world.gas_price, float)[:, None].copy(),
+        correlation=None if world.correlation is None else np.array(world.correlation, float)[:, None].copy(),
         block_capacity=None if world.block_capacity is None else np.array(world.block_capacity, float),
     )
     populations = [
@@ -110,9 +111,11 @@ def compare(world, run, model) -> None:
         theirs = [row["cash"], row["basis"], *row["deposit"], *row["debt"], *row["position"], *row["cost"]]
         for field, value in enumerate(theirs):
             assert close(ours[field], value, gross), f"account {i} field {field}: {ours[field]} != {value}"
+    assert {f"observed_variance.{name}.whole" for name in world.assets} <= set(outcomes) & set(run["outcomes"])
     for name, value in run["outcomes"].items():
         if name in outcomes:
-            assert close(outcomes[name][0], value, gross), f"{name}: {outcomes[name][0]} != {value}"
+            scale = 1.0 if name.startswith("margin_") else gross
+            assert close(outcomes[name][0], value, scale), f"{name}: {outcomes[name][0]} != {value}"
 
 
 def _vote(world, model):

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from simulator.calibration.change import parts_of, unit_of
 from simulator.calibration.goals import available_change
 from simulator.parameters import PerpetualParameters, RiskParameters
-from simulator.protocol.margin_ratio.requirement import maintenance_slope, requirement, row_of
+from simulator.protocol.margin_ratio.requirement import maintenance_slope, requirement, row_of, volatility_factor
 from simulator.protocol.rules import blend
 
 
@@ -27,9 +27,13 @@ def _module(name: str):
     return sys.modules[name]
 
 
+PART = TypeAdapter(PerpetualParameters)
 RULES = _module("reference_margin_worlds").RULES
 needs = _module("reference_margin").needs
 KINDS = sorted(RULES)
+VARIANCE = 0.9**2  # of a market whose margin follows volatility, and the factor that it means
+BY_VOLATILITY = PART.validate_python({"kind": "volatility-scaled", **RULES["volatility-scaled"]})
+FACTOR = float(volatility_factor(row_of(BY_VOLATILITY), VARIANCE))
 
 
 def market(kind: str) -> RiskParameters:
@@ -82,6 +86,8 @@ def test_a_phase_in_passes_through_every_tier():
         ("skew-scaled", {"minimum_ratio": 0.061}, math.log(0.031 / 0.062)),
         ("collateral-factor", {"minimum_factor": 0.03}, math.log(2)),
         ("size-scaled", {"size_factor": 0.001}, 0.0),
+        ("volatility-scaled", {"initial_margin_ratio": 0.16}, math.log(0.5)),
+        ("volatility-scaled", {"half_life": 0.0}, 0.0),
     ],
 )
 def test_available_efficiency_is_that_of_a_small_position(kind, change, expected):
@@ -102,14 +108,13 @@ def test_the_table_of_a_vote_names_a_tier_and_its_unit():
 @given(size=st.floats(1e-6, 1e6), price=st.floats(1e-3, 1e5), move=st.floats(-0.4, 0.9), is_long=st.booleans())
 def test_maintenance_rises_with_price_no_steeper_than_its_bound(kind, size, price, move, is_long):
     """The watch list skips an account by this bound: what it says must hold wherever prices go between two looks."""
-    row = row_of(TypeAdapter(PerpetualParameters).validate_python({"kind": kind, **RULES[kind]}))
+    row = row_of(PART.validate_python({"kind": kind, **RULES[kind]}))
     q = size if is_long else -size
-    before, after = (requirement(row, q, price * (1 + x), 0.0)[1] for x in (0.0, move))
-    steepest = maintenance_slope(row, q, size * price)
+    before, after = (requirement(row, q, price * (1 + x), FACTOR)[1] for x in (0.0, move))
+    steepest = maintenance_slope(row, q, size * price, FACTOR)
     rise = size * price * move
     assert after - before <= max(steepest * rise, 0.0) + 1e-9 * (after + before)
     if move <= 0:
         assert after <= before * (1 + 1e-12)
-    assert after == pytest.approx(
-        needs({"maintenance_share": 0.5} | RULES[kind] | {"kind": kind}, q, price * (1 + move))[1], rel=1e-12
-    )
+    rule = {"maintenance_share": 0.5} | RULES[kind] | {"kind": kind}
+    assert after == pytest.approx(needs(rule, q, price * (1 + move), variance=VARIANCE)[1], rel=1e-12)

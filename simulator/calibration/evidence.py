@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.calibration.calibrate import Calibration
 from simulator.calibration.confirmation import Confirmation, InWorld, interval_of
-from simulator.calibration.goals import available_change, used_change
+from simulator.calibration.goals import MARGIN, available, available_change, used_change
 from simulator.calibration.world import HEADLINE, World
 from simulator.outcomes import QUANTITIES
 from simulator.risk import measures
@@ -177,9 +177,14 @@ def efficiency(calibration: Calibration) -> dict[str, Any]:
     candidate = calibration.space.parameters(point) if point else None
     if candidate is None or calibration.confirmation is None:
         return {"available_change": None, "used_change": None, "used_may_be_claimed": False}
-    used = used_change(*calibration.confirmation.outcomes, calibration.plan.confidence)
+    ours, theirs = calibration.confirmation.outcomes
+    used = used_change(ours, theirs, calibration.plan.confidence)
+    current = calibration.space.current
+    promised = available_change(candidate, current)
+    if MARGIN in ours.columns:
+        promised = measures.mean(available(candidate, ours, current, theirs)).value
     return {
-        "available_change": math.expm1(available_change(candidate, calibration.space.current)),
+        "available_change": math.expm1(promised),
         "used_change": asdict(used),
         "used_may_be_claimed": calibration.world.has_sourced_elasticities,
     }

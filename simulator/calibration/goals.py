@@ -1,7 +1,8 @@
 """What is made as large as the limits allow: relative changes against current parameters, weighted.
 
 Capital efficiency comes in two kinds. *Available* is a promise that parameters make: 1 / initial margin of a small position in
-every perpetual, borrowing power (1 - haircut) x collateral factor of every collateral. *Used* is a finding about people: open
+every perpetual (its mean over the time of a path where margin follows volatility), borrowing power (1 - haircut) x collateral
+factor of every collateral. *Used* is a finding about people: open
 interest and borrowing over collateral, compared path by path. Used counts only where every response of demand has a source.
 """
 
@@ -26,6 +27,7 @@ REVENUE = ("fees.whole", "penalties.whole")
 USER_COST = "user_cost.whole"
 LOSS = "loss.whole"
 COLUMNS = (USED, *REVENUE, USER_COST)
+MARGIN = "margin_ratio.whole"  # where margin follows volatility
 GOAL_WORDS: dict[GoalName, str] = {
     "capital-efficiency": "capital efficiency",
     "revenue": "protocol revenue",
@@ -50,7 +52,7 @@ class Goal:
         if name == "capital-efficiency":
             if self.counts_used:
                 return _relative(outcomes, baseline, (USED,))
-            return PerPath(outcomes.path, np.full(len(outcomes.path), available_change(candidate, current)))
+            return available(candidate, outcomes, current, baseline)
         if name == "revenue":
             return _relative(outcomes, baseline, REVENUE)
         return _relative(outcomes, baseline, (USER_COST if name == "user-cost" else LOSS,)).scaled(-1.0)
@@ -69,18 +71,20 @@ class Goal:
     def score(self, candidate: Votable, outcomes: Outcomes, current: Votable, baseline: Outcomes) -> tuple[float, float]:
         """The weighted sum of relative changes against `current` on the same paths, and its standard error over paths."""
         objective, fixed = self.objective, 0.0
-        parts: list[tuple[float, tuple[str, ...]]] = []
+        parts: list[tuple[float, PerPath]] = []
         if objective.capital_efficiency and self.counts_used:
-            parts.append((objective.capital_efficiency, (USED,)))
+            parts.append((objective.capital_efficiency, _relative(outcomes, baseline, (USED,))))
+        elif objective.capital_efficiency and MARGIN in outcomes.columns:
+            parts.append((objective.capital_efficiency, available(candidate, outcomes, current, baseline)))
         elif objective.capital_efficiency:
             fixed = objective.capital_efficiency * available_change(candidate, current)
         if objective.revenue:
-            parts.append((objective.revenue, REVENUE))
+            parts.append((objective.revenue, _relative(outcomes, baseline, REVENUE)))
         if objective.user_cost:
-            parts.append((-objective.user_cost, (USER_COST,)))
+            parts.append((-objective.user_cost, _relative(outcomes, baseline, (USER_COST,))))
         if not parts:
             return fixed, 0.0
-        total = np.sum([weight * _relative(outcomes, baseline, columns).value for weight, columns in parts], axis=0)
+        total = np.sum([weight * change.value for weight, change in parts], axis=0)
         estimate = measures.mean(PerPath(outcomes.path, total))
         return fixed + estimate.value, estimate.standard_error
 
@@ -101,11 +105,23 @@ def available_change(candidate: Votable, current: Votable) -> float:
     changes = []
     for market, now in current.perpetuals.items():
         changes.append(math.log(now.least_initial_ratio / candidate.perpetuals[market].least_initial_ratio))
-    for asset in current.collateral:
-        before, after = (_power(parameters, asset) for parameters in (current, candidate))
-        if before > 0 and after > 0:
-            changes.append(math.log(after / before))
+    changes += _changes_of_collateral(candidate, current)
     return math.fsum(changes) / len(changes) if changes else 0.0
+
+
+def available(candidate: Votable, outcomes: Outcomes, current: Votable, baseline: Outcomes) -> PerPath:
+    """`available_change` path by path: where margin follows volatility, of the mean ratio over a path's time and its markets."""
+    if MARGIN not in outcomes.columns:
+        return PerPath(outcomes.path, np.full(len(outcomes.path), available_change(candidate, current)))
+    ours, theirs = (PerPath(side.path, np.log(side.column(MARGIN))) for side in (outcomes, baseline))
+    markets, others = len(current.perpetuals), _changes_of_collateral(candidate, current)
+    changes = markets * theirs.minus(ours).value + math.fsum(others)
+    return PerPath(outcomes.path, changes / (markets + len(others)))
+
+
+def _changes_of_collateral(candidate: Votable, current: Votable) -> list[float]:
+    powers = [[_power(parameters, asset) for parameters in (current, candidate)] for asset in current.collateral]
+    return [math.log(after / before) for before, after in powers if before > 0 and after > 0]
 
 
 def _power(parameters: Votable, asset: str) -> float:

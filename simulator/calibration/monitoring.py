@@ -65,7 +65,7 @@ def _expired(proposal: Mapping[str, Any], observed: Mapping[str, Any]) -> Iterat
 
 def _breached(proposal: Mapping[str, Any], world: World, observed: Mapping[str, Any]) -> Iterator[str]:
     """Limits whose amount the observed quantity has passed, in the dollars that the proposal froze."""
-    frozen = {"usd": 1.0, **proposal["appetite"]["denominators_usd"]}
+    frozen = {"usd": 1.0, "one": 1.0, **proposal["appetite"]["denominators_usd"]}
     for limit in world.appetite.limits if world.appetite else ():
         value = observed.get(limit.quantity)
         allowed = getattr(limit, LOSSES[limit.kind]) * frozen.get(limit.of, math.nan)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulator.calibration.goals import COLUMNS, Goal
+from simulator.calibration.goals import COLUMNS, MARGIN, Goal
 from simulator.calibration.plan import ConfirmationPlan, appetites, asked
 from simulator.calibration.ranking import LENIENCE, Trial, alive, spread
 from simulator.calibration.space import Point, SearchSpace
@@ -75,6 +75,8 @@ def columns_needed(world: World) -> tuple[str, ...]:
     """The columns that limits, denominators, goals and evidence look at."""
     judged = [one.column for appetite in appetites(world) for one in conditions(appetite)]
     shown = ["loss.transition", "loss.steady", "loss.whole", "newly_liquidatable.transition", "liquidated_notional.transition"]
+    if any(market.kind == "volatility-scaled" for market in world.vote.perpetuals.values()):
+        shown.append(MARGIN)
     return tuple(sorted({*judged, *COLUMNS, *DENOMINATOR_COLUMNS.values(), *shown}))
 
 

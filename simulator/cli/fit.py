@@ -14,11 +14,13 @@ import click
 
 from simulator.cli.exits import BAD_INPUT, MACHINE, NOT_MET
 from simulator.cli.fit_evaluation import Evaluation, evaluate, evaluation_options, plan_of, report_problems
+from simulator.cli.fit_feedback import feedback_option, opened, print_feedback, reconciled
 from simulator.cli.options import json_option
 from simulator.wording import shown
 
 if TYPE_CHECKING:
     from simulator.estimation.fit import MarketFit
+    from simulator.market.price_file import PriceTable
 
 
 class Refused(Exception):
@@ -39,11 +41,12 @@ class Refused(Exception):
 @click.option("--substeps", type=click.IntRange(1, 100_000), default=1, help="Substeps of the [grid] line the block names.")
 @click.option(
     "--jumps",
-    type=click.Choice(["auto", "none", "merton", "kou"]),
+    type=click.Choice(["auto", "none", "merton", "kou", "likelihood"]),
     default="auto",
     show_default=True,
-    help="auto: Merton where Student-t innovations do not explain the tails.",
+    help="auto: Merton where Student-t innovations do not explain the tails. likelihood: Merton's, where it describes crashes.",
 )
+@click.option("--jumps-from", type=click.Path(path_type=Path), help="A CSV of finer prices (5 minutes) to take jumps from.")
 @click.option(
     "--process",
     type=click.Choice(["auto", "garch", "gjr", "egarch"]),
@@ -77,6 +80,7 @@ class Refused(Exception):
 @click.option("--tail-index", type=float, default=3.0, show_default=True, help="Least tail index of the stationary law; 0: free.")
 @click.option("--max-move", type=float, help="Cut of the innovations in deviations. Default: 1.5 x the largest residual.")
 @click.option("--paths", type=click.IntRange(0, 10_000), default=100, show_default=True, help="Paths compared with the data.")
+@feedback_option
 @evaluation_options
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of paths and bootstrap.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("market.toml"), show_default=True, help="The block.")
@@ -93,32 +97,32 @@ def fit(prices: Path, out: Path, substeps: int, as_json: bool, **options: Any) -
         _check_target("--out", out, FIRST_LINE)
         if options["report"]:
             _check_target("--report", options["report"], FIRST_LINES)
-        found, later = _fit(prices, options)
+        found, later, outside = _fit(prices, options)
     except PriceFileError as error:
         raise Refused([f"{name}: {problem}" for problem in error.problems], BAD_INPUT) from None
     except FitError as error:
         raise Refused([f"{name}: {key}: {what}" for key, what in error.problems], BAD_INPUT) from None
     except NotConverged as error:
         raise Refused([f"{name}: {error}"], NOT_MET) from None
-    _write(out, found.toml(substeps))
+    _write(out, outside.toml(substeps))
     page = later.page(found)
     if page is not None:
         _write(options["report"], page)
-    for number, warning in enumerate(found.warnings, start=1):
-        click.echo(f"W{number:02d} {name}: {shown(warning)}", err=True)
     if as_json:
-        _print_json(found, later)
+        _print_json(found, later, outside)
     else:
         from simulator.cli.fit_tables import print_fit
 
         print_fit(found)
+        print_feedback(outside)
         later.print()
         for target in (out, options["report"]):
             if target is not None:
                 click.echo(f"written: {shown(str(target))}")
 
 
-def _fit(prices: Path, options: dict[str, Any]) -> tuple[MarketFit, Evaluation]:
+def _fit(prices: Path, options: dict[str, Any]) -> tuple[MarketFit, Evaluation, MarketFit]:
+    """The fit, what was looked at, and the fit that the block is written from."""
     from simulator.estimation.errors import FitError
     from simulator.estimation.returns import read_each
     from simulator.estimation.settings import FitSettings
@@ -144,6 +148,7 @@ def _fit(prices: Path, options: dict[str, Any]) -> tuple[MarketFit, Evaluation]:
         problems.append(("--step", f"{options['step']:g} must be a number of seconds above 0"))
     plan = plan_of(options, problems)
     problems += report_problems(options)
+    scenario = opened(options, problems)
     if problems:
         raise FitError(problems)
     made = {
@@ -156,10 +161,30 @@ def _fit(prices: Path, options: dict[str, Any]) -> tuple[MarketFit, Evaluation]:
     with _progress() as progress:
         progress("reading prices")
         table = read_each(prices, assets)
+        for number, warning in enumerate(table.warnings, start=1):
+            click.echo(f"W{number:02d} {shown(str(prices))}: {shown(warning)}", err=True)
         from simulator.estimation.fit import fit_market  # numba and the kernels, once the input is known to be good
 
+        fine = _fine(options["jumps_from"])
+        made |= {"fine": fine, "fine_file": options["jumps_from"].name} if fine else {}
         found = fit_market(table, **made, file=prices.name, seed=options["seed"], paths=options["paths"], progress=progress)
-        return found, evaluate(table, found, made, plan, options, progress)
+        outside = reconciled(found, scenario, options, progress)
+        later = evaluate(table, found, made, plan, options, progress)
+        return found, later, outside.after_looking_at(later.windows)
+
+
+def _fine(path: Path | None) -> PriceTable | None:
+    """The finer prices of `path`. Raises FitError, so that its problems carry the option's name."""
+    from simulator.estimation.errors import FitError
+    from simulator.estimation.returns import read_each
+    from simulator.market.price_file import PriceFileError
+
+    if path is None:
+        return None
+    try:
+        return read_each(path)
+    except PriceFileError as error:
+        raise FitError([(f"--jumps-from: {shown(path.name)}", problem) for problem in error.problems]) from None
 
 
 def _moment(key: str, text: str, problems: list[tuple[str, str]]) -> datetime | None:
@@ -228,16 +253,20 @@ def _progress() -> Iterator[Callable[[str], None]]:
         yield lambda message: status.update(shown(message))
 
 
-def _print_json(found: MarketFit, later: Evaluation) -> None:
+def _print_json(found: MarketFit, later: Evaluation, outside: MarketFit) -> None:
+    from simulator.estimation.fine_jumps import facts as fine_facts
+
     data = {
-        "provenance": found.source.facts(),
+        "provenance": outside.source.facts(),
         "estimates": json.loads(found.frame().to_json(orient="records", double_precision=15)),
         "candidates": json.loads(found.candidates_frame().to_json(orient="records", double_precision=15)),
         "correlation": found.correlation,
         "dependence": found.dependence.facts() if found.dependence else None,
+        "fine_jumps": [fine_facts(name, fine) for name, fine in found.fine_jumps],
         "residual_tests": [vars(row) for row in found.residual_tests()],
         "comparison": json.loads(found.comparison_frame().to_json(orient="records", double_precision=15)),
-        "notes": found.notes,
+        "feedback": [vars(row) for row in outside.feedback],
+        "notes": outside.notes,
         **later.facts(),
     }
     click.echo(json.dumps(data, indent=1))

@@ -45,7 +45,7 @@ def run(
 
     with workers(jobs, cluster) as count, ResultFolder(folder_of(out, found)) as result:
         outcomes = _simulated(found, count)
-        from simulator.checks import outcome_checks, volatilities, volatility_warning
+        from simulator.checks import outcome_checks, volatilities, volatility_warnings
         from simulator.risk import metrics
 
         interval: Interval = "model" if found.has_parameter_law else "simulation"
@@ -55,13 +55,12 @@ def run(
         result.write_table("metrics", metrics.frame(rows))
         result.add_checks(outcome_checks(outcomes))
         result.finish(found)
-    warning = volatility_warning(outcomes)
-    if warning:
+    for warning in volatility_warnings(outcomes, found.assets):
         click.echo(f"{found.name}: {warning}", err=True)
     if as_json:
         click.echo(_as_json(found, rows, result.folder))
     else:
-        _print(found, rows, result.folder, volatilities(outcomes))
+        _print(found, rows, result.folder, volatilities(outcomes, found.assets))
 
 
 def _simulated(scenario: Scenario, jobs: int) -> Outcomes:
@@ -81,14 +80,14 @@ def _as_json(scenario: Scenario, rows: tuple[Metric, ...], folder: Path) -> str:
     return json.dumps(content, indent=1, allow_nan=False)
 
 
-def _print(scenario: Scenario, rows: tuple[Metric, ...], folder: Path, volatilities: tuple[float, float]) -> None:
+def _print(scenario: Scenario, rows: tuple[Metric, ...], folder: Path, volatilities: dict[str, tuple[float, float]]) -> None:
     from simulator.cli.tables import print_table
 
     title = f"{scenario.name}: {scenario.paths:,} paths, seed {scenario.seed}, from the vote to the horizon"
     print_table(title, ["", "value", "95 % interval", "unit"], _lines(rows))
-    asset = scenario.market.asset_names[0]
-    stationary, (outside, observed) = scenario.market.reference_volatility(asset), volatilities
-    click.echo(f"volatility of {asset}: stationary {stationary:.3g}, these paths {outside:.3g}, observed {observed:.3g}")
+    for asset, (outside, observed) in volatilities.items():
+        stationary = scenario.market.reference_volatility(asset)
+        click.echo(f"volatility of {asset}: stationary {stationary:.3g}, these paths {outside:.3g}, observed {observed:.3g}")
     click.echo(f"{rows[0].interval} interval over paths; transition and steady state apart in metrics.csv")
     click.echo(folder)
 

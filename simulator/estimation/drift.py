@@ -20,10 +20,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from simulator.estimation.held_out import variances
-from simulator.estimation.online import filtered
 from simulator.market.grid import Grid
 from simulator.market.innovations import StudentT
 from simulator.market.model import Asset, ModelMarket
+from simulator.market.online_kernel import filtered
 from simulator.market.processes import Garch
 from simulator.parameters import DAY, YEAR
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulator.estimation.likelihood import Natural, filter_variance
-from simulator.estimation.online import filtered
 from simulator.estimation.standard_errors import long_run_covariance
 from simulator.kernel import stream
+from simulator.market.online_kernel import filtered
 from simulator.parameters import DAY
 
 HALF_LIVES = (DAY / 4, DAY, 3 * DAY, 11.2 * DAY)  # [s] the last is RiskMetrics' 0.94 a day

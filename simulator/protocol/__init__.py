@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from simulator.market.online import VolatilityFeed
 from simulator.parameters import VOTABLE, Fraction, Part
 from simulator.protocol.backstop import Backstop, Counterparty, InsuranceFund, Maker, NoBackstop
 from simulator.protocol.funding_rate import Funding, IntervalFunding
@@ -13,6 +14,11 @@ from simulator.protocol.lending import Lending
 from simulator.protocol.liquidation import Liquidation, WholeLiquidation
 from simulator.protocol.options import OptionRules
 from simulator.protocol.venue import AssetVenues
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from simulator.market.paths import MarketPaths
 
 
 class Gains(Part):
@@ -43,10 +49,29 @@ class Protocol(Part):
     backstop: Backstop = NoBackstop(kind="none")
     options: OptionRules | None = None
     residual: Literal["socialised", "uncovered"] = "socialised"
-    volatility_half_life: Annotated[float, Field(gt=0), VOTABLE] = 86_400.0  # [s] of the EWMA that the fee reads
-    volatility_source: Literal["observed", "conditional"] = "observed"  # the fee reads that EWMA, or the market's own volatility
+    volatility_half_life: Annotated[float, Field(gt=0), VOTABLE] = 86_400.0  # [s] of the EWMA that fees and margins read
+    volatility_source: Literal["observed", "conditional"] = "observed"  # what is read: that EWMA, or the market's own volatility
+    volatility_feed: VolatilityFeed | None = None  # an estimate from outside is read instead
     max_rounds: Annotated[int, Field(ge=1, le=100)] = 16  # of liquidation and impact within a substep
     change: Change = Change()
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Protocol:
+        if self.volatility_feed is not None and self.volatility_source != "observed":
+            raise ValueError(
+                f'`volatility_source` must be absent beside [protocol.volatility_feed], but is "{self.volatility_source}"; '
+                "an asset without an estimator has its conditional volatility in the feed"
+            )
+        return self
+
+    @property
+    def knows_observed(self) -> bool:
+        """Whether volatility is learned from what the oracle shows, step by step."""
+        return self.volatility_source == "observed" and self.volatility_feed is None
+
+    def known_volatility(self, market: MarketPaths) -> np.ndarray:
+        """[1/sqrt(year)] what is known in every market step where it is not observed, [market step, asset, path]."""
+        return market.volatility if self.volatility_feed is None else self.volatility_feed.known(market)
 
 
 __all__ = ["Protocol"]

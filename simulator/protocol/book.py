@@ -20,7 +20,10 @@ MAKER, VAULT, FUND, KEEPER, TREASURY, WRITER, SPECIAL = 0, 1, 2, 3, 4, 5, 6  # r
 # asset fields, of the path record `asset[path, asset, field]`
 EXTERNAL, SPOT_PERMANENT, SPOT_TRANSIENT, SPOT_FLOW, SPOT, SPOT_DEPTH, INDEX, ORACLE_AGE, VARIANCE, LAST_INDEX = range(10)
 DEPTH_SHARE, HALTED, STALE = 10, 11, 12
-ASSET_FIELDS = 13
+# of market steps: squared log returns so far and the last price, outside and as people here observe it
+EXTERNAL_SQUARES, OBSERVED_SQUARES, LAST_EXTERNAL, LAST_OBSERVED = range(13, 17)
+VOLATILITY_NOW = 17  # [1/sqrt(year)] conditional, of this market step
+ASSET_FIELDS = 18
 
 # market fields: MARGIN_PRICE is M and VALUE is P = M - F of docs/model.md; REFERENCE_* are as the watch list last saw them
 PERMANENT, TRANSIENT, FLOW, DEPTH, MARK, FUNDING, MARGIN_PRICE, VALUE, OPEN_LONG, HEDGE = range(10)
@@ -28,7 +31,9 @@ REFERENCE_PRICE, REFERENCE_VALUE, REFERENCE_FUNDING, MOST_OPEN = 10, 11, 12, 13
 # what rules of funding, impact and fees keep: docs/model.md sections 2, 4.4 and 5.1
 FUNDING_RATE, IMPACT_POOL, FEE_FACTOR, FEE_LAST, FEE_REFERENCE, FEE_KEPT, FEE_CROSSED = range(14, 21)
 WINDOW_LEFT = 21  # [asset] what may still be liquidated in this step
-MARKET_FIELDS = 22
+# of a margin that follows volatility: its smoothed variance [1/year], and the greatest factor that the watch list allows for
+MARGIN_VARIANCE, REFERENCE_FACTOR = 22, 23
+MARKET_FIELDS = 24
 
 # currency fields: DEPOSIT_VALUE is X = A index and DEBT_VALUE is Y = B index
 DEPOSIT_INDEX, BORROW_INDEX, LIQUIDITY, RESERVE, DEPOSIT_TOTAL, DEBT_TOTAL, DEPOSIT_VALUE, DEBT_VALUE, INDEX_PEAK = range(9)
@@ -56,17 +61,18 @@ U_SPOT, U_PERPETUAL, U_SPOT_SURE, U_PERPETUAL_SURE, U_VOLATILITY, U_SIZE, U_GAIN
 OUTSIDE_CASH, DEFICIT_CASH, DEFICIT_OUTSIDE, UNCOVERED_CASH, CAPACITY, BASIS_TOTAL, GROSS_FLOW, CUT, LIST_LENGTH = range(9)
 REALISED, FUND_DRAW, ADL_HAIRCUT, ADL_VOLUME, SOCIALISED, UNCOVERED, LIQUIDATIONS, LIQUIDATED, TAKEOVERS = range(9, 18)
 PENALTIES, FEES, GAS, USER_COST, UNDER_WATER, OPEN_INTEREST, BORROWED, COLLATERAL, UTILISATION_SUM = range(18, 27)
-FUND_MINIMUM, EXTERNAL_SQUARES, OBSERVED_SQUARES, LAST_EXTERNAL, LAST_OBSERVED, STEPS, LATENT, WORST_IMBALANCE = range(27, 35)
-FOUND = 35  # accounts found liquidatable by the last look
-MOVED = 36  # 1: the vault traded in this step
-REFUSED = 37  # requests that a cap, a debt ceiling or isolation refused
-OVERDRAWN = 38  # [usd] bad debt of absorbed accounts that reserves could not pay
-GAS_COST = 39  # [usd] of one liquidation in this step
-ROOM = 40  # [liquidations] that blocks still have room for
-ANY_STALE = 41  # 1: some oracle is stale
-CLOCK = 42  # [s] since the load
-A_CLOCK = 43  # the step, as auctions count it
-SCALARS = 44
+FUND_MINIMUM, STEPS, LATENT, WORST_IMBALANCE = range(27, 31)
+FOUND = 31  # accounts found liquidatable by the last look
+MOVED = 32  # 1: the vault traded in this step
+REFUSED = 33  # requests that a cap, a debt ceiling or isolation refused
+OVERDRAWN = 34  # [usd] bad debt of absorbed accounts that reserves could not pay
+GAS_COST = 35  # [usd] of one liquidation in this step
+ROOM = 36  # [liquidations] that blocks still have room for
+ANY_STALE = 37  # 1: some oracle is stale
+CLOCK = 38  # [s] since the load
+A_CLOCK = 39  # the step, as auctions count it
+CORRELATION = 40  # mean of pairs of assets in this market step; below -1: the paths carry none
+SCALARS = 41
 # of an auction: since which step, since which without equity (-1: it has some), the last step in which the account was found
 STARTED, INSOLVENT, LAST_SEEN = range(3, 6)  # fields of the watch
 

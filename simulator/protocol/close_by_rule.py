@@ -26,6 +26,7 @@ from simulator.protocol.liquidation_shapes.perpetuals import (
     insurance_delta,
     staged_share,
 )
+from simulator.protocol.margin import reading
 from simulator.protocol.margin_ratio.requirement import requirement as requirement_of
 from simulator.protocol.market_numbers import STAGED
 from simulator.protocol.trading import quote, trade
@@ -100,7 +101,7 @@ def close_at_fillable(b, row, equity, margin, terms, rules):
         wanted = min(max(share * held, least), held, room - closed)
         if wanted < LEAST:
             continue
-        needed = requirement_of(terms.margin[m], q, price, 0.0)[1]
+        needed = requirement_of(terms.margin[m], q, price, reading(b, m, 1.0, terms, rules))[1]
         limit = fillable_price(equity, margin, q * price, q, needed, adjustment, spread)
         n = fillable_size(b, m, -q * wanted / held, limit, rules)
         if abs(n) * price < LEAST:

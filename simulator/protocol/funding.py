@@ -7,7 +7,7 @@ from simulator.parameters import DAY
 from simulator.protocol.book import FUNDING, FUNDING_RATE, INDEX, MARK, MOST_OPEN
 from simulator.protocol.funding_rate.rates import adaptive_rate, funding_clamp, premium_rate, velocity, velocity_accrual
 from simulator.protocol.impact import skew_of
-from simulator.protocol.margin import side_open
+from simulator.protocol.margin import margin_gap, side_open
 from simulator.protocol.market_numbers import ADAPTIVE, PREMIUM
 
 HOUR = 3600.0  # [s]
@@ -29,7 +29,7 @@ def accrued(b, m, terms, rules):
     if rules.funding_kind == PREMIUM:
         cap = row[2]
         if row[4] >= 0.0:
-            cap = min(cap, funding_clamp(row[4], terms.margin_gap[m], 0.0) / row[0])
+            cap = min(cap, funding_clamp(row[4], margin_gap(b, m, terms, rules), 0.0) / row[0])
         return premium_rate(market[MARK] / index - 1.0, row[0], row[1], cap, row[3]) * rules.dt / HOUR
     if rules.funding_kind == ADAPTIVE:
         longs, shorts = _held(b, m, 1.0, rules) * index, _held(b, m, -1.0, rules) * index

@@ -24,7 +24,7 @@ from simulator.protocol.book import (
     commit,
 )
 from simulator.protocol.categories import category_credit
-from simulator.protocol.margin import scaled_requirement, watched_requirement
+from simulator.protocol.margin import factors_left, refer_factors, scaled_requirement, watched_requirement
 from simulator.protocol.option_margin import option_margin
 from simulator.protocol.option_values import holds_options
 
@@ -116,7 +116,7 @@ def note(b, i, terms, rules):
         gain += q * b.market[m, REFERENCE_VALUE] - cost
         needed = held * ratio
         if rules.scales_margin and q != 0.0:
-            needed, ratio = watched_requirement(terms.margin[m], q, b.market[m, REFERENCE_PRICE])
+            needed, ratio = watched_requirement(terms.margin[m], q, b.market[m])
             gross += needed
         slack -= needed
         gross += held + abs(cost)
@@ -159,6 +159,8 @@ def rebuild(b, terms, rules):
         b.market[m, REFERENCE_PRICE] = b.market[m, MARGIN_PRICE]
         b.market[m, REFERENCE_VALUE] = b.market[m, VALUE]
         b.market[m, REFERENCE_FUNDING] = b.market[m, FUNDING]
+    if rules.follows_volatility:
+        refer_factors(b, terms, rules)
     b.scalar[LIST_LENGTH] = 0.0
     for i in range(rules.accounts):
         b.is_listed[i] = 0
@@ -196,7 +198,7 @@ def find_liquidatable(b, terms, rules):
         b.scalar[FOUND] = n
         return n
     fall, rise = displacement(b, rules)
-    if fall > b.scalar[CUT] or rise > b.scalar[CUT]:
+    if fall > b.scalar[CUT] or rise > b.scalar[CUT] or (rules.follows_volatility and factors_left(b, terms, rules)):
         rebuild(b, terms, rules)
         fall, rise = 0.0, 0.0
     for s in range(int(b.scalar[LIST_LENGTH])):

@@ -26,13 +26,16 @@ def load(
     keepers,
     cohorts,
     market,
+    known: np.ndarray,
     currencies: list[str],
     markets: list[str],
 ) -> None:
-    """Fill a zeroed `state`: the same book on every path, at the first prices of `market`. Raises LoadError."""
+    """Fill a zeroed `state`: the same book on every path, at the first prices and `known` volatilities. Raises LoadError."""
     price = market.price[0]  # [asset, path]
     state.asset[:, :, book.EXTERNAL] = state.asset[:, :, book.SPOT] = state.asset[:, :, book.INDEX] = price.T
     state.asset[:, :, book.VARIANCE] = rules.reference_volatility[: rules.assets] ** 2
+    if rules.reads_known:
+        state.asset[:, :, book.VARIANCE] = known[0].T ** 2
     state.asset[:, :, book.DEPTH_SHARE] = 1.0
     state.asset[:, :, book.SPOT_DEPTH] = rules.spot[: rules.assets, 1]
     state.market[:, :, book.DEPTH] = rules.perpetual[: rules.markets, 1]
@@ -43,6 +46,7 @@ def load(
     for m, a in enumerate(rules.market_asset[: rules.markets]):
         state.market[:, m, [book.MARK, book.MARGIN_PRICE, book.VALUE]] = price[a][:, None]
         state.market[:, m, [book.FEE_LAST, book.FEE_REFERENCE]] = price[a][:, None]
+        state.market[:, m, book.MARGIN_VARIANCE] = state.asset[:, a, book.VARIANCE]
         state.market[:, m, book.FEE_FACTOR] = 1.0
         state.market[:, m, book.FEE_CROSSED] = forgotten
         state.market[:, m, book.IMPACT_POOL] = pools[m]
@@ -58,6 +62,7 @@ def load(
         state.currency[:, currencies.index(name), [book.RESERVE, book.LIQUIDITY, book.STOCK]] += amount
     scalar = state.scalar
     scalar[:, book.CUT] = -1.0
+    scalar[:, book.CORRELATION] = -2.0
     scalar[:, book.CAPACITY] = rules.capital
     scalar[:, book.GAS_COST] = rules.gas
     scalar[:, book.ROOM] = np.inf if market.block_capacity is None else 0.0
@@ -65,8 +70,7 @@ def load(
     scalar[:, book.FUND_MINIMUM] = fund[:, book.CASH]
     for k in range(rules.currencies):
         scalar[:, book.FUND_MINIMUM] += fund[:, HEAD + k] * state.currency[:, k, book.DEPOSIT_VALUE]
-    first = price[0]
-    scalar[:, book.LAST_EXTERNAL] = scalar[:, book.LAST_OBSERVED] = first
+    state.asset[:, :, book.LAST_EXTERNAL] = state.asset[:, :, book.LAST_OBSERVED] = price.T
     if (state.currency[:, :, book.LIQUIDITY] < 0.0).any():
         poor = int(np.argmin(state.currency[0, :, book.LIQUIDITY]))
         raise LoadError(f"more {currencies[poor]} is borrowed than supplied at load; add suppliers or lend less")
@@ -85,7 +89,8 @@ def _traders(state, rules, terms, holders, side, price):
         p = price[rules.market_asset[m]][:, None]  # [path, 1]
         needed = terms.initial_ratio[m]
         if rules.scales_margin:
-            needed = load_ratios(terms.margin[m], holders.appetite * wealth / count, p[:, 0], needed)
+            variance = state.market[:, m, book.MARGIN_VARIANCE]
+            needed = load_ratios(terms.margin[m], holders.appetite * wealth / count, p[:, 0], variance, needed)
         leverage = np.minimum(holders.appetite, (1.0 - holders.margin_buffer) * credit / needed)
         size = side[:, s] * wealth / count * leverage / p
         state.accounts[:, rows, HEAD + 2 * rules.currencies + m] = size

@@ -47,11 +47,13 @@ from simulator.protocol.book import (
     TRANSIENT,
     VALUE,
     VARIANCE,
+    VOLATILITY_NOW,
 )
 from simulator.protocol.fee_numbers import FEE_LINEAR
 from simulator.protocol.fees import learn
 from simulator.protocol.funding import accrue_by_rule
 from simulator.protocol.impact import open_windows, skew_mark
+from simulator.protocol.margin import follow_volatility
 from simulator.protocol.market_numbers import BY_INTERVAL, STAGED
 from simulator.protocol.option_values import value_options
 from simulator.protocol.pools import accrue_interest
@@ -165,11 +167,12 @@ def hedge_maker(b, m, move, rules):
 
 
 @rule
-def begin(b, price, previous, volatility, terms, rules):
-    """Sections 4.1 to 4.4 on one path: `price`, `previous`, `volatility` are [asset]."""
+def begin(b, price, previous, volatility, known, terms, rules):
+    """Sections 4.1 to 4.4 on one path: `price`, `previous`, `volatility` and what is `known` of it are [asset]."""
     for a in range(rules.assets):
         asset = b.asset[a]
         asset[EXTERNAL] = price[a]
+        asset[VOLATILITY_NOW] = volatility[a]
         asset[SPOT_DEPTH] = asset[DEPTH_SHARE] * depth_of(rules.spot[a], volatility[a], rules.reference_volatility[a])
         asset[SPOT_TRANSIENT] *= rules.spot[a, V_KEEP]
     for m in range(rules.markets):
@@ -178,9 +181,11 @@ def begin(b, price, previous, volatility, terms, rules):
         share = b.asset[a, DEPTH_SHARE]
         market[DEPTH] = share * depth_of(rules.perpetual[m], volatility[a], rules.reference_volatility[a])
         market[TRANSIENT] *= rules.perpetual[m, V_KEEP]
-    observe_and_learn(b, volatility, rules)
+    observe_and_learn(b, known, rules)
     if rules.can_be_stale:
         find_stale(b, rules)
+    if rules.follows_volatility:
+        follow_volatility(b, terms, rules)
     if terms.fee_kind != FEE_LINEAR:
         learn(b, terms, rules)
     if rules.funding_kind == BY_INTERVAL:
@@ -209,14 +214,14 @@ def find_stale(b, rules):
 
 
 @rule
-def observe_and_learn(b, volatility, rules):
-    """The oracle observes, and the volatility that fees read learns from what it published, or is the market's own."""
+def observe_and_learn(b, known, rules):
+    """The oracle observes, and the volatility that is read learns from what it published, or is what is known elsewhere."""
     for a in range(rules.assets):
         b.asset[a, LAST_INDEX] = b.asset[a, INDEX]
     observe(b, rules, rules.dt)
-    if rules.reads_conditional:
+    if rules.reads_known:
         for a in range(rules.assets):
-            b.asset[a, VARIANCE] = volatility[a] * volatility[a]
+            b.asset[a, VARIANCE] = known[a] * known[a]
         return
     for a in range(rules.assets):
         keep = rules.variance_keep
@@ -244,11 +249,13 @@ def move_permanently(b, rules):
 
 @rule
 def watch_variance(b, rules):
-    """Squared market-step returns of the first asset, outside and as observed: what `run` compares with the fit."""
-    external = b.asset[0, EXTERNAL]
-    observed = b.market[0, MARK] if rules.markets > 0 and rules.market_asset[0] == 0 else b.asset[0, SPOT]
-    if b.scalar[LAST_EXTERNAL] > 0.0:
-        b.scalar[EXTERNAL_SQUARES] += np.log(external / b.scalar[LAST_EXTERNAL]) ** 2
-        b.scalar[OBSERVED_SQUARES] += np.log(observed / b.scalar[LAST_OBSERVED]) ** 2
-    b.scalar[LAST_EXTERNAL] = external
-    b.scalar[LAST_OBSERVED] = observed
+    """Squared market-step returns of every asset, outside and as people here observe it: what `run` compares with the fit."""
+    for a in range(rules.assets):
+        external, observed = b.asset[a, EXTERNAL], b.asset[a, SPOT]
+        for m in range(rules.markets):
+            if rules.market_asset[m] == a:
+                observed = b.market[m, MARK]
+        b.asset[a, EXTERNAL_SQUARES] += np.log(external / b.asset[a, LAST_EXTERNAL]) ** 2
+        b.asset[a, OBSERVED_SQUARES] += np.log(observed / b.asset[a, LAST_OBSERVED]) ** 2
+        b.asset[a, LAST_EXTERNAL] = external
+        b.asset[a, LAST_OBSERVED] = observed

@@ -122,7 +122,7 @@ RULES = np.dtype(
         ("gas_asset", "i8"),  # in whose units gas is paid; 0 without a section [gas]
         ("gas_units", "f8"),  # units of it for one liquidation at a gas price of one gwei
         ("can_be_stale", "?"),
-        ("reads_conditional", "?"),  # v is the path's conditional variance, not what the oracle showed
+        ("reads_known", "?"),  # v is handed in by market step, not learned from what the oracle shows
         ("minimum_profit", "f8"),
         ("keeper_key", "u8"),
         ("watches", "?"),
@@ -134,6 +134,7 @@ RULES = np.dtype(
         ("impact", "f8", (MOST, IMPACT_NUMBERS)),  # [market, number of an impact by skew]
         *rules_fields(MOST),
         ("scales_margin", "?"),  # any market has a margin rule that is not flat
+        ("follows_volatility", "?"),  # the margin of any market does
         *OPTION_COLUMNS,
     ]
 )
@@ -307,7 +308,7 @@ def make_rules(
         gas_asset=where[gas.asset] if gas else 0,
         gas_units=gas.gas_per_liquidation * GWEI if gas else 0.0,
         can_be_stale=any(oracle is not None and oracle.stale_after is not None for oracle in oracles),
-        reads_conditional=protocol.volatility_source == "conditional",
+        reads_known=not protocol.knows_observed,
         minimum_profit=keepers.minimum_profit if keepers else 0.0,
         keeper_key=keeper_key,
         watches=watches,
@@ -319,5 +320,6 @@ def make_rules(
         impact=np.array([impact_numbers(protocol.venues[name].perpetual) for name in markets]).reshape(-1, IMPACT_NUMBERS),
         **lending_rules(protocol.lending, parameters),
         scales_margin=any(part.kind != "flat" for part in parameters.perpetuals.values()),
+        follows_volatility=any(part.kind == "volatility-scaled" for part in parameters.perpetuals.values()),
         **option_rules(protocol.options, parameters, where, markets, dt),
     )

@@ -83,21 +83,22 @@ CENT = 0.01  # [usd] a fund is not under water by rounding
 
 
 @rule
-def start_step(state, t, price, volatility, conditions, terms, rules):
-    """Sections 4.1 to 4.5 on every path. price: [step + 1, asset, path]; volatility: [market step, asset, path].
+def start_step(state, t, price, volatility, known, conditions, terms, rules):
+    """Sections 4.1 to 4.5 on every path. price: [step + 1, asset, path]; volatility, known: [market step, asset, path].
 
     `terms` and `rules` are handed over as arrays of one record, here and in `settle`.
     """
     terms, rules = terms[0], rules[0]
+    now = t // rules.substeps
     for p in range(state.accounts.shape[0]):
         b = path_of(state, p)
         meet(b, t, p, price[t + 1, :, p], conditions, rules)
-        begin(b, price[t + 1, :, p], price[t, :, p], volatility[t // rules.substeps, :, p], terms, rules)
+        begin(b, price[t + 1, :, p], price[t, :, p], volatility[now, :, p], known[now, :, p], terms, rules)
         if rules.options > 0:
             start_options(b, t, price[t + 1, :, p], price[t, :, p], rules)
         b.scalar[MOVED] = 1.0 if rules.has_vault and unwind_vault(b, rules) else 0.0
         if t % rules.substeps == 0:
-            _set_cut(b, volatility[t // rules.substeps, :, p], rules)
+            _set_cut(b, volatility[now, :, p], rules)
         state.waiting[p] = 0
 
 

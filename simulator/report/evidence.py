@@ -9,6 +9,7 @@ from simulator.report.figures.drawn import drawn
 from simulator.report.figures.limits import draw_limits
 from simulator.report.numbers import NOTHING, between, count, exact, in_unit, named, percent, plain, signed
 from simulator.report.words import INTERVALS, Proposal, after, is_proposed, quantity, short_condition, world
+from simulator.risk.appetite import UNITS
 
 
 def limits(proposal: Proposal) -> Iterator[Block]:
@@ -29,12 +30,20 @@ def limits(proposal: Proposal) -> Iterator[Block]:
         proposal,
     )
     yield _matrix(proposal)
+    if found := tuple(_window(row) for row in proposal.get("windows", ())):
+        yield Paragraph("Regimes that live in history, and whether the market or its choice has seen those days:")
+        yield Bullets(found)
     yield from _numbers(proposal)
+
+
+def _window(row: Proposal) -> str:
+    seen = f"seen ({row['seen']}): it cannot confirm" if row["seen"] else "seen by no fit and no search that is known"
+    return f"{world(row['world'])}, {row['since'][:10]} to {row['until'][:10]}: {seen}"
 
 
 def _how_judged(proposal: Proposal) -> str:
     look, money = proposal["look"], proposal["appetite"]["denominators_usd"]
-    frozen = ", ".join(_denominator(of, value) for of, value in money.items() if of != "usd")
+    frozen = ", ".join(_denominator(of, value) for of, value in money.items() if of not in UNITS)
     shares = f" Shares are of amounts under current parameters, frozen before the search: {frozen}." if frozen else ""
     return (
         f"A limit holds when its upper confidence bound at {percent(look['confidence'])} keeps it. This is look {look['number']} "

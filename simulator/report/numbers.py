@@ -12,7 +12,7 @@ MINUS = "\N{MINUS SIGN}"
 SPACE = "\N{NO-BREAK SPACE}"  # between a number and its unit, so that no line breaks there
 SHARES = ("probability", "open-interest", "borrowed", "collateral", "fund", "accounts")  # units that are fractions
 DUST = 1e-6  # [usd, hour or count]
-UNITS = {"usd": "USD", "count": "count", "hour": "h", "1/year": "per year", "1": "", "probability": ""}
+UNITS = {"usd": "USD", "count": "count", "hour": "h", "1/year": "per year", "1": "", "one": "", "probability": ""}
 
 
 def visible(text: str) -> str:

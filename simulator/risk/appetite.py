@@ -15,8 +15,11 @@ Quantity = Literal[  # the quantities of simulator.outcomes, whose module is too
     "uncovered_loss", "vault_loss", "liquidations", "liquidated_notional", "takeovers", "penalties", "fees", "gas",
     "user_cost", "open_interest", "borrowed", "collateral", "utilisation", "capital_efficiency_used", "time_under_water",
     "fund_end", "fund_minimum", "refusals", "newly_liquidatable", "external_variance", "observed_variance",
+    "margin_ratio", "margin_peak_to_trough", "margin_rise_1_day", "margin_rise_5_days",
 ]  # fmt: skip
-Denominator = Literal["open-interest", "borrowed", "collateral", "fund", "accounts", "usd"]
+PROCYCLICALITY = ("margin_ratio", "margin_peak_to_trough", "margin_rise_1_day", "margin_rise_5_days")  # pure numbers
+Denominator = Literal["open-interest", "borrowed", "collateral", "fund", "accounts", "usd", "one"]
+UNITS = ("usd", "one")  # what is no share of anything
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 WINDOW_WORDS = {
@@ -34,7 +37,9 @@ DENOMINATOR_WORDS = {
 
 
 def amount(share: float, of: str) -> str:
-    """A threshold in words: `0.1 % of open interest`, `25,000 USD`."""
+    """A threshold in words: `0.1 % of open interest`, `25,000 USD`, `1.5`."""
+    if of == "one":
+        return f"{share:,.10g}"
     return f"{share:,.10g} USD" if of == "usd" else f"{percent(share)} of {DENOMINATOR_WORDS[of]}"
 
 
@@ -56,6 +61,9 @@ class _Limit(Part):
             raise ValueError(
                 f'`newly_liquidatable` is counted in the transition only, but got window "{self.window}"; write "transition"'
             )
+        if (self.quantity in PROCYCLICALITY) != (self.of == "one"):
+            wanted = '"one"' if self.quantity in PROCYCLICALITY else "dollars or a share"
+            raise ValueError(f'`of` must be {wanted} for `{self.quantity}`, but is "{self.of}"')
         return self
 
     @property

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from simulator.risk import measures, planner
-from simulator.risk.appetite import ExpectedShortfallLimit, Limit, MeanLimit, ProbabilityLimit, RiskAppetite
+from simulator.risk.appetite import UNITS, ExpectedShortfallLimit, Limit, MeanLimit, ProbabilityLimit, RiskAppetite
 from simulator.risk.measures import TAIL_PATHS, PerPath
 from simulator.risk.shortfall import ladder, shortfall_bound
 
@@ -84,7 +84,7 @@ def denominators(current: Outcomes, appetites: Iterable[RiskAppetite], accounts:
 
 
 def _denominator(of: str, current: Outcomes, accounts: int) -> float:
-    if of == "usd":
+    if of in UNITS:
         return 1.0
     if of == "accounts":
         return float(accounts)
@@ -161,7 +161,7 @@ def bound_of_rare(seen: int, sample: PerPath, paths: int, confidence: float, who
 
 
 def whole_of(limit: MeanLimit) -> float:
-    """The most that a rare value is taken to be: the whole denominator; dollars have none."""
+    """The most that a rare value is taken to be: the whole denominator, or 1; dollars have none."""
     return math.inf if limit.of == "usd" else 1.0
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from simulator.calibration_settings import RULES, CalibrationSettings, SearchParameter, unsearchable
 from simulator.parameters import RiskParameters
-from simulator.risk.appetite import Limit, ProbabilityLimit, RiskAppetite
+from simulator.risk.appetite import PROCYCLICALITY, Limit, ProbabilityLimit, RiskAppetite
 from simulator.risk.presets import LIQUIDATION_DAYS
 from simulator.scenario.draft import Draft
 from simulator.scenario.problems import Place, Problem
@@ -47,6 +47,11 @@ def _limit(place: Place, limit: Limit, draft: Draft) -> Iterator[Problem]:
     missing = _nothing_to_share(limit.of, draft)
     if missing:
         yield Problem((*place, "of"), f"a share of {limit.of} needs {missing}; another base or `usd` is possible")
+    if limit.quantity in PROCYCLICALITY and draft.parameters is not None:
+        kinds = {market.kind for market in draft.parameters.perpetuals.values()}
+        if "volatility-scaled" not in kinds:
+            message = f"`{limit.quantity}` needs a market of kind volatility-scaled in [parameters.perpetuals]"
+            yield Problem((*place, "quantity"), message)
 
 
 def _nothing_to_share(of: str, draft: Draft) -> str:

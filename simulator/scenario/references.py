@@ -54,6 +54,10 @@ def _protocol(protocol: Protocol, assets: tuple[str, ...] | None, parameters: Ri
     for name in protocol.venues:
         if assets is not None and name not in assets:
             yield Problem(("protocol", "venues", name), f"is not an asset of [market]; {did_you_mean(name, assets)}")
+    for name in protocol.volatility_feed.estimator if protocol.volatility_feed else ():
+        if assets is not None and name not in assets:
+            place = ("protocol", "volatility_feed", "estimator", name)
+            yield Problem(place, f"is not an asset of [market]; {did_you_mean(name, assets)}")
     if parameters is not None:
         yield from _scales(protocol, parameters)
         yield from _windows(protocol, parameters)

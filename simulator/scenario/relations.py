@@ -90,6 +90,10 @@ def _unpaid_keepers(draft: Draft) -> Iterator[Problem]:
 
 def _times(draft: Draft) -> Iterator[tuple[float, Place]]:
     """Every latency and half-life [s] that a substep must resolve, with its place."""
+    if draft.parameters is not None:
+        for name, market in draft.parameters.perpetuals.items():
+            if market.kind == "volatility-scaled" and market.half_life > 0:
+                yield market.half_life, ("parameters", "perpetuals", name, "half_life")
     if draft.protocol is not None:
         yield from _protocol_times(draft.protocol)
     for i, cohort in draft.cohorts.items():
@@ -188,6 +192,9 @@ def _greatest_fall(
 ) -> float:
     """A share of the present initial requirement below which no searched parameters can bring that of any position."""
     fall = 1.0
+    if market.kind == "volatility-scaled" and any(name.startswith(prefix) for name in lows):
+        fall = lows.get(f"{prefix}floor", market.floor) / market.cap  # any factor may become any other
+        lows = {name: low for name, low in lows.items() if name == f"{prefix}initial_margin_ratio"}
     for name in lows:
         if name.startswith(prefix):
             key = name.rpartition(".")[2]

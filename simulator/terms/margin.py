@@ -3,11 +3,13 @@
 Each gives an initial requirement (to open or enlarge) and a maintenance requirement (below it: liquidatable) in dollars,
 from the position and from what the whole market holds; the arithmetic is `protocol/margin_ratio/requirement.py`. What grows the
 ratio differs: open interest (dYdX v4, GMX v2), the position (Drift v2, Synthetix v3), a tier of notional (Hyperliquid),
-nothing (flat: what a market without a `kind` has). `least_initial_ratio` is what the smallest position needs in an empty market.
+volatility (clearing houses), nothing (flat: what a market without a `kind` has). `least_initial_ratio` is what the smallest
+position needs in an empty market.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -211,8 +213,62 @@ class TieredRatio(Part):
         return self.maintenance_share * self.least_initial_ratio
 
 
+class VolatilityScaledRatio(Part):
+    """Both ratios times a factor that follows volatility, held back in the ways of EMIR's RTS 153/2013, article 28.
+
+    `factor` says how; at the reference volatility, the long-run one, it is 1 before buffer, weight, floor and cap. (a): `buffer`,
+    built in calm markets and used up between the long-run volatility and (1 + buffer) times it; (b): `stressed_weight` of the
+    variance is that of a stressed time; (c): `floor` = 1, never below the long-run volatility. `cap` = `floor` is a flat margin.
+    """
+
+    kind: Literal["volatility-scaled"]
+    initial_margin_ratio: Ratio  # [1] at a factor of 1
+    maintenance_margin_ratio: Ratio  # [1] at a factor of 1
+    reference_volatility: Annotated[float, Field(gt=0, le=20)]  # [1/sqrt(year)] long-run
+    half_life: Annotated[float, Field(ge=0)] = 0.0  # [s] of the variance that the factor follows; 0: what the protocol reads
+    buffer: Fraction = 0.0  # [1]
+    stressed_weight: Fraction = 0.0  # [1] of variance
+    stressed_volatility: Annotated[float, Field(ge=0, le=20)] = 0.0  # [1/sqrt(year)]
+    floor: Annotated[float, Field(gt=0, le=100)] = 1.0  # [1]
+    cap: Annotated[float, Field(gt=0, le=100)] = 4.0  # [1]
+    reference_correlation: Fraction | None = None  # [1] the factor follows a book of all markets, at this correlation as it is
+
+    @model_validator(mode="after")
+    def _relations(self) -> VolatilityScaledRatio:
+        names = "maintenance_margin_ratio", self.maintenance_margin_ratio, "initial_margin_ratio", self.initial_margin_ratio
+        _require_order(*names, MAINTENANCE_IS_LESS)
+        _require_order("floor", self.floor, "cap", self.cap, "equal, they are a flat margin")
+        if self.stressed_weight > 0 and self.stressed_volatility < self.reference_volatility:
+            names = "reference_volatility", self.reference_volatility, "stressed_volatility", self.stressed_volatility
+            _require_order(*names, "a stressed time is worse than the long run")
+        return self
+
+    def factor(self, variance: float) -> float:
+        """[1] clip(max(s, (1 + buffer) min(s, 1)), floor, cap) at a smoothed `variance` [1/year], s the volatility that counts
+        over the reference."""
+        counted = (1 - self.stressed_weight) * variance + self.stressed_weight * self.stressed_volatility**2
+        scale = math.sqrt(counted) / self.reference_volatility
+        return min(max(scale, (1 + self.buffer) * min(scale, 1.0), self.floor), self.cap)
+
+    @property
+    def least_initial_ratio(self) -> float:
+        """[1] of any position at the reference volatility."""
+        return self.initial_margin_ratio * self.factor(self.reference_volatility**2)
+
+    @property
+    def least_maintenance_ratio(self) -> float:
+        """[1] of the same position."""
+        return self.maintenance_margin_ratio * self.factor(self.reference_volatility**2)
+
+
 MarginRatio = Annotated[
-    FlatRatio | OpenInterestScaledRatio | SizeScaledRatio | SkewScaledRatio | CollateralFactorRatio | TieredRatio,
+    FlatRatio
+    | OpenInterestScaledRatio
+    | SizeScaledRatio
+    | SkewScaledRatio
+    | CollateralFactorRatio
+    | TieredRatio
+    | VolatilityScaledRatio,
     Field(discriminator="kind"),
 ]
 

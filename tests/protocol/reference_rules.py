@@ -39,6 +39,10 @@ def _open_interest(rule, size, notional, interest):
     return notional * ((1 - way) * base + way), notional * base * rule["maintenance_fraction"]
 
 
+def _by_volatility(rule, size, notional, factor):
+    return [factor * part for part in _flat(rule, size, notional, factor)]
+
+
 def _size(rule, size, notional, interest):
     root = Fraction(math.sqrt(size))
     found = []
@@ -81,6 +85,7 @@ MARGINS = {
     "skew-scaled": _skew,
     "collateral-factor": _factor,
     "tiered": _tiered,
+    "volatility-scaled": _by_volatility,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from simulator.protocol.margin_ratio.requirement import (
     requirements,
     row_of,
     tiered_liquidation_price,
+    volatility_factor,
 )
 from simulator.protocol.price_impact.fill import skew_fill
 
@@ -63,11 +65,19 @@ FIELDS = {
         "open_interest_factor": (0.0, 1.0, 1e-10), "minimum_collateral": (0.0, 1e6, 1.0),
     },
     "tiered": {"maintenance_share": (1e-6, 1.0, 0.5)},
+    "volatility-scaled": {
+        "initial_margin_ratio": (1e-6, 1.0, 0.1), "maintenance_margin_ratio": (1e-6, 1.0, 0.05),
+        "reference_volatility": (1e-6, 20.0, 0.6), "half_life": (0.0, 1e9, 86_400.0), "buffer": (0.0, 1.0, 0.25),
+        "stressed_weight": (0.0, 1.0, 0.25), "stressed_volatility": (1e-6, 20.0, 1.5), "floor": (1e-6, 100.0, 0.5),
+        "cap": (1e-6, 100.0, 4.0),
+    },
 }  # fmt: skip
 ORDERED = (
     ("maintenance_margin_ratio", "initial_margin_ratio"),
     ("minimum_factor_liquidation", "minimum_factor"),
     ("lower_open_interest", "upper_open_interest"),
+    ("reference_volatility", "stressed_volatility"),
+    ("floor", "cap"),
 )
 
 
@@ -148,11 +158,41 @@ def test_a_larger_position_never_needs_less(part, one, two, price, interest):
 
 
 @LAW
-@given(part=parts(), size=SIZES, price=PRICES, one=INTERESTS, two=INTERESTS)
+@given(part=parts().filter(lambda part: part.kind != "volatility-scaled"), size=SIZES, price=PRICES, one=INTERESTS, two=INTERESTS)
 def test_open_interest_raises_initial_margin_and_never_maintenance(part, size, price, one, two):
     least, most = (requirement(row_of(part), size, price, interest) for interest in sorted((one, two)))
     assert least[0] <= most[0]
     assert least[1] == most[1]
+
+
+@pytest.mark.parametrize(
+    (
+        "guard",
+        "at",
+    ),  # the factor at half, once, 1.1, 1.25 and 3 times the long-run volatility, by hand from RTS 153/2013, art. 28
+    [
+        ({"floor": 0.1}, (0.5, 1.0, 1.1, 1.25, 3.0)),
+        ({"floor": 0.1, "buffer": 0.25}, (0.625, 1.25, 1.25, 1.25, 3.0)),  # (a): built in calm, used up by 1.25
+        (
+            {"floor": 0.1, "stressed_weight": 0.25, "stressed_volatility": 2.0},  # (b): a quarter of 2^2 is 1
+            (math.sqrt(1.1875), math.sqrt(1.75), math.sqrt(1.9075), math.sqrt(2.171875), math.sqrt(7.75)),
+        ),
+        ({"floor": 1.0}, (1.0, 1.0, 1.1, 1.25, 3.0)),  # (c): never below the long look-back
+        ({"floor": 1.0, "cap": 1.0}, (1.0, 1.0, 1.0, 1.0, 1.0)),  # a flat margin
+        ({"floor": 0.1, "cap": 2.0}, (0.5, 1.0, 1.1, 1.25, 2.0)),
+    ],
+)
+def test_the_factor_is_held_back_as_regulators_say(guard, at):
+    ratios = {"initial_margin_ratio": 0.05, "maintenance_margin_ratio": 0.03, "reference_volatility": 1.0}
+    part = PART.validate_python({"kind": "volatility-scaled", **ratios, **guard})
+    variances = [x * x for x in (0.5, 1.0, 1.1, 1.25, 3.0)]
+    assert [part.factor(v) for v in variances] == pytest.approx(at, rel=1e-15)
+    assert [volatility_factor(row_of(part), v) for v in variances] == pytest.approx(at, rel=1e-15)
+    initial, maintenance = requirements(part, -2.0, 100.0, at)
+    assert initial == pytest.approx(200 * 0.05 * np.array(at), rel=1e-15)
+    assert maintenance == pytest.approx(200 * 0.03 * np.array(at), rel=1e-15)
+    assert part.least_initial_ratio == 0.05 * part.factor(1.0)
+    assert part.least_maintenance_ratio == 0.03 * part.factor(1.0)
 
 
 @LAW
@@ -248,6 +288,27 @@ def test_haircut_of_collateral_and_margin_of_a_fill():
                 "lower_open_interest": 5e6,
             },
             "5e.06 and 0",
+        ),
+        (
+            {
+                "kind": "volatility-scaled",
+                "initial_margin_ratio": 0.05,
+                "maintenance_margin_ratio": 0.03,
+                "reference_volatility": 0.6,
+                "floor": 2.0,
+                "cap": 1.5,
+            },
+            "2 and 1.5",
+        ),
+        (
+            {
+                "kind": "volatility-scaled",
+                "initial_margin_ratio": 0.05,
+                "maintenance_margin_ratio": 0.03,
+                "reference_volatility": 0.6,
+                "stressed_weight": 0.25,
+            },
+            "0.6 and 0",
         ),
         ({"kind": "tiered", "tiers": TIERS[1:]}, "must be 0, but got 1.5e.08"),
         ({"kind": "tiered", "tiers": [TIERS[0], TIERS[0]]}, "0 and then 0"),

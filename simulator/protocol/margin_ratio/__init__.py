@@ -10,6 +10,7 @@ from simulator.terms.margin import (
     SkewScaledRatio,
     Tier,
     TieredRatio,
+    VolatilityScaledRatio,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "SkewScaledRatio",
     "Tier",
     "TieredRatio",
+    "VolatilityScaledRatio",
 ]

@@ -18,11 +18,14 @@ from simulator.protocol.margin_ratio import (
     OpenInterestScaledRatio,
     SizeScaledRatio,
     SkewScaledRatio,
+    VolatilityScaledRatio,
 )
 
-FLAT, OPEN_INTEREST, SIZE, SKEW, FACTOR, TIERED = range(6)
+FLAT, OPEN_INTEREST, SIZE, SKEW, FACTOR, TIERED, VOLATILITY = range(7)
 KIND, FIRST, SECOND, THIRD, FOURTH, FIFTH, TIERS = range(7)  # columns of a row; tiers follow, four numbers each
 LOWER, INITIAL, MAINTENANCE, DEDUCTION = range(4)
+# of a rule that follows volatility; no correlation is read where its reference is below 0
+REFERENCE, HALF_LIFE, BUFFER, WEIGHT, STRESSED, FLOOR, CAP, REFERENCE_CORRELATION = range(THIRD, THIRD + 8)
 ROW = TIERS + 1 + 4 * MOST_TIERS
 
 
@@ -73,6 +76,14 @@ def collateral_haircut(amount, scale, scalar, lower, upper):
 
 
 @small_rule
+def volatility_factor(row, variance):
+    """`VolatilityScaledRatio.factor` of the rule in `row`."""
+    stressed = row[STRESSED] * row[STRESSED]
+    scale = np.sqrt((1.0 - row[WEIGHT]) * variance + row[WEIGHT] * stressed) / row[REFERENCE]
+    return min(max(scale, (1.0 + row[BUFFER]) * min(scale, 1.0), row[FLOOR]), row[CAP])
+
+
+@small_rule
 def tier_of(row, notional):
     """The first column of the last tier of a `row` whose lower bound is at most `notional`."""
     at = TIERS + 1
@@ -83,17 +94,18 @@ def tier_of(row, notional):
 
 
 @small_rule
-def requirement(row, size, price, open_interest):
+def requirement(row, size, price, reading):
     """(initial, maintenance) [usd] of `size` [asset, signed] at `price` [usd], under the rule in `row`.
 
-    `open_interest` [usd] is that of the whole market for dYdX's rule, of the position's own side for GMX's.
+    `reading` is the open interest [usd] of the whole market for dYdX's rule, of the position's own side for GMX's, and the
+    factor [1] of a rule that follows volatility.
     """
     notional = abs(size) * price
     kind = row[KIND]
     if notional == 0.0:
         return 0.0, 0.0
     if kind == OPEN_INTEREST:
-        scaled = open_interest_scaled_ratio(row[FIRST], row[THIRD], row[FOURTH], open_interest)
+        scaled = open_interest_scaled_ratio(row[FIRST], row[THIRD], row[FOURTH], reading)
         return notional * scaled, notional * row[FIRST] * row[SECOND]
     if kind == SIZE:
         return notional * size_premium(row[FIRST], row[THIRD], size), notional * size_premium(row[SECOND], row[THIRD], size)
@@ -101,19 +113,22 @@ def requirement(row, size, price, open_interest):
         ratio = skew_scaled_ratio(size, row[FIRST], row[SECOND], row[THIRD])
         return notional * ratio + row[FIFTH], notional * ratio * row[FOURTH] + row[FIFTH]
     if kind == FACTOR:
-        factor = max(row[FIRST], open_interest * row[THIRD])
+        factor = max(row[FIRST], reading * row[THIRD])
         return max(notional * factor, row[FOURTH]), max(notional * row[SECOND], row[FOURTH])
     if kind == TIERED:
         tier = tier_of(row, notional)
         return notional * row[tier + INITIAL], notional * row[tier + MAINTENANCE] - row[tier + DEDUCTION]
+    if kind == VOLATILITY:
+        return notional * row[FIRST] * reading, notional * row[SECOND] * reading
     return notional * row[FIRST], notional * row[SECOND]
 
 
 @small_rule
-def maintenance_slope(row, size, notional):
+def maintenance_slope(row, size, notional, reading):
     """The most by which the maintenance requirement rises [usd] with a dollar of notional, up to twice the present `notional`.
 
-    What a watch list needs to know (DESIGN 2): between two looks prices move by less. No rule's maintenance reads open interest.
+    What a watch list needs to know (DESIGN 2): between two looks prices move by less. No rule's maintenance reads open interest;
+    of a rule that follows volatility `reading` is the greatest factor until the next look.
     """
     kind = row[KIND]
     if kind == OPEN_INTEREST:
@@ -124,6 +139,8 @@ def maintenance_slope(row, size, notional):
         return skew_scaled_ratio(size, row[FIRST], row[SECOND], row[THIRD]) * row[FOURTH]
     if kind == TIERED:
         return row[tier_of(row, 2.0 * notional) + MAINTENANCE]
+    if kind == VOLATILITY:
+        return row[SECOND] * reading
     return row[SECOND]
 
 
@@ -162,6 +179,12 @@ def row_of(part: MarginRatio) -> np.ndarray:
     elif isinstance(part, CollateralFactorRatio):
         factors = part.minimum_factor, part.minimum_factor_liquidation, part.open_interest_factor
         row[:5] = FACTOR, *factors, part.minimum_collateral
+    elif isinstance(part, VolatilityScaledRatio):
+        row[:3] = VOLATILITY, part.initial_margin_ratio, part.maintenance_margin_ratio
+        row[[REFERENCE, HALF_LIFE, BUFFER]] = part.reference_volatility, part.half_life, part.buffer
+        row[[WEIGHT, STRESSED]] = part.stressed_weight, part.stressed_volatility
+        row[[FLOOR, CAP]] = part.floor, part.cap
+        row[REFERENCE_CORRELATION] = -1.0 if part.reference_correlation is None else part.reference_correlation
     else:
         row[KIND], row[TIERS] = TIERED, len(part.tiers)
         rate, deduction = 0.0, 0.0
@@ -175,15 +198,15 @@ def row_of(part: MarginRatio) -> np.ndarray:
 
 
 @kernel
-def _each(row, size, price, open_interest, initial, maintenance):
+def _each(row, size, price, reading, initial, maintenance):
     for i in range(size.size):
-        initial[i], maintenance[i] = requirement(row, size[i], price[i], open_interest[i])
+        initial[i], maintenance[i] = requirement(row, size[i], price[i], reading[i])
 
 
-def requirements(part: MarginRatio, size, price, open_interest=0.0) -> tuple[np.ndarray, np.ndarray]:
+def requirements(part: MarginRatio, size, price, reading=0.0) -> tuple[np.ndarray, np.ndarray]:
     """(initial, maintenance) [usd] of many positions: `requirement` over arrays that broadcast together."""
-    size, price, open_interest = np.broadcast_arrays(np.asarray(size, float), price, open_interest)
+    size, price, reading = np.broadcast_arrays(np.asarray(size, float), price, reading)
     initial, maintenance = np.empty(size.shape), np.empty(size.shape)
-    size, price, open_interest = (np.ascontiguousarray(x, dtype=float).ravel() for x in (size, price, open_interest))
-    _each(row_of(part), size, price, open_interest, initial.reshape(-1), maintenance.reshape(-1))
+    size, price, reading = (np.ascontiguousarray(x, dtype=float).ravel() for x in (size, price, reading))
+    _each(row_of(part), size, price, reading, initial.reshape(-1), maintenance.reshape(-1))
     return initial, maintenance

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from simulator.estimation.online import Ewma, GarchFilter, Rolling
+from simulator.market import MarketPaths
+from simulator.market.online import Ewma, GarchFilter, Rolling, VolatilityFeed
 from simulator.parameters import DAY, YEAR
 
 STEP = 3_600.0
@@ -70,3 +71,40 @@ def test_paths_are_filtered_apart(estimator, returns):
     assert together.tobytes() == alone.tobytes()
     with pytest.raises(ValueError, match="shape"):
         estimator.variances(returns[:, 0], STEP)
+
+
+class TestVolatilityFeed:
+    """What is in use in a market step, against its words."""
+
+    @pytest.fixture
+    def market(self):
+        steps = np.random.default_rng(6).normal(0, 0.004, (48, 2, 3))
+        price = 100 * np.exp(np.concatenate([np.zeros((1, 2, 3)), np.cumsum(steps, axis=0)]))
+        return MarketPaths.from_prices(["ETH", "BTC"], price, STEP / 4, 4, volatility=np.random.default_rng(7).random((12, 2, 3)))
+
+    def test_it_knows_the_estimates_of_whole_market_steps_or_the_truth(self, market):
+        known = VolatilityFeed(estimator={"ETH": ESTIMATORS[0]}).known(market)
+        returns = np.diff(np.log(market.price[::4, 0]), axis=0)
+        for path in range(3):
+            estimates = np.array(plain(ESTIMATORS[0], returns[:, path])[:-1])
+            assert known[:, 0, path] == pytest.approx(np.sqrt(estimates * YEAR / STEP), rel=1e-12)
+        assert (known[:, 1] == market.volatility[:, 1]).all()
+
+    @pytest.mark.parametrize(
+        ("refresh", "lag", "made"),
+        [
+            (0.0, 0.0, list(range(12))),
+            (4 * STEP, 0.0, [0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8]),
+            (0.0, 2 * STEP, [0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
+            (4 * STEP, 2 * STEP, [0, 0, 0, 0, 0, 0, 4, 4, 4, 4, 8, 8]),
+            (1e9, 0.0, [0] * 12),
+        ],
+    )
+    def test_it_is_as_old_as_it_says(self, market, refresh, lag, made):
+        fresh = VolatilityFeed(estimator={"ETH": ESTIMATORS[1]}).known(market)
+        assert (VolatilityFeed(estimator={"ETH": ESTIMATORS[1]}, refresh=refresh, lag=lag).known(market) == fresh[made]).all()
+
+    def test_its_bytes_do_not_depend_on_blocks(self, market):
+        feed = VolatilityFeed(estimator={"ETH": ESTIMATORS[2], "BTC": ESTIMATORS[0]}, refresh=2 * STEP)
+        alone = np.concatenate([feed.known(market.rows(slice(p, p + 1))) for p in range(3)], axis=2)
+        assert alone.tobytes() == feed.known(market).tobytes()

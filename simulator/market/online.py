@@ -8,13 +8,16 @@ before or at later ones. A missing return leaves what the estimator expects.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
-from simulator.kernel import kernel
 from simulator.parameters import DAY, YEAR, Part
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from simulator.market.paths import MarketPaths
 
 Volatility = Annotated[float, Field(gt=0, le=1_000)]
 
@@ -28,6 +31,8 @@ class Ewma(Part):
 
     def variances(self, returns: np.ndarray, step: float) -> np.ndarray:
         """Variances [t + 1, path] known before each return."""
+        from simulator.market.online_kernel import filtered
+
         kept = 2.0 ** (-step / self.half_life)
         return filtered(returns, self.volatility_today**2 * step / YEAR, 0.0, 1 - kept, 0.0, kept, math.inf)
 
@@ -41,10 +46,9 @@ class Rolling(Part):
 
     def variances(self, returns: np.ndarray, step: float) -> np.ndarray:
         """Variances [t + 1, path] known before each return."""
-        r = _columns(returns)
-        out = np.empty((len(r) + 1, r.shape[1]))
-        _roll(r, self.volatility_today**2 * step / YEAR, max(1, round(self.window / step)), out)
-        return out
+        from simulator.market.online_kernel import rolled
+
+        return rolled(returns, self.volatility_today**2 * step / YEAR, max(1, round(self.window / step)))
 
 
 class GarchFilter(Part):
@@ -60,6 +64,8 @@ class GarchFilter(Part):
 
     def variances(self, returns: np.ndarray, step: float) -> np.ndarray:
         """Variances [t + 1, path] known before each return."""
+        from simulator.market.online_kernel import filtered
+
         level = self.volatility**2 * step / YEAR
         omega = level * (1 - self.alpha - self.beta - self.gamma / 2)
         start = self.volatility_today**2 * step / YEAR
@@ -69,61 +75,32 @@ class GarchFilter(Part):
 Estimator = Annotated[Ewma | Rolling | GarchFilter, Field(discriminator="kind")]
 
 
-def filtered(
-    returns: np.ndarray,
-    start: float,
-    omega: float,
-    alpha: float,
-    gamma: float,
-    beta: float,
-    most: float,
-    threshold: float = math.inf,
-) -> np.ndarray:
-    """h[t+1] = min(omega + (alpha + gamma 1[r < 0]) r^2 + beta h[t], most), [t + 1, path]; h[0] = `start`.
+class VolatilityFeed(Part):
+    """What somebody outside the protocol estimates from external prices at market steps, published now and then, and late.
 
-    A return that is missing, or beyond `threshold` conditional deviations (a jump), enters as what the law expects.
+    An asset without an estimator has its path's conditional volatility, published the same way: the truth, out of date.
     """
-    r = _columns(returns)
-    out = np.empty((len(r) + 1, r.shape[1]))
-    _filter(r, start, omega, alpha, gamma, beta, most, threshold, out)
-    return out
+
+    estimator: dict[str, Estimator] = Field(default_factory=dict)  # by asset
+    refresh: Annotated[float, Field(ge=0)] = 0.0  # [s] between two estimates; less than a market step: every market step
+    lag: Annotated[float, Field(ge=0)] = 0.0  # [s] from an estimate to its use
+
+    def known(self, market: MarketPaths) -> np.ndarray:
+        """Volatility [1/sqrt(year)] in use in every market step, float64 [market step, asset, path]."""
+        import numpy as np
+
+        step = market.dt * market.substeps
+        now = market.volatility.copy()
+        for a, name in enumerate(market.assets):
+            if name in self.estimator:
+                returns = np.diff(np.log(np.ascontiguousarray(market.price[:: market.substeps, a])), axis=0)
+                now[:, a] = np.sqrt(self.estimator[name].variances(returns, step)[:-1] * (YEAR / step))
+        return now[in_use(len(now), step, self.refresh, self.lag)]
 
 
-def _columns(returns: np.ndarray) -> np.ndarray:
-    r = np.ascontiguousarray(returns, dtype=np.float64)
-    if r.ndim != 2:
-        raise ValueError(f"`returns` must be [t, path], but has shape {r.shape}")
-    return r
+def in_use(steps: int, step: float, refresh: float, lag: float) -> np.ndarray:
+    """Before which step the estimate was made that is in use in each of `steps` steps of `step` [s], int64 [steps]."""
+    import numpy as np
 
-
-@kernel
-def _filter(r, start, omega, alpha, gamma, beta, most, threshold, out):
-    for p in range(r.shape[1]):
-        out[0, p] = start
-    for t in range(r.shape[0]):
-        for p in range(r.shape[1]):
-            h, value = out[t, p], r[t, p]
-            square = value * value
-            if math.isnan(value) or square > threshold * threshold * h:
-                answer = (alpha + 0.5 * gamma) * h
-            elif value < 0.0:
-                answer = (alpha + gamma) * square
-            else:
-                answer = alpha * square
-            out[t + 1, p] = min(omega + answer + beta * h, most)
-
-
-@kernel
-def _roll(r, start, window, out):
-    for p in range(r.shape[1]):
-        total = start * window
-        out[0, p] = start
-        for t in range(r.shape[0]):
-            value = r[t, p]
-            total += out[t, p] if math.isnan(value) else value * value
-            old = start
-            if t >= window:
-                gone = r[t - window, p]
-                old = out[t - window, p] if math.isnan(gone) else gone * gone
-            total -= old
-            out[t + 1, p] = max(total, 0.0) / window
+    every, late = max(round(min(refresh / step, steps)), 1), round(min(lag / step, steps))
+    return np.maximum((np.arange(steps) - late) // every * every, 0)
