@@ -160,12 +160,12 @@ MARGINS = {
 
 
 def margined(world, name):
-    """`world` with the margin `name` of accounts that hold options, and an oracle that is stale at times."""
+    """`world` with the margin `name` of accounts that hold options, and in one world an oracle that is stale in every third step."""
     margin = TypeAdapter(OptionMargin).validate_python(MARGINS[name])
     options = world.protocol.options.model_copy(update={"margin": margin})
     venue = world.protocol.venues["ETH"]
-    dt = world.dt
-    oracle = venue.oracle.model_copy(update={"heartbeat": 1.5 * dt, "stale_after": 1.5 * dt} if name == "offsets" else {})
+    slow = {"deviation": 0.9, "heartbeat": 2.5 * world.dt, "stale_after": 1.5 * world.dt}
+    oracle = venue.oracle.model_copy(update=slow if name == "naked" else {})
     venues = world.protocol.venues | {"ETH": venue.model_copy(update={"oracle": oracle})}
     return dataclasses.replace(world, protocol=world.protocol.model_copy(update={"options": options, "venues": venues}))
 
