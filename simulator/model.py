@@ -240,7 +240,9 @@ class RiskModel(mesa.Model):
         newly = np.zeros(paths)
         self.vote(candidate)
         changed = self._rules_of(self.candidate)
-        count_newly_liquidatable(self.state, newly, self.current, _terms_under(self.candidate.parameters, changed), self.rules, changed)
+        count_newly_liquidatable(
+            self.state, newly, self.current, _terms_under(self.candidate.parameters, changed), self.rules, changed
+        )
         self.state.scalar[:, book.STEPS] = 0.0
         marks = [self._mark()]
         self.ratios = [self._ratios_now()] if self.rules.follows_volatility else []

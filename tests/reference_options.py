@@ -12,7 +12,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "protocol")]
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent / "protocol"))
 import reference_model as plain
 import reference_portfolio_margin as slow
 
@@ -277,15 +278,18 @@ class OptionModel(plain.ReferenceModel):
         return super().notional(row) + self.options_notional(row)
 
     def whole_requirement(self, row, parameters, which):
-        """Of options and perpetuals together, by the slow second writing of every method; of a grid, with the numbers of the vote."""
+        """Of options and perpetuals together, by the slow writing of every method; of a grid, with the numbers of the vote."""
         rule = self.protocol.options.margin.model_dump()
         if rule["kind"] == "scenario-grid":
             p = parameters["portfolio"]
             rule |= {key: p[key] for key in ("initial_factor", "maintenance_factor")}
             rule["volatility"] |= {"up": p["volatility_up"], "down": p["volatility_down"]}
-            rule["add_ons"] |= {f"{when}_{what}": p[f"{when}_{what}"] for when in ("maintenance", "initial") for what in ("perpetual", "option")}
+            rule["add_ons"] |= {
+                f"{when}_{what}": p[f"{when}_{what}"] for when in ("maintenance", "initial") for what in ("perpetual", "option")
+            }
         moved, places = self.protocol.valuation_price == "mark", [self.assets.index(name) for name in self.underlyings]
         markets = [self.markets.index(name) if name in self.markets else None for name in self.underlyings]
+        prices = [self.index[a] if m is None else self.M[m] for a, m in zip(places, markets, strict=True)]
         sure = {"confidence": 1.0, "perpetual_confidence": 1.0}
         world = {
             "names": self.underlyings, "settlement": 1.0, "collaterals": [],
@@ -294,8 +298,8 @@ class OptionModel(plain.ReferenceModel):
                 for s in self.slots
             ],
             "underlyings": [
-                sure | {"spot": self.index[a], "perpetual": self.index[a] if m is None else self.M[m], "volatility": math.sqrt(self.v[a])}
-                for a, m in zip(places, markets, strict=True)
+                sure | {"spot": self.index[a], "perpetual": price, "volatility": math.sqrt(self.v[a])}
+                for a, price in zip(places, prices, strict=True)
             ],
         }  # fmt: skip
         book = {"cash": 0.0, "gains": [], "deposits": [], "perpetuals": [0.0 if m is None else row.position[m] for m in markets]}
@@ -307,7 +311,7 @@ class OptionModel(plain.ReferenceModel):
         return slow.margin(rule, book, world)[1 if which == "initial" else 2]
 
     def most_to_lose(self, row, e, which):
-        """What expiry `e` can lose at settlement from its marks, and a share of the index for each call short net of all calls."""
+        """What expiry `e` can lose at settlement from its marks, and a share of the index for each call net short."""
         held = [(row.option[j], self.options[j]) for j in self.of_slot(e) if row.option[j]]
         prices = [0.0, *(o.strike for _, o in held)]
         payoffs = [sum(n * max(K - o.strike if o.is_call else o.strike - K, 0.0) for n, o in held) for K in prices]
@@ -433,7 +437,9 @@ class OptionModel(plain.ReferenceModel):
         return fee
 
     def frozen(self, row):
-        held = any(n and self.stale[self.assets.index(self.slots[o.slot].name)] for n, o in zip(row.option, self.options, strict=True))
+        held = any(
+            n and self.stale[self.assets.index(self.slots[o.slot].name)] for n, o in zip(row.option, self.options, strict=True)
+        )
         return held or super().frozen(row)
 
     # 8.8

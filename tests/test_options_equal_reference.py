@@ -160,7 +160,7 @@ MARGINS = {
 
 
 def margined(world, name):
-    """`world` with the margin `name` of accounts that hold options, and in one world an oracle that is stale in every third step."""
+    """`world` with the margin `name` of accounts that hold options, and of one an oracle that is stale in every third step."""
     margin = TypeAdapter(OptionMargin).validate_python(MARGINS[name])
     options = world.protocol.options.model_copy(update={"margin": margin})
     venue = world.protocol.venues["ETH"]

@@ -47,7 +47,7 @@ def black(forward, strike, total, is_call):
 
 @rule
 def time_value(forward, strike, total):
-    """What a call and a put alike are worth beyond their intrinsic values: the one out of the money. 0 at a forward or strike of 0."""
+    """What a call and a put alike are worth beyond their intrinsic values; 0 at a forward or strike of 0."""
     if forward <= 0.0 or strike <= 0.0 or total <= 0.0:
         return 0.0
     d1 = np.log(forward / strike) / total + 0.5 * total

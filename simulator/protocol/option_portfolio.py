@@ -52,6 +52,7 @@ from simulator.protocol.portfolio_margin.grid_values import (
 from simulator.protocol.portfolio_margin.method import GRID, NAKED, Method
 from simulator.protocol.portfolio_margin.records import Instruments, Market, Sheet
 
+
 @rule
 def portfolio_requirement(b, row, positions, is_initial, terms, rules):
     """What the method requires of a record: its options, and the perpetuals of their underlyings.

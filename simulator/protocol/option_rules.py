@@ -32,7 +32,7 @@ OPTION_COLUMNS = (
     ("writer_hedge", "f8"),
     ("offsets", "?"),  # an expiry needs no more than it can lose (of the standard margin)
     ("unpaired", "f8", (2,)),  # [1] of the index of a call short net of all calls: initial, maintenance
-    ("grid", "i8"),  # rows of scenarios of the portfolio margin, moves of forwards included, at least 1; 0: the standard margin
+    ("grid", "i8"),  # rows of scenarios of a portfolio margin, forwards' moves included, at least 1; 0: the standard margin
     ("grid_kind", "i8", (1,)),
     ("grid_number", "f8", (MOST_NUMBERS,)),
     ("grid_scenario", "f8", (MOST_SCENARIOS + 2, 3)),
@@ -53,8 +53,8 @@ def option_rules(
         none = np.zeros((0, 5))
         return {
             "options": 0, "slots": 0, "underlyings": 0, "option": none[:, :3], "slot": none, "underlying": none[:, :3],
-            "volatility_venue": np.zeros(6), "writer_hedge": 0.0, **_margin(StandardMargin(), ()), "auctions": False, "auction": np.zeros(7),
-            "slot_first": np.zeros(1), "first_slot": np.zeros(1),
+            "volatility_venue": np.zeros(6), "writer_hedge": 0.0, **_margin(StandardMargin(), ()),
+            "auctions": False, "auction": np.zeros(7), "slot_first": np.zeros(1), "first_slot": np.zeros(1),
         }  # fmt: skip
     options: list[list[float]] = []
     slots: list[list[float]] = []

@@ -332,7 +332,6 @@ def _worth(level, degrees, measure):
     return float(stats.t.pdf(raw, degrees)) * (degrees + raw * raw) / (degrees - 1) / (1 - level) * scale
 
 
-
 def _times(a, b):
     return [[math.fsum(x * y for x, y in zip(row, column, strict=True)) for column in zip(*b, strict=True)] for row in a]
 
