@@ -90,8 +90,8 @@ def by_hand(scenario, model, p, i):
     index, row = asset[:, book.INDEX], model.state.accounts[p, i]
     first = len(row) - rules.options
     expiries = [
-        {"underlying": int(rules.slot[e, 0]), "years": float(slots[e, book.YEARS]), "forward": float(index[int(rules.slot[e, 0])])} | {
-            "rate": 0.0, "confidence": 1.0} for e in range(rules.slots)
+        sure | {"underlying": int(rules.slot[e, 0]), "years": float(slots[e, book.YEARS]), "rate": 0.0,
+                "forward": float(index[int(rules.slot[e, 0])])} for e in range(rules.slots)
     ]  # fmt: skip
     world = {
         "names": names, "settlement": 1.0, "collaterals": [], "expiries": expiries,
