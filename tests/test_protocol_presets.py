@@ -54,6 +54,14 @@ def test_a_preset_runs_and_calibrates(name, accounts):
     assert len(found.found.trials) >= 4
 
 
+def test_the_time_promised_counts_options_scenarios_and_dealers():
+    """As measured: the grid of 33 scenarios takes over four times the standard margin, and both far more than their accounts."""
+    grid, standard = (Scenario.load(FOLDER / f"{name}.toml") for name in OF_OPTIONS)
+    assert 4 < grid.size.seconds / standard.size.seconds < 6
+    bare = standard.paths * standard.grid.steps * standard.account_count / 2e8
+    assert standard.size.seconds > 20 * bare
+
+
 @pytest.mark.shared_data
 def test_the_numbers_of_the_presets_are_those_of_the_tables(shared_data):
     file = shared_data / "vectors" / "parameter_tables.json"
