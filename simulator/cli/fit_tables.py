@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from simulator.estimation.copula_fit import DependenceCandidate, DependenceFit
     from simulator.estimation.fit import MarketFit
     from simulator.estimation.held_out import HeldOut
+    from simulator.estimation.staleness import Staleness
     from simulator.estimation.standard_errors import Estimate
 
 ASSETS_A_TABLE = 3  # what 80 columns hold
@@ -170,3 +171,28 @@ def print_held_out(later: tuple[HeldOut, ...]) -> None:
     click.echo("power: of the exact test at 5 %, were the VaR exceeded twice as often as stated")
     for note in notes(later):
         click.echo(textwrap.fill(f"- {shown(note)}", WIDTH, subsequent_indent="  "))
+
+
+def print_stale(found: tuple[Staleness, ...]) -> None:
+    """What every estimator loses, looked at less and less often."""
+    for asset in dict.fromkeys(one.asset for one in found):
+        own = [one for one in found if one.asset == asset]
+        rows = [
+            [
+                one.estimator,
+                one.refresh,
+                f"{one.lost:.4f} ({one.error:.2g})",
+                f"{one.falls}",
+                f"{one.falls_p:.3f}",
+                f"{one.rises}",
+                f"{one.rises_p:.3f}",
+            ]
+            for one in own
+        ]
+        title = f"{asset}: what a volatility looked at now and then costs, on {own[0].returns:,} later returns"
+        print_table(title, ["volatility", "looked at", "score lost (SE)", "falls", "p", "rises", "p"], rows, numbers_from=2)
+        click.echo(f"falls, rises: beyond the 99 % VaR, {own[0].due:.1f} due each; p: Kupiec's test, exact")
+    if found:
+        from simulator.estimation.held_out import SEEN
+
+        click.echo(textwrap.fill(f"- {SEEN}", WIDTH, subsequent_indent="  "))
