@@ -18,7 +18,7 @@ from simulator.estimation.dcc import DccFit, correlation_path, fit_dcc
 from simulator.estimation.dependence import nearest_correlation
 from simulator.estimation.settings import FitSettings
 from simulator.estimation.skewed_copula import fit_skewed
-from simulator.estimation.standard_errors import Estimate, long_run_covariance
+from simulator.estimation.standard_errors import Estimate, estimated_covariance
 
 DEGREES_RANGE = (2.05, 200.0)
 DIFFERENCE = 1e-3  # in log degrees of freedom
@@ -173,7 +173,7 @@ def fit_degrees(u: np.ndarray, path: np.ndarray, block: float) -> Estimate:
         return Estimate(math.exp(best), None, "at the bound: a Gaussian copula")
     up, here, down = (student_densities(u, path, math.exp(best + s * DIFFERENCE)) for s in (1, 0, -1))
     slopes, bend = (up - down) / (2 * DIFFERENCE), float(np.mean(up - 2 * here + down)) / DIFFERENCE**2
-    spread = float(long_run_covariance(slopes[:, None], max(block, 1.0))[0, 0])
+    spread = float(estimated_covariance(slopes[:, None], max(block, 1.0))[0, 0])
     return Estimate(math.exp(best), math.exp(best) * math.sqrt(spread / len(u)) / abs(bend))
 
 

@@ -96,7 +96,8 @@ def _estimates(top: Maximum, nu: float, asymmetry: float, block: float) -> dict[
     variance = np.diag(top.covariance(block))
     errors = [math.sqrt(v) if v > 0 else None for v in variance[:2]]
     notes = ["" if error else "at the bound: no standard error" for error in errors]
-    degrees = errors[DEGREES] and (nu - 2) * errors[DEGREES]
+    error = errors[DEGREES]
+    degrees = None if error is None else (nu - 2) * error
     return {
         "copula_degrees_of_freedom": Estimate(nu, degrees, notes[DEGREES]),
         "copula_asymmetry": Estimate(asymmetry, errors[ASYMMETRY], notes[ASYMMETRY]),

@@ -51,7 +51,7 @@ def test_without_asymmetry_it_is_the_students_copula():
 
 
 def test_falls_that_come_together_make_it_negative_and_are_recovered():
-    matrix, e, value = fitted(2_500, 0)
+    matrix, e, value = fitted(1_500, 0)
     for name, truth in TRUE.items():
         estimate = e[f"copula_{name}"]
         assert abs(estimate.value - truth) < 4 * estimate.standard_error, name
@@ -71,7 +71,7 @@ def test_95_percent_intervals_cover_100_refits():
 
 
 def test_the_command_writes_the_asymmetry_with_its_error(write_prices, tmp_path):
-    path, out = write_prices(0.02 * returns_of(1_000, 0), ("AAA", "BBB")), tmp_path / "m.toml"
+    path, out = write_prices(0.02 * returns_of(600, 0), ("AAA", "BBB")), tmp_path / "m.toml"
     arguments = ["fit", str(path), "--until", "2030-01-01T00:00:00Z", "--paths", "0", "--out", str(out)]
     assert main([*arguments, "--copula", "skewed-t"]) == 0
     copula = tomllib.loads(out.read_text())["market"]["copula"]
