@@ -22,7 +22,8 @@ EXTERNAL, SPOT_PERMANENT, SPOT_TRANSIENT, SPOT_FLOW, SPOT, SPOT_DEPTH, INDEX, OR
 DEPTH_SHARE, HALTED, STALE = 10, 11, 12
 # of market steps: squared log returns so far and the last price, outside and as people here observe it
 EXTERNAL_SQUARES, OBSERVED_SQUARES, LAST_EXTERNAL, LAST_OBSERVED = range(13, 17)
-ASSET_FIELDS = 17
+VOLATILITY_NOW = 17  # [1/sqrt(year)] conditional, of this market step
+ASSET_FIELDS = 18
 
 # market fields: MARGIN_PRICE is M and VALUE is P = M - F of docs/model.md; REFERENCE_* are as the watch list last saw them
 PERMANENT, TRANSIENT, FLOW, DEPTH, MARK, FUNDING, MARGIN_PRICE, VALUE, OPEN_LONG, HEDGE = range(10)
@@ -70,7 +71,8 @@ ROOM = 36  # [liquidations] that blocks still have room for
 ANY_STALE = 37  # 1: some oracle is stale
 CLOCK = 38  # [s] since the load
 A_CLOCK = 39  # the step, as auctions count it
-SCALARS = 40
+CORRELATION = 40  # mean of pairs of assets in this market step; below -1: the paths carry none
+SCALARS = 41
 # of an auction: since which step, since which without equity (-1: it has some), the last step in which the account was found
 STARTED, INSOLVENT, LAST_SEEN = range(3, 6)  # fields of the watch
 
