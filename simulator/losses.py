@@ -13,6 +13,7 @@ import numpy as np
 
 from simulator.model import DUST, InvariantBroken, RiskModel, make_populations
 from simulator.protocol.book import LATENT_LOST, LOST
+from simulator.outcomes import BEARERS
 from simulator.protocol.loss_causes import BY_ASSET, CAUSES
 
 if TYPE_CHECKING:
@@ -25,13 +26,6 @@ if TYPE_CHECKING:
 WORST = 8  # paths that are lived again unless told otherwise
 SIZES = ("smallest quarter", "second quarter", "third quarter", "largest quarter")  # of a cohort's accounts, by wealth
 SPECIAL_NAMES = ("maker", "vault", "fund", "keepers", "reserves", "writer")
-BEARERS = {  # who bore the realised loss, and what is still open
-    "insurance fund": "fund_draw.whole",
-    "auto-deleveraged accounts": "adl_haircut.whole",
-    "everybody": "socialised_loss.whole",
-    "nobody": "uncovered_loss.whole",
-    "still open at the horizon": "latent_bad_debt.whole",
-}
 EXACT = 1e-9  # [1] of a loss that parts may miss by rounding
 
 
@@ -78,9 +72,11 @@ def attribute_losses(
         model = _lived_again(scenario, candidate, purpose, int(outcomes.path[place]), populations, float(loss[place]))
         rows += _rows(model, populations)
     total = float(loss.sum())
-    bearers = {name: float(outcomes.column(column).sum()) for name, column in BEARERS.items()}
+    bearers = {name: float(outcomes.column(f"{quantity}.whole").sum()) for name, quantity in BEARERS.items()}
     share = float(loss[losing].sum()) / total if total > 0 else 1.0
-    return Losses(pd.DataFrame(rows, columns=_columns(scenario.assets)), tuple(scenario.assets), total, share, len(losing), bearers)
+    return Losses(
+        pd.DataFrame(rows, columns=_columns(scenario.assets)), tuple(scenario.assets), total, share, len(losing), bearers
+    )
 
 
 def _columns(assets: tuple[str, ...] | list[str]) -> list[str]:
@@ -123,7 +119,9 @@ def _rows(model: RiskModel, populations: list[Population]) -> Iterator[dict[str,
 
 def _names(model: RiskModel, populations: list[Population]) -> list[tuple[str, int]]:
     """(cohort, index within it) of every record."""
-    accounts = [(c.part.name, j) for c, population in zip(model.cohorts, populations, strict=True) for j in range(len(population))]
+    accounts = [
+        (c.part.name, j) for c, population in zip(model.cohorts, populations, strict=True) for j in range(len(population))
+    ]
     return accounts + [(name, 0) for name in SPECIAL_NAMES]
 
 

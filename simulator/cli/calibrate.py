@@ -56,8 +56,9 @@ def calibrate_into(folder: Path, scenario: Scenario, *, jobs: int, look: int | N
             raise click.UsageError(f"{scenario.name}: needs a [{section}] section; `simulator new` shows one")
     with ResultFolder(folder) as result:
         result.write_origin(scenario, {"command": "calibrate"})
-    with Bar() as bar:
-        calibration = calibrated(scenario, folder=folder, jobs=jobs, look=look, progress=bar.show)
+    assert scenario.calibration is not None
+    with Bar(names=[one.parameter for one in scenario.calibration.search]) as bar:
+        calibration = calibrated(scenario, folder=folder, jobs=jobs, look=look, progress=bar.show, leaders=bar.lead)
     proposal = write_calibration(folder, scenario, calibration)
     click.echo(json.dumps({**proposal, "folder": str(folder)}, indent=1)) if as_json else _print(calibration, folder)
     return DONE if calibration.verdict == "confirmed" else NOT_MET

@@ -41,7 +41,7 @@ CAUSES = {  # in the order of their fields
     "special_records": "latent debt of vault, maker, writer or reserves",
 }
 GAP, CASCADE, STALE_ORACLE, FULL, GAS_LIMIT, UNSERVED, CLOSING, OTHERS, IS_SEEN, FIRST, LOST_BEFORE, SUNK_BEFORE = range(12)
-# then: substeps for which each of four things held keepers up, the fall by asset at the exposure when first seen, and losses by asset
+# then: substeps for which each of four things held keepers up, what each asset took, and losses by asset
 HELD_UP, BY_ASSET = 12, 16
 
 
@@ -73,7 +73,7 @@ def see(state, sight, terms, rules):
 
 @rule
 def _weigh(b, row, its, then, rules):
-    """What each asset's move since the vote took from a record at its present exposure [usd]; exposures where none took anything."""
+    """What each asset's move since the vote took from a record at its exposure [usd]; exposures where none took anything."""
     K = rules.currencies
     taken = 0.0
     for turn in range(2):
