@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulator.model import DUST, InvariantBroken, RiskModel, make_populations
-from simulator.protocol.book import LATENT_LOST, LOST
 from simulator.outcomes import BEARERS
+from simulator.protocol.book import LATENT_LOST, LOST
 from simulator.protocol.loss_causes import BY_ASSET, CAUSES
 
 if TYPE_CHECKING:
