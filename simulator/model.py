@@ -244,6 +244,11 @@ class RiskModel(mesa.Model):
         self.candidate, self.force, self.changes = self.before, self.before, False
         self._put_in_force(self.current)
 
+    def let_go(self) -> None:
+        """Drop everything large. Mesa's models and agents name each other, so they stay until Python looks for such cycles."""
+        del self.state, self.market, self.known, self.conditions, self.surface
+        self.ratios = []
+
     def outcomes_of(self, candidate: RiskParameters | Vote) -> Outcomes:
         """Vote `candidate` now, live to the horizon, and say what happened in each window."""
         paths = self.market.price.shape[2]
@@ -433,6 +438,7 @@ def _evaluate_block(scenario, candidates, purpose, start, paths, market, populat
             assert shared is not None
             model.restore(shared, scenario.grid.burn_in_steps)
         outcomes.append(model.outcomes_of(candidate))
+    model.let_go()
     return outcomes
 
 
