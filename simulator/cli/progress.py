@@ -75,10 +75,13 @@ class Bar:
             return None
         return (time.monotonic() - self._began) * (self._total - self._done) / self._done
 
-    def _line(self) -> str:
+    def _when(self) -> str:
         left = self.left()
-        when = "" if left is None or self._done == self._total else f", about {duration(left)} left"
-        return f"{self._stage}: {self._done:,} of {self._total:,} path evaluations{when}"
+        return "" if left is None or self._done == self._total else f"about {duration(left)} left"
+
+    def _line(self) -> str:
+        when = self._when()
+        return f"{self._stage}: {self._done:,} of {self._total:,} path evaluations{f', {when}' if when else ''}"
 
     def _described(self, trial: Trial) -> str:
         values = ", ".join(f"{name} = {value:g}" for name, value in zip(self._names, trial.point, strict=True))
@@ -89,10 +92,10 @@ class Bar:
 
         if self._live is None:
             self._bar, self._live = _make_bar()
-            self._task = self._bar.add_task(self._stage, total=self._total)
+            self._task = self._bar.add_task(self._stage, total=self._total, left="")
             self._live.start()
         assert self._bar is not None
-        self._bar.update(self._task, description=self._stage[:34], completed=self._done, total=self._total)
+        self._bar.update(self._task, description=self._stage[:34], completed=self._done, total=self._total, left=self._when())
         self._live.update(Group(self._bar, self._table()) if self._best else self._bar)
 
     def _table(self) -> Table:
@@ -132,7 +135,7 @@ def duration(seconds: float) -> str:
 def _make_bar() -> tuple[Progress, Live]:
     from rich.console import Console
     from rich.live import Live
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     console = Console(stderr=True, width=WIDTH)
     bar = Progress(
