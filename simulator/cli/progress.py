@@ -139,6 +139,10 @@ def _make_bar() -> tuple[Progress, Live]:
 
     console = Console(stderr=True, width=WIDTH)
     bar = Progress(
-        TextColumn("{task.description}"), BarColumn(None), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+        TextColumn("{task.description}"),
+        BarColumn(None),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[left]}"),
+        console=console,
     )
     return bar, Live(bar, console=console, transient=True)
