@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from simulator.calibration.on_history import Seen, seen_by, windows
 from simulator.cli import main
 from simulator.scenario import Scenario, ScenarioError
 
@@ -220,6 +221,7 @@ sha256 = "%s"
 since = "2024-01-01T00:00:00Z"
 until = "2025-06-30T00:00:00Z"
 exclude = [%s]
+looked_at = [%s]
 rows = 9000
 step = 3600.0
 method = "GJR"
@@ -227,6 +229,9 @@ method = "GJR"
 [[market.assets]]
 name = "ETH"
 """
+LEFT_OUT = '"2025-02-01T00:00:00Z..2025-04-01T00:00:00Z"'
+FITTED = "[market] comes from 2024-01-01 to 2025-06-30"
+LOOKED = "`fit --held-out` looked at 2025-03-07 to 2025-03-20"
 HISTORY = """[[regime]]
 name = "crash"
 role = "%s"
@@ -240,27 +245,57 @@ assets = ["ETH", "BTC"]
 
 
 @pytest.mark.parametrize(
-    ("role", "exclude", "is_refused"),
+    ("role", "exclude", "looked_at", "seen"),
     [
-        ("confirm", "", True),
-        ("report", "", False),
-        ("confirm", '"2025-02-01T00:00:00Z..2025-04-01T00:00:00Z"', False),
-        ("confirm", '"2025-03-04T00:00:00Z..2025-04-01T00:00:00Z"', True),
+        ("confirm", "", "", FITTED),
+        ("report", "", "", FITTED),
+        ("confirm", '"2025-02-01T00:00:00Z..2025-04-01T00:00:00Z"', "", ""),
+        ("confirm", '"2025-03-04T00:00:00Z..2025-04-01T00:00:00Z"', "", FITTED),
+        ("confirm", LEFT_OUT, '"2025-03-07T00:00:00Z..2025-03-20T00:00:00Z"', LOOKED),
+        ("report", LEFT_OUT, '"2025-03-07T00:00:00Z..2025-03-20T00:00:00Z"', LOOKED),
+        ("confirm", LEFT_OUT, '"2025-03-08T00:00:00Z..2025-03-20T00:00:00Z"', ""),
     ],
 )
-def test_a_window_that_a_fit_has_seen_cannot_confirm(role, exclude, is_refused, tmp_path):
+def test_a_window_that_a_fit_has_seen_cannot_confirm(role, exclude, looked_at, seen, tmp_path):
     (tmp_path / "history.csv").write_text(hourly(datetime(2025, 2, 20, tzinfo=UTC), 24 * 20))
-    text = GOOD.replace('[[market.assets]]\nname = "ETH"\n', PROVENANCE % ("0" * 64, exclude)) + HISTORY % role
-    if is_refused:
+    text = GOOD.replace('[[market.assets]]\nname = "ETH"\n', PROVENANCE % ("0" * 64, exclude, looked_at)) + HISTORY % role
+    if seen and role == "confirm":
         (problem,) = problems_of(text, tmp_path)
         assert problem == (
-            "case.toml: regime.0.role: its window, 2025-03-01 to 2025-03-08, was seen: [market] comes from 2024-01-01 to "
-            '2025-06-30; write role = "report", or fit with `--exclude` or an earlier `--until`'
+            f'case.toml: regime.0.role: its window, 2025-03-01 to 2025-03-08, was seen: {seen}; write role = "report"'
+            + (", or fit with `--exclude` or an earlier `--until`" if seen == FITTED else "")
         )
     else:
         scenario = Scenario.from_text(text, tmp_path)
         assert scenario.data_until == "2025-06-30"
         assert [(name, role) for name, role, _ in scenario.regimes()] == [("crash", role)]
+        (window,) = scenario.windows()
+        assert (window["world"], window["role"], window["since"][:10]) == ("regime-crash", role, "2025-03-01")
+        assert window["seen"] == seen
+
+
+def test_history_that_was_looked_at_is_marked_in_a_back_test_and_history_left_out_of_the_fit_is_not(tmp_path):
+    (tmp_path / "history.csv").write_text(hourly(datetime(2025, 2, 20, tzinfo=UTC), 24 * 20))
+    looked = '"2025-07-10T00:00:00Z..2025-07-20T00:00:00Z"'
+    text = GOOD.replace('[[market.assets]]\nname = "ETH"\n', PROVENANCE % ("0" * 64, LEFT_OUT, looked)) + HISTORY % "report"
+    scenario = Scenario.from_text(text, tmp_path)
+
+    def day(month, day):
+        return datetime(2025, month, day, tzinfo=UTC)
+
+    assert windows(scenario, day(3, 10), day(3, 30))  # left out of the fit
+    for since, until in ((day(3, 10), day(4, 30)), (day(1, 20), day(3, 1)), (day(6, 29), day(8, 1))):
+        with pytest.raises(Seen, match="fitted to prices until 2025-06-30"):
+            windows(scenario, since, until)
+    assert seen_by(scenario, (day(7, 1), day(7, 9))) == ""
+    assert seen_by(scenario, (day(7, 9), day(7, 11))) == "`fit --held-out` looked at 2025-07-10 to 2025-07-20"
+    assert seen_by(scenario, (day(3, 7), day(3, 9))) == "regime crash lived 2025-03-01 to 2025-03-08"
+    assert seen_by(scenario, (day(3, 8), day(3, 9))) == ""
+    spans = windows(scenario, day(7, 1), day(7, 30))
+    marked = [bool(seen_by(scenario, (begin, end))) for begin, _, end in spans]
+    assert marked == [begin < day(7, 20) and day(7, 10) < end for begin, _, end in spans]
+    assert any(marked)
+    assert not all(marked)
 
 
 ODD_VALUES = (

@@ -41,6 +41,7 @@ class Lived:
     worst_fall: float  # [1] of any asset, from the vote's price
     current: dict[str, float]
     proposed: dict[str, float]
+    seen: str = ""  # by what its days were seen before; empty by nothing known
 
 
 @dataclass(frozen=True)
@@ -56,22 +57,37 @@ class MarginCoverage:
 
 def windows(scenario: Scenario, since: datetime, until: datetime) -> list[tuple[datetime, datetime, datetime]]:
     """(begin, vote, end) of every whole window of burn-in and horizon, one after the other. Raises Seen."""
-    provenance = getattr(scenario.market, "provenance", None)
-    last = provenance.until if provenance else scenario.data_until
-    if last is not None:
-        moment = datetime.fromisoformat(last).replace(tzinfo=since.tzinfo) if "T" not in last else datetime.fromisoformat(last)
-        if since < moment:
-            raise Seen(f"--from {since.isoformat()}: the market was fitted to prices until {last}; write a later moment")
     burn_in = timedelta(seconds=scenario.grid.burn_in_steps * scenario.grid.dt)
     horizon = timedelta(seconds=scenario.grid.horizon_steps * scenario.grid.dt)
     found, begin = [], since
     while begin + burn_in + horizon <= until:
         found.append((begin, begin + burn_in, begin + burn_in + horizon))
         begin += burn_in + horizon
+    _refuse_fitted(scenario, since, found)
     if not found:
         days = (burn_in + horizon).total_seconds() / 86_400
         raise Seen(f"--from, --until: a window of burn-in and horizon is {days:g} days; the history between is shorter")
     return found
+
+
+def _refuse_fitted(scenario: Scenario, since: datetime, found: Sequence[tuple[datetime, datetime, datetime]]) -> None:
+    """Raises Seen where the market is made of any of these windows; what the fit left out (`--exclude`) is history like any."""
+    made_of = [sight for sight in scenario.sights if sight.is_source]
+    last = made_of[0].span[1].isoformat() if made_of else scenario.data_until
+    seen = any(sight.covers((begin, end)) for sight in made_of for begin, _, end in found)
+    if not made_of and last is not None:
+        seen = since < datetime.fromisoformat(last).replace(tzinfo=since.tzinfo)
+    if seen:
+        raise Seen(f"--from {since.isoformat()}: the market was fitted to prices until {last}; write a later moment")
+
+
+def seen_by(scenario: Scenario, window: tuple[datetime, datetime]) -> str:
+    """By what a window was seen already, though the market is not made of it; empty by nothing known."""
+    looks = [str(sight) for sight in scenario.sights if sight.covers(window)]
+    for one in scenario.windows():
+        if datetime.fromisoformat(one["since"]) < window[1] and window[0] < datetime.fromisoformat(one["until"]):
+            looks.append(f"{one['world'].replace('-', ' ', 1)} lived {one['since'][:10]} to {one['until'][:10]}")
+    return "; ".join(looks)
 
 
 def live(
@@ -98,7 +114,8 @@ def live(
             for side in both
         ]
         path = market.window(place.grid).prices[scenario.grid.burn_in_steps // scenario.grid.substeps :]
-        yield Lived(begin, vote, end, float(1 - (path.min(axis=0) / path[0]).min()), means[0], means[1])
+        seen = seen_by(scenario, (begin, end))
+        yield Lived(begin, vote, end, float(1 - (path.min(axis=0) / path[0]).min()), means[0], means[1], seen)
         if progress:
             progress("windows", number + 1, len(spans))
 

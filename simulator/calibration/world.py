@@ -83,6 +83,9 @@ class World(Protocol):
     def data_until(self) -> str | None:
         """ISO date of the last observation behind the market model, if the scenario says it."""
 
+    def windows(self) -> Sequence[dict[str, str]]:
+        """`world`, `role`, `since`, `until` of every regime in history, and by what it was `seen`, empty if by nothing."""
+
     def regimes(self) -> Sequence[tuple[str, str, World]]:
         """(name, role "confirm" or "report", scenario) of every held-out regime."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -52,7 +53,8 @@ def backtest(
     """Live windows of history under current and proposed parameters.
 
     RESULT is the folder of a finished `calibrate`, or a SCENARIO (then current parameters alone). PRICES is a CSV with a
-    column for every asset. History that the market was fitted to is refused. One history has no interval.
+    column for every asset. History that the market was fitted to is refused; history that was looked at otherwise is marked
+    seen. One history has no interval.
     """
     from simulator.calibration.on_history import live, margin_coverage
     from simulator.cli.progress import Bar
@@ -111,20 +113,23 @@ def _margins(market: str, terms: Any, proposed: Vote) -> list[tuple[str, float]]
 
 
 def _print(scenario: Scenario, lived: list[Lived], covered: list[MarginCoverage], period: float, confidence: float) -> None:
-    from simulator.cli.tables import number, print_table
+    from simulator.cli.tables import WIDTH, number, print_table
 
     rows = [
         (
             f"{one.vote:%Y-%m-%d}",
             f"{100 * one.worst_fall:.1f} %",
             *(number(side[name], "usd") for name in ("loss", "liquidated_notional") for side in (one.current, one.proposed)),
+            "seen" if one.seen else "",
         )
         for one in lived
     ]
-    header = ["vote", "worst fall", "loss now", "proposed", "liquidated now", "proposed"]
+    header = ["vote", "worst fall", "loss now", "proposed", "liquidated now", "proposed", ""]
     print_table(f"{scenario.name}: {len(lived)} windows of history [usd, means over paths]", header, rows)
     total = [sum(side["loss"] for side in sides) for sides in ([o.current for o in lived], [o.proposed for o in lived])]
     click.echo(f"loss over all windows: {number(total[0], 'usd')} USD now, {number(total[1], 'usd')} USD proposed; one history")
+    for words in dict.fromkeys(one.seen for one in lived if one.seen):
+        click.echo(textwrap.fill(f"- seen: {words}: these days prove nothing new", WIDTH, subsequent_indent="  "))
     if covered:
         print_table(
             f"margin against moves over {period:g} s at {100 * confidence:g} %: exact tests",

@@ -20,6 +20,7 @@ from simulator.wording import shown
 
 if TYPE_CHECKING:
     from simulator.estimation.fit import MarketFit
+    from simulator.market.price_file import PriceTable
 
 
 class Refused(Exception):
@@ -40,11 +41,12 @@ class Refused(Exception):
 @click.option("--substeps", type=click.IntRange(1, 100_000), default=1, help="Substeps of the [grid] line the block names.")
 @click.option(
     "--jumps",
-    type=click.Choice(["auto", "none", "merton", "kou"]),
+    type=click.Choice(["auto", "none", "merton", "kou", "likelihood"]),
     default="auto",
     show_default=True,
-    help="auto: Merton where Student-t innovations do not explain the tails.",
+    help="auto: Merton where Student-t innovations do not explain the tails. likelihood: Merton's, where it describes crashes.",
 )
+@click.option("--jumps-from", type=click.Path(path_type=Path), help="A CSV of finer prices (5 minutes) to take jumps from.")
 @click.option(
     "--process",
     type=click.Choice(["auto", "garch", "gjr", "egarch"]),
@@ -106,8 +108,6 @@ def fit(prices: Path, out: Path, substeps: int, as_json: bool, **options: Any) -
     page = later.page(found)
     if page is not None:
         _write(options["report"], page)
-    for number, warning in enumerate(found.warnings, start=1):
-        click.echo(f"W{number:02d} {name}: {shown(warning)}", err=True)
     if as_json:
         _print_json(found, later, outside)
     else:
@@ -161,11 +161,30 @@ def _fit(prices: Path, options: dict[str, Any]) -> tuple[MarketFit, Evaluation, 
     with _progress() as progress:
         progress("reading prices")
         table = read_each(prices, assets)
+        for number, warning in enumerate(table.warnings, start=1):
+            click.echo(f"W{number:02d} {shown(str(prices))}: {shown(warning)}", err=True)
         from simulator.estimation.fit import fit_market  # numba and the kernels, once the input is known to be good
 
+        fine = _fine(options["jumps_from"])
+        made |= {"fine": fine, "fine_file": options["jumps_from"].name} if fine else {}
         found = fit_market(table, **made, file=prices.name, seed=options["seed"], paths=options["paths"], progress=progress)
         outside = reconciled(found, scenario, options, progress)
-        return found, evaluate(table, found, made, plan, options, progress), outside
+        later = evaluate(table, found, made, plan, options, progress)
+        return found, later, outside.after_looking_at(later.windows)
+
+
+def _fine(path: Path | None) -> PriceTable | None:
+    """The finer prices of `path`. Raises FitError, so that its problems carry the option's name."""
+    from simulator.estimation.errors import FitError
+    from simulator.estimation.returns import read_each
+    from simulator.market.price_file import PriceFileError
+
+    if path is None:
+        return None
+    try:
+        return read_each(path)
+    except PriceFileError as error:
+        raise FitError([(f"--jumps-from: {shown(path.name)}", problem) for problem in error.problems]) from None
 
 
 def _moment(key: str, text: str, problems: list[tuple[str, str]]) -> datetime | None:
@@ -235,12 +254,15 @@ def _progress() -> Iterator[Callable[[str], None]]:
 
 
 def _print_json(found: MarketFit, later: Evaluation, outside: MarketFit) -> None:
+    from simulator.estimation.fine_jumps import facts as fine_facts
+
     data = {
-        "provenance": found.source.facts(),
+        "provenance": outside.source.facts(),
         "estimates": json.loads(found.frame().to_json(orient="records", double_precision=15)),
         "candidates": json.loads(found.candidates_frame().to_json(orient="records", double_precision=15)),
         "correlation": found.correlation,
         "dependence": found.dependence.facts() if found.dependence else None,
+        "fine_jumps": [fine_facts(name, fine) for name, fine in found.fine_jumps],
         "residual_tests": [vars(row) for row in found.residual_tests()],
         "comparison": json.loads(found.comparison_frame().to_json(orient="records", double_precision=15)),
         "feedback": [vars(row) for row in outside.feedback],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from simulator.estimation.fit import MarketFit
     from simulator.estimation.held_out import HeldOut
     from simulator.estimation.portrait import Portrait
+    from simulator.estimation.staleness import Staleness
     from simulator.estimation.walk_forward import Plan, WalkForward
     from simulator.market.price_file import PriceTable
 
@@ -28,6 +30,7 @@ def evaluation_options(command: F) -> F:
     for option in reversed(
         (
             click.option("--held-out", is_flag=True, help="Back-test the fit on the file's rows after --until."),
+            click.option("--online", is_flag=True, help="What a volatility costs that is not looked at often, on later rows."),
             click.option(
                 "--walk-forward",
                 metavar="N|DAYSd",
@@ -53,6 +56,12 @@ class Evaluation:
     held_out: tuple[HeldOut, ...] = ()
     walk: WalkForward | None = None
     portrait: Portrait | None = None
+    stale: tuple[Staleness, ...] = ()
+
+    @property
+    def windows(self) -> tuple[tuple[datetime, datetime], ...]:
+        """Rows after the fit's own that were looked at."""
+        return tuple(dict.fromkeys((one.since, one.until) for one in self.held_out))
 
     def page(self, found: MarketFit) -> str | None:
         """The page of the fit, if one was asked for."""
@@ -62,19 +71,21 @@ class Evaluation:
 
     def facts(self) -> dict[str, Any]:
         """For JSON."""
-        from simulator.estimation import held_out, walk_forward
+        from simulator.estimation import held_out, staleness, walk_forward
 
         return {
             "held_out": [held_out.facts(one) for one in self.held_out],
             "walk_forward": walk_forward.facts(self.walk) if self.walk else None,
+            "online": staleness.facts(self.stale),
         }
 
     def print(self) -> None:
         """Tables on stdout."""
-        from simulator.cli.fit_tables import print_held_out
+        from simulator.cli.fit_tables import print_held_out, print_stale
         from simulator.cli.fit_walk_tables import print_walk
 
         print_held_out(self.held_out)
+        print_stale(self.stale)
         print_walk(self.walk)
 
 
@@ -108,11 +119,18 @@ def evaluate(
 
         progress("looking at later rows")
         later = held_out(table, found, options["seed"])
+    stale: tuple[Staleness, ...] = ()
+    if options["online"]:
+        from simulator.estimation.staleness import staleness
+
+        progress("following later rows")
+        stale = staleness(table, found)
     if plan is not None:
         from simulator.estimation.walk_forward import walk_forward
 
         walk = walk_forward(table, plan, **made, whole=found, seed=options["seed"], progress=progress)
-    return Evaluation(later, walk, _portrait(table, found, made, options, progress) if options["report"] else None)
+    portrait = _portrait(table, found, made, options, progress) if options["report"] else None
+    return Evaluation(later, walk, portrait, stale)
 
 
 def _portrait(table: PriceTable, found: MarketFit, made: dict[str, Any], options: dict[str, Any], progress: Callable) -> Portrait:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from simulator.estimation.copula_fit import DependenceCandidate, DependenceFit
     from simulator.estimation.fit import MarketFit
     from simulator.estimation.held_out import HeldOut
+    from simulator.estimation.staleness import Staleness
     from simulator.estimation.standard_errors import Estimate
 
 ASSETS_A_TABLE = 3  # what 80 columns hold
@@ -26,6 +27,7 @@ def print_fit(found: MarketFit) -> None:
         _print_estimates(found, first)
     for asset in found.assets:
         _print_candidates(asset)
+    _print_fine_jumps(found)
     if len(found.assets) > 1:
         _print_correlation(found)
     if found.dependence is not None:
@@ -59,6 +61,28 @@ def _print_candidates(asset: AssetFit) -> None:
         rows.append([row.specification.process, row.specification.innovation, *(numbers if row.converged else ["-"] * 4), says])
     title = f"{asset.name}: candidates, under the same bounds"
     print_table(title, ["", "", "log-likel.", "AIC", "BIC", "persistence", ""], rows, numbers_from=2)
+
+
+def _print_fine_jumps(found: MarketFit) -> None:
+    rows = [
+        [
+            name,
+            f"{fine.days:,}",
+            _percent(fine.jump_days),
+            _percent(fine.jump_share),
+            f"{fine.fit.count:,}",
+            f"{100 * fine.down_share:.0f} %",
+            f"{fine.threshold:.2f}",
+        ]
+        for name, fine in found.fine_jumps
+    ]
+    if rows:
+        names = ["", "days", "jump days, 99 %", "share of variance", "jumps", "down", "threshold"]
+        print_table("Jumps on finer bars (standard errors)", names, rows)
+
+
+def _percent(estimate: Estimate) -> str:
+    return f"{100 * estimate.value:.1f} % ({100 * (estimate.standard_error or 0):.1f})"
 
 
 def _cell(estimate: Estimate | None) -> str:
@@ -147,3 +171,28 @@ def print_held_out(later: tuple[HeldOut, ...]) -> None:
     click.echo("power: of the exact test at 5 %, were the VaR exceeded twice as often as stated")
     for note in notes(later):
         click.echo(textwrap.fill(f"- {shown(note)}", WIDTH, subsequent_indent="  "))
+
+
+def print_stale(found: tuple[Staleness, ...]) -> None:
+    """What every estimator loses, looked at less and less often."""
+    for asset in dict.fromkeys(one.asset for one in found):
+        own = [one for one in found if one.asset == asset]
+        rows = [
+            [
+                one.estimator,
+                one.refresh,
+                f"{one.lost:.4f} ({one.error:.2g})",
+                f"{one.falls}",
+                f"{one.falls_p:.3f}",
+                f"{one.rises}",
+                f"{one.rises_p:.3f}",
+            ]
+            for one in own
+        ]
+        title = f"{asset}: what a volatility looked at now and then costs, on {own[0].returns:,} later returns"
+        print_table(title, ["volatility", "looked at", "score lost (SE)", "falls", "p", "rises", "p"], rows, numbers_from=2)
+        click.echo(f"falls, rises: beyond the 99 % VaR, {own[0].due:.1f} due each; p: Kupiec's test, exact")
+    if found:
+        from simulator.estimation.held_out import SEEN
+
+        click.echo(textwrap.fill(f"- {SEEN}", WIDTH, subsequent_indent="  "))

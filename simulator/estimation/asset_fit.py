@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
 from simulator.estimation.coordinates import ASYMMETRY, DEGREES, EXPONENTIAL_NAMES, LEVEL, NAMES, PERSISTENCE, SHARE, SKEW
 from simulator.estimation.errors import NotConverged
-from simulator.estimation.garch_fit import FREE, Fit, Restriction, fit_garch
-from simulator.estimation.jumps import FEWEST_JUMPS, TOO_MANY, JumpFit, Split, fit_kou, fit_merton, split, threshold
+from simulator.estimation.garch_fit import FREE, Fit, fit_garch
+from simulator.estimation.jump_choice import Parted, parted
+from simulator.estimation.jumps import JumpFit
 from simulator.estimation.model_choice import Candidate, choose
-from simulator.estimation.settings import FitSettings, JumpChoice
+from simulator.estimation.settings import FitSettings
 from simulator.estimation.specification import GARCH_T, Specification
 from simulator.estimation.standard_errors import Estimate, covariance, mean_block, natural_estimates
 from simulator.market.law import ParameterLaw
-from simulator.parameters import DAY, YEAR
+from simulator.parameters import YEAR
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class AssetFit:
     tail_binds: bool
     specification: Specification = GARCH_T
     candidates: tuple[Candidate, ...] = ()  # what it was chosen from
+    parted: Parted | None = None  # how jumps were told from the rest
 
     @property
     def largest_residual(self) -> float:
@@ -55,27 +56,34 @@ class AssetFit:
         return float(np.nanmean(self.residuals**2))
 
 
-def fit_asset(name: str, price: float, returns: np.ndarray, step: float, settings: FitSettings) -> AssetFit:
-    """Fit `returns` over `step` [s] (NaN where missing). Raises NotConverged, naming the asset."""
+def fit_asset(
+    name: str,
+    price: float,
+    returns: np.ndarray,
+    step: float,
+    settings: FitSettings,
+    fine: Parted | None = None,
+) -> AssetFit:
+    """Fit `returns` over `step` [s] (NaN where missing), jumps taken from `fine` bars if given. Raises NotConverged, naming the
+    asset."""
     try:
-        return _fit_asset(name, price, returns, step, settings)
+        return _fit_asset(name, price, returns, step, settings, fine)
     except NotConverged as problem:
         raise NotConverged(f"{name}: {problem}") from None
 
 
-def _fit_asset(name: str, price: float, returns: np.ndarray, step: float, settings: FitSettings) -> AssetFit:
-    bounded = Restriction(settings.persistence_per_day ** (step / DAY))
-    parts = _parted(returns, bounded, settings)
+def _fit_asset(name: str, price: float, returns: np.ndarray, step: float, settings: FitSettings, fine: Parted | None) -> AssetFit:
+    told = fine or parted(returns, step, settings)
+    parts, jump_fit = told.split, told.law
     diffusive = parts.diffusive
-    seen = int(np.count_nonzero(~np.isnan(returns)))
+    seen = int(np.count_nonzero(~(np.isnan(diffusive) & np.isnan(parts.jumps))))
     choice = choose(diffusive, step, settings)
     fit, targeted, max_move = choice.bounded.fit, choice.bounded.targeted, choice.bounded.max_move
     specification = fit.specification
     block = mean_block(seen, step, fit.natural.persistence)
     free = fit_garch(diffusive, FREE, specification=specification)
     cov = covariance(fit, diffusive, block)
-    jump_fit = _jump_law(parts.sizes, seen * step / YEAR, settings.jumps)
-    variance = fit.variance(diffusive)
+    variance = fit.variance(np.where(np.isnan(diffusive) & np.isnan(parts.jumps), returns, diffusive))
     normal = specification.is_normal or DEGREES in fit.at_bound
     names = EXPONENTIAL_NAMES if specification.is_exponential else NAMES
     return AssetFit(
@@ -99,29 +107,8 @@ def _fit_asset(name: str, price: float, returns: np.ndarray, step: float, settin
         tail_binds=fit.tied,
         specification=specification,
         candidates=choice.candidates,
+        parted=told,
     )
-
-
-def _parted(returns: np.ndarray, bounded: Restriction, settings: FitSettings) -> Split:
-    """Jumps apart from the rest, or everything together if innovations explain the tails or no jumps are wanted.
-
-    What is a jump is judged by a GARCH with normal innovations if those were asked for, else with Student-t ones.
-    """
-    judge = Specification("garch", "normal" if settings.innovation == "normal" else "student-t")
-    near = fit_garch(returns, bounded, specification=judge)
-    if settings.jumps != "none":
-        parts = split(returns, partial(fit_garch, restriction=bounded, specification=judge, near=near))
-        if parts.sizes.size >= (TOO_MANY if settings.jumps == "auto" else FEWEST_JUMPS):
-            return parts
-    k = threshold(near.natural.degrees_of_freedom, int(np.count_nonzero(~np.isnan(returns))))
-    beyond = np.abs(returns) > k * np.sqrt(near.variance(returns)[:-1])
-    return Split(returns, np.full(returns.size, np.nan), k, int(np.count_nonzero(beyond)))
-
-
-def _jump_law(sizes: np.ndarray, years: float, choice: JumpChoice) -> JumpFit | None:
-    if sizes.size == 0:
-        return None
-    return fit_kou(sizes, years) if choice == "kou" else fit_merton(sizes, years)
 
 
 def _estimates(fit: Fit, cov: np.ndarray, next_variance: float, step: float, jumps: JumpFit | None) -> dict[str, Estimate]:

@@ -21,6 +21,8 @@ from simulator.estimation.comparison import Comparison, compare, comparison_fram
 from simulator.estimation.copula_fit import DependenceFit, fit_dependence
 from simulator.estimation.dependence import correlation
 from simulator.estimation.errors import FitError
+from simulator.estimation.fine_jumps import FineJumps, fine_jumps
+from simulator.estimation.jump_choice import Parted, parted_by
 from simulator.estimation.jumps import EXPECTED_BEYOND, no_crashes
 from simulator.estimation.market_block import market_block
 from simulator.estimation.residual_tests import ResidualTest, residual_tests
@@ -52,6 +54,7 @@ class Source:
     rows: int
     step: float  # [s]
     method: str
+    looked_at: tuple[tuple[datetime, datetime], ...] = ()  # later rows on which the fit was back-tested
 
     def facts(self) -> dict[str, Any]:
         """As the `[market.provenance]` table holds them."""
@@ -61,6 +64,7 @@ class Source:
             "since": iso(self.since),
             "until": iso(self.until),
             "exclude": [f"{iso(a)}..{iso(b)}" for a, b in self.exclude],
+            **({"looked_at": [f"{iso(a)}..{iso(b)}" for a, b in self.looked_at]} if self.looked_at else {}),
             "rows": self.rows,
             "step": self.step,
             "method": self.method,
@@ -87,11 +91,20 @@ class MarketFit:
         """The market that `toml()` describes, read back from it."""
         return ModelMarket.model_validate(tomllib.loads(self.toml())["market"])
 
+    def after_looking_at(self, windows: tuple[tuple[datetime, datetime], ...]) -> MarketFit:
+        """This fit, its source saying which later windows were looked at: they cannot confirm what was chosen by them."""
+        return replace(self, source=replace(self.source, looked_at=windows))
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know of this fit, a sentence each; warnings of the file last."""
         own = (note for asset in self.assets for note in asset_notes(asset))
         return (*own, *(row.note for row in self.feedback), *self.warnings)
+
+    @property
+    def fine_jumps(self) -> list[tuple[str, FineJumps]]:
+        """(asset, what finer bars say) of the assets whose jumps were taken from them."""
+        return [(a.name, a.parted.fine) for a in self.assets if a.parted is not None and a.parted.fine is not None]
 
     def toml(self, substeps: int = 1) -> str:
         """The `[market]` block of a scenario, with comments; `substeps` only completes the [grid] line it names."""
@@ -166,11 +179,34 @@ def asset_notes(asset: AssetFit) -> list[str]:
         kept = "kept" if asset.specification.is_asymmetric else "left out"
         notes.append(f"{asset.name}: {gamma} in the GJR: {kept} (2 is needed)")
     found = f"returns beyond {asset.threshold:.1f} conditional deviations: {asset.beyond}, expected {EXPECTED_BEYOND:g}"
-    if asset.jumps is None:
+    fine = asset.parted.fine if asset.parted else None
+    likelihood = asset.parted.likelihood if asset.parted else None
+    if fine is not None:
+        notes.append(
+            f"{asset.name}: jumps from {fine.days:,} days of {fine.bar:g} s bars; the GARCH sees the {asset.count:,} steps that "
+            f"they cover, jumps taken out. Jumps below {100 * fine.smallest:.2g} % (a typical bar's threshold) stay in the "
+            f"diffusion: by the fitted law {100 * fine.below:.0f} % of all"
+        )
+    elif asset.jumps is None:
         notes.append(f"{asset.name}: no jumps; {found}: the innovations explain the tails")
+    elif likelihood is not None and likelihood.describes_crashes:
+        notes.append(
+            f"{asset.name}: jumps by Merton's likelihood; {asset.jumps.count} returns probably held one, and are left out"
+        )
     else:
         notes.append(f"{asset.name}: {asset.jumps.jumps.kind} jumps; {found}: they are the jumps, and left out of the GARCH")
-    if asset.jumps is not None and no_crashes(asset.jumps.jumps, asset.estimates["volatility"].value * math.sqrt(DAY / YEAR)):
+    if likelihood is not None and not likelihood.describes_crashes:
+        law, day = likelihood.jumps.jumps, likelihood.daily_deviation
+        notes.append(
+            f"{asset.name}: Merton's likelihood describes no crashes: {law.intensity:.0f} jumps a year with a root mean square "
+            f"of {100 * math.sqrt(law.second_moment):.2g} %, where a day's deviation is {100 * day:.2g} %; not used, "
+            "jumps are found by threshold instead (--jumps-from takes them from finer bars)"
+        )
+    if (
+        asset.jumps is not None
+        and fine is None
+        and no_crashes(asset.jumps.jumps, asset.estimates["volatility"].value * math.sqrt(DAY / YEAR))
+    ):
         notes.append(
             f"{asset.name}: {asset.jumps.jumps.intensity:.0f} jumps a year of ordinary size (a root mean square of "
             f"{math.sqrt(asset.jumps.jumps.second_moment):.3g}) are fat tails, not crashes; take --jumps none with --innovation "
@@ -194,7 +230,9 @@ def fit_market(
     exclude: Sequence[tuple[datetime, datetime]] = (),
     step: float | None = None,
     settings: FitSettings | None = None,
+    fine: PriceTable | None = None,
     file: str = "",
+    fine_file: str = "",
     seed: int = 0,
     paths: int = 100,
     resamples: int = 200,
@@ -202,8 +240,9 @@ def fit_market(
 ) -> MarketFit:
     """Fit a model market to `prices` (a NaN is a gap) from `since` to `until`, both included, outside `exclude`.
 
-    `step` [s] is the market step (default: the file's). `paths` simulated paths and `resamples` bootstrap samples make the
-    comparison; `paths=0` leaves it out. Raises FitError for data that cannot be fitted and NotConverged.
+    `step` [s] is the market step (default: the file's). `fine`: finer prices of some of the assets, in the same window, from
+    which their jumps are taken; their GARCH sees the steps that these prices cover. `paths` simulated paths and `resamples`
+    bootstrap samples make the comparison; `paths=0` leaves it out. Raises FitError for data that cannot be fitted, NotConverged.
     """
     settings = settings or FitSettings()
     problems = settings.problems()
@@ -214,10 +253,11 @@ def fit_market(
         raise FitError(problems)
     window = Window(until, since, tuple(exclude))
     returns = log_returns(prices, window, step)
+    told = {} if fine is None else _fine(fine, fine_file, returns, window, settings)
     assets = []
     for name, price, r in zip(returns.assets, returns.price, returns.returns.T, strict=True):
         progress(f"fitting {name}")
-        assets.append(fit_asset(name, float(price), np.ascontiguousarray(r), returns.step, settings))
+        assets.append(fit_asset(name, float(price), np.ascontiguousarray(r), returns.step, settings, told.get(name)))
     matrix, rows = _dependence(assets)
     tied = None
     if len(assets) > 1 and (settings.dependence, settings.copula) != ("constant", "gaussian"):
@@ -229,7 +269,7 @@ def fit_market(
         assets=tuple(assets),
         correlation=tuple(tuple(float(value) for value in row) for row in matrix),
         correlation_rows=rows,
-        source=_source(returns, window, settings, prices.sha256, file),
+        source=_source(returns, window, settings, prices.sha256, file, _fine_source(assets, fine, fine_file)),
         block=max(asset.block for asset in assets),
         warnings=prices.warnings,
         dependence=tied,
@@ -240,6 +280,29 @@ def fit_market(
     progress(f"comparing {paths} simulated paths with the data")
     found = compare(returns.returns, market, returns.step, block=fit.block, seed=seed, paths=paths, resamples=resamples)
     return replace(fit, comparison=tuple(found))
+
+
+def _fine(fine: PriceTable, file: str, returns: Returns, window: Window, settings: FitSettings) -> dict[str, Parted]:
+    """The jumps of every asset that `fine` has prices of. Raises FitError, NotConverged."""
+    if settings.jumps in ("none", "likelihood"):
+        raise FitError([("jumps-from", f"`jumps` must be auto, merton or kou with it, but is {settings.jumps}")])
+    names = [name for name in returns.assets if name in fine.assets]
+    if not names:
+        raise FitError([("jumps-from", f"{file} has no column {' or '.join(returns.assets)}")])
+    found = log_returns(fine, window)
+    told = {}
+    for name in names:
+        jumps = fine_jumps(found, found.assets.index(name), settings.jumps == "kou")
+        told[name] = parted_by(jumps, returns, returns.assets.index(name), settings)
+    return told
+
+
+def _fine_source(assets: Sequence[AssetFit], fine: PriceTable | None, file: str) -> str:
+    if fine is None:
+        return ""
+    names = [asset.name for asset in assets if asset.parted is not None and asset.parted.fine is not None]
+    where = f"{fine.step:g} s prices of {file}, SHA-256 {fine.sha256}"
+    return f"; jumps of {', '.join(names)} by Lee and Mykland's test (1 %) on {where}"
 
 
 def _checked(fit: MarketFit) -> ModelMarket:
@@ -260,12 +323,12 @@ def _dependence(assets: Sequence[AssetFit]) -> tuple[np.ndarray, int]:
         raise FitError([("assets", f"{problem}; fit them apart, or in a window they share")]) from None
 
 
-def _source(returns: Returns, window: Window, settings: FitSettings, sha256: str, file: str) -> Source:
+def _source(returns: Returns, window: Window, settings: FitSettings, sha256: str, file: str, fine: str) -> Source:
     tail = f"tail index of the stationary law >= {settings.tail_index:g}" if settings.tail_index else "tail not bounded"
     method = (
         f"{_family(settings)} by maximum likelihood on zero-mean log returns; variance targeted; "
         f"persistence <= {settings.persistence_per_day:g} a day; {tail}; jumps: {settings.jumps}; "
-        "returns across gaps and exclusions dropped; correlation of normal scores"
+        f"returns across gaps and exclusions dropped; correlation of normal scores{fine}"
     )
     return Source(file, sha256, returns.first, returns.last, window.exclude, returns.rows, returns.step, method)
 

@@ -36,6 +36,7 @@ EWMA_HALF_LIFE = DAY  # [s]
 NODES = 40  # of the quadrature over the size of a jump
 BLOCK = 7 * DAY  # [s] mean length of bootstrap blocks of score differences
 RESAMPLES = 1_000
+SEEN = "rows after the window were looked at here: a model chosen by these tables has seen them, and they cannot confirm it"
 
 
 @dataclass(frozen=True)
@@ -213,7 +214,4 @@ def notes(found: Sequence[HeldOut]) -> list[str]:
         failed = [f"{side} at {100 * (1 - p):g} %" for side, p in rejected]
         if failed:
             lines.append(f"{one.asset}: later rows reject the fit's VaR of {', '.join(failed)} (at 5 %, a test each)")
-    lines.append(
-        "rows after the window were looked at here: a model chosen by these tables has seen them, and they cannot confirm it"
-    )
-    return lines
+    return [*lines, SEEN]

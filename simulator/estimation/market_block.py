@@ -129,7 +129,12 @@ def _innovation(asset: AssetFit) -> Iterator[str]:
 def _jumps(asset: AssetFit) -> Iterator[str]:
     assert asset.jumps is not None
     yield "[market.assets.jumps]"
+    fine = asset.parted.fine if asset.parted else None
     found = f"{asset.jumps.count} returns beyond {asset.threshold:.1f} conditional deviations"
+    if fine is not None:
+        found = f"{asset.jumps.count} bars of {fine.bar:g} s beyond {fine.threshold:.1f} local deviations"
+    elif asset.parted is not None and asset.parted.likelihood is not None and asset.parted.likelihood.describes_crashes:
+        found = "by Merton's likelihood"
     yield f"kind = {_value(asset.jumps.jumps.kind)}  # {found}"
     for name, estimate in asset.jumps.estimates.items():
         yield _number(name, estimate)

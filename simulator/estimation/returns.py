@@ -54,6 +54,7 @@ class Returns:
 
     assets: tuple[str, ...]
     step: float  # [s]
+    origin: int  # [ns] where the first return begins
     returns: np.ndarray  # [t, asset]
     rows: int  # rows of prices that the fit may see
     first: datetime  # of those rows
@@ -86,6 +87,7 @@ def log_returns(prices: PriceTable, window: Window, step: float | None = None, f
     result = Returns(
         assets=prices.assets,
         step=seconds,
+        origin=origin,
         returns=returns,
         rows=int(np.count_nonzero(places >= 0)),
         first=moment(moments[0]),

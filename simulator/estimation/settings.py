@@ -7,7 +7,7 @@ from typing import Literal
 
 from simulator.estimation.specification import InnovationChoice, ProcessChoice
 
-JumpChoice = Literal["auto", "none", "merton", "kou"]
+JumpChoice = Literal["auto", "none", "merton", "kou", "likelihood"]
 FEWEST_PATHS = 40  # of which 95 % can be told
 LARGEST_MAX_MOVE = 500.0  # [standard deviations] what an innovation of the market accepts
 

@@ -115,6 +115,8 @@ def walk_forward(
     exclude: Sequence[tuple[datetime, datetime]] = (),
     step: float | None = None,
     settings: FitSettings | None = None,
+    fine: PriceTable | None = None,
+    fine_file: str = "",
     whole: MarketFit | None = None,
     seed: int = 0,
     progress: Callable[[str], None] = lambda _: None,
@@ -126,7 +128,13 @@ def walk_forward(
     problems = plan.problems()
     if problems:
         raise FitError(problems)
-    options: dict[str, Any] = {"exclude": tuple(exclude), "step": step, "settings": settings}
+    options: dict[str, Any] = {
+        "exclude": tuple(exclude),
+        "step": step,
+        "settings": settings,
+        "fine": fine,
+        "fine_file": fine_file,
+    }
     found = log_returns(prices, Window(until, since, tuple(exclude)), step)
     if whole is None:
         progress("fitting the whole window")

@@ -108,6 +108,7 @@ class Provenance(Part):
     since: str  # ISO 8601 with offset: the first row used
     until: str  # the last row used
     exclude: Names = ()  # windows left out, "A..B"
+    looked_at: Names = ()  # later windows on which the fit was back-tested, "A..B": whoever chose it has seen them
     rows: Annotated[int, Field(ge=1)]
     step: Annotated[float, Field(gt=0)]  # [s] market step of the fit
     method: str

@@ -30,7 +30,15 @@ def limits(proposal: Proposal) -> Iterator[Block]:
         proposal,
     )
     yield _matrix(proposal)
+    if found := tuple(_window(row) for row in proposal.get("windows", ())):
+        yield Paragraph("Regimes that live in history, and whether the market or its choice has seen those days:")
+        yield Bullets(found)
     yield from _numbers(proposal)
+
+
+def _window(row: Proposal) -> str:
+    seen = f"seen ({row['seen']}): it cannot confirm" if row["seen"] else "seen by no fit and no search that is known"
+    return f"{world(row['world'])}, {row['since'][:10]} to {row['until'][:10]}: {seen}"
 
 
 def _how_judged(proposal: Proposal) -> str:

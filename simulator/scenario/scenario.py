@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, Valid
 from simulator.agents import Cohort, Keepers
 from simulator.agents.demand import Elasticity, Level
 from simulator.calibration_settings import CalibrationSettings
-from simulator.market import Grid, Market, MarketPaths, ModelMarket
+from simulator.market import Grid, History, Market, MarketPaths, ModelMarket
 from simulator.market.gas import Gas
 from simulator.market.overlays import Overlays
 from simulator.market.stress import stressed_paths
@@ -30,7 +30,7 @@ from simulator.scenario.messages import problems_of
 from simulator.scenario.problems import Problem, ScenarioError
 from simulator.scenario.reading import override, parse, read, tupled
 from simulator.scenario.regime import Regime
-from simulator.scenario.seen import last_day
+from simulator.scenario.seen import Sight, last_day, sights_of
 from simulator.scenario.size import Size, size_of
 from simulator.scenario.vote import Vote
 from simulator.wording import shown
@@ -191,6 +191,27 @@ class Scenario(Part):
         if not isinstance(market, ModelMarket) or market.parameter_law_off:
             return False
         return any(asset.parameter_law is not None for asset in market.assets)
+
+    @property
+    def sights(self) -> tuple[Sight, ...]:
+        """Stretches of history that the market's numbers come from, or on which they were chosen."""
+        return tuple(sights_of(self.market))
+
+    def windows(self) -> list[dict[str, str]]:
+        """Every regime that lives in history: its window, its role, and by what it was seen (empty: by nothing known)."""
+        return [
+            {
+                "world": f"regime-{regime.name}",
+                "role": regime.role,
+                "since": regime.market.since.isoformat(),
+                "until": regime.market.until.isoformat(),
+                "seen": next(
+                    (str(sight) for sight in self.sights if sight.covers((regime.market.since, regime.market.until))), ""
+                ),
+            }
+            for regime in self.regime
+            if isinstance(regime.market, History)
+        ]
 
     def market_paths(self, purpose: str, first: int, count: int) -> MarketPaths:
         """Market paths `first` .. `first + count - 1` under this scenario's overlays, with its gas. Raises ValueError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from simulator.market import History, Market
@@ -12,43 +13,68 @@ from simulator.scenario.problems import Problem
 Span = tuple[datetime, datetime]
 
 
+@dataclass(frozen=True)
+class Sight:
+    """A stretch of history that somebody has looked at, less what was left out."""
+
+    span: Span
+    excluded: tuple[Span, ...]
+    words: str  # what was done with it, before its days
+    way_out: str
+    is_source: bool = False  # the market is made of it
+
+    def covers(self, window: Span) -> bool:
+        """Whether any of `window` was looked at."""
+        return _overlap(window, self.span) and not any(a <= window[0] and window[1] <= b for a, b in self.excluded)
+
+    def __str__(self) -> str:
+        return f"{self.words} {_words(self.span)}"
+
+
 def seen_windows(draft: Draft) -> Iterator[Problem]:
-    """Every confirming regime whose history overlaps what the scenario's own market was made from."""
+    """Every confirming regime whose history overlaps what the scenario's own market was made from, or what was looked at."""
     if draft.market is None:
         return
     try:
-        span, excluded = _seen(draft.market)
+        sights = sights_of(draft.market)
     except ValueError:
         message = (
-            "`since`, `until` and both ends of `exclude` must be moments such as 2026-06-30T00:00:00Z, as `simulator fit` writes"
+            "`since`, `until` and both ends of `exclude` and `looked_at` must be moments such as 2026-06-30T00:00:00Z, "
+            "as `simulator fit` writes"
         )
         yield Problem(("market", "provenance"), message)
         return
     for i, regime in draft.regimes.items():
-        if span is None or regime.role != "confirm" or not isinstance(regime.market, History):
+        if regime.role != "confirm" or not isinstance(regime.market, History):
             continue
         window = (regime.market.since, regime.market.until)
-        if _overlap(window, span) and not any(start <= window[0] and window[1] <= end for start, end in excluded):
+        for sight in [one for one in sights if one.covers(window)][:1]:
             yield Problem(
-                ("regime", i, "role"),
-                f"its window, {_words(window)}, was seen: [market] comes from {_words(span)}; "
-                'write role = "report", or fit with `--exclude` or an earlier `--until`',
+                ("regime", i, "role"), f'its window, {_words(window)}, was seen: {sight}; write role = "report"{sight.way_out}'
             )
+
+
+def sights_of(market: Market) -> list[Sight]:
+    """What the numbers of a market have seen. Raises ValueError for moments that are none."""
+    earlier = ", or fit with `--exclude` or an earlier `--until`"
+    if isinstance(market, History):
+        return [Sight((market.since, market.until), (), "[market] comes from", earlier, True)]
+    if market.provenance is None:
+        return []
+    found = market.provenance
+    fit = Sight((_moment(found.since), _moment(found.until)), _spans(found.exclude), "[market] comes from", earlier, True)
+    looked = [Sight(span, (), "`fit --held-out` looked at", "") for span in _spans(found.looked_at)]
+    return [fit, *looked]
 
 
 def last_day(market: Market) -> str | None:
     """The last day of data behind a market, if it says so."""
-    span, _ = _seen(market)
-    return None if span is None else span[1].date().isoformat()
+    sights = sights_of(market)
+    return sights[0].span[1].date().isoformat() if sights else None
 
 
-def _seen(market: Market) -> tuple[Span | None, list[Span]]:
-    if isinstance(market, History):
-        return (market.since, market.until), []
-    if market.provenance is None:
-        return None, []
-    span = (_moment(market.provenance.since), _moment(market.provenance.until))
-    return span, [(_moment(a), _moment(b)) for a, _, b in (text.partition("..") for text in market.provenance.exclude)]
+def _spans(texts: tuple[str, ...]) -> tuple[Span, ...]:
+    return tuple((_moment(a), _moment(b)) for a, _, b in (text.partition("..") for text in texts))
 
 
 def _moment(text: str) -> datetime:

@@ -55,6 +55,7 @@ class FakeWorld:
     drift_with_substeps: float = 0.0  # share of open interest lost by every doubling: an engine that does not converge
     held_out: tuple[tuple[str, str, float], ...] = ()  # (name, role, scale of the shock)
     appetite_held_out: RiskAppetite | None = None  # of every regime, where it is not the scenario's own
+    history: tuple[dict[str, str], ...] = ()  # windows of regimes that live in history
     pause: float = 0.0  # [s] per call
     broken: tuple[float, ...] = field(default=())  # initial margins whose outcomes are not finite
     wicks: bool = False  # whether a cushion between the margins spares users, and the liquidation penalty covers losses
@@ -62,6 +63,9 @@ class FakeWorld:
     @property
     def vote(self) -> RiskParameters:
         return self.parameters
+
+    def windows(self) -> Sequence[dict[str, str]]:
+        return self.history
 
     def regimes(self) -> Sequence[tuple[str, str, FakeWorld]]:
         return [
@@ -106,7 +110,7 @@ def _outcomes(world: FakeWorld, candidate: RiskParameters, shock: np.ndarray, fi
     loss = interest * (np.maximum(0.0, shock - maintenance - 0.5 * penalty) + world.drift_with_substeps * np.log2(world.substeps))
     if initial in world.broken:
         loss[0] = np.nan
-    rows = {quantity: np.zeros(len(shock)) for quantity in QUANTITIES}
+    rows = {quantity: np.zeros(len(shock)) for quantity in QUANTITIES if not quantity.startswith("margin_")}  # it stands still
     rows |= {"loss": loss, "latent_bad_debt": loss, "open_interest": interest, "collateral": np.full(len(shock), 1e5)}
     rows |= {
         "fees": interest * 1e-3,

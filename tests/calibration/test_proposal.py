@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from simulator.calibration.calibrate import calibrate
 from simulator.calibration.change import unit_of
 from simulator.calibration.proposal import make_proposal, proposal_bytes
+from simulator.report import markdown, page
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fake_world import INITIAL, MAINTENANCE, SEARCH, evaluate, with_settings
@@ -20,6 +22,16 @@ WORLD = dataclasses.replace(
     has_elasticities=True,
     has_parameter_law=True,
     held_out=(("calm", "confirm", 0.015), ("bad", "report", 0.05)),
+    history=(
+        {"world": "regime-calm", "role": "confirm", "since": "2025-05-01T00:00:00Z", "until": "2025-05-08T00:00:00Z", "seen": ""},
+        {
+            "world": "regime-bad",
+            "role": "report",
+            "since": "2022-05-07T00:00:00Z",
+            "until": "2022-05-14T00:00:00Z",
+            "seen": "[market] comes from 2021-01-01 to 2024-06-30",
+        },
+    ),
 )
 
 
@@ -37,6 +49,14 @@ def test_the_same_calibration_gives_the_same_bytes(calibration, proposal):
     content = proposal_bytes(calibration)
     assert content == proposal_bytes(calibrate(WORLD, evaluate=evaluate))
     assert json.loads(content) == proposal
+
+
+def test_windows_of_history_say_by_what_they_were_seen_in_data_text_and_page(proposal):
+    assert [(row["world"], bool(row["seen"])) for row in proposal["windows"]] == [("regime-calm", False), ("regime-bad", True)]
+    for text in (markdown(proposal), re.sub("<[^>]+>", "", page(proposal))):
+        plain = " ".join(text.replace("\\", "").split())
+        assert "Regime calm, 2025-05-01 to 2025-05-08: seen by no fit and no search that is known" in plain
+        assert "Regime bad, 2022-05-07 to 2022-05-14: seen ([market] comes from 2021-01-01 to 2024-06-30): it" in plain
 
 
 def test_the_table_says_parameter_asset_current_proposed_and_unit(calibration, proposal):

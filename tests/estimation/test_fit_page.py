@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import tomllib
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -34,6 +35,8 @@ def test_a_page_stands_by_itself_and_says_what_the_fit_says(made, capsys):
     path, folder = made
     assert fit(path, folder, "--walk-forward", 1, "--held-out", "--json") == 0
     facts = json.loads(capsys.readouterr().out)
+    provenance = tomllib.loads((folder / "m.toml").read_text())["market"]["provenance"]
+    assert provenance["looked_at"] == facts["provenance"]["looked_at"] == [f"{UNTIL}..2022-03-29T12:00:00Z"]
     page = (folder / "fit.html").read_text()
     reader = Reader(page)
     assert reader.open == []

@@ -134,12 +134,14 @@ def test_the_command_prints_and_says_what_was_looked_at(tmp_path, capsys, monkey
     rows = [f"{(START + timedelta(hours=i)).isoformat()},{p:.6f}" for i, p in enumerate(prices)]
     (tmp_path / "p.csv").write_text("timestamp,ETH\n" + "\n".join(rows) + "\n")
     until = (START + timedelta(hours=3_000)).isoformat()
-    assert main(["fit", "p.csv", "--until", until, "--paths", "0", "--held-out"]) == 0
+    assert main(["fit", "p.csv", "--until", until, "--paths", "0", "--held-out", "--online"]) == 0
     printed = capsys.readouterr().out
     assert "one-step VaR on 1,000 later returns" in printed
+    assert "a volatility looked at now and then costs, on 1,000 later returns" in printed
     assert "they cannot confirm it" in " ".join(printed.split())
     assert max(map(len, printed.splitlines())) <= 80
-    assert main(["fit", "p.csv", "--until", until, "--paths", "0", "--held-out", "--json", "--out", "m.toml"]) == 0
+    assert main(["fit", "p.csv", "--until", until, "--paths", "0", "--held-out", "--online", "--json", "--out", "m.toml"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["held_out"][0]["returns"] == 1_000
+    assert {row["returns"] for row in data["online"]} == {1_000}
     assert math.isfinite(data["held_out"][0]["scores"][0]["log_score"])

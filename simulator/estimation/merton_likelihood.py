@@ -1,0 +1,134 @@
+"""Merton's jump diffusion by the likelihood of returns alone, and whether it is a law of crashes.
+
+A return over `step` is normal given its number of jumps k: mean m step + k mean, variance volatility^2 step + k deviation^2, k
+Poisson (Merton 1976). Variance that clusters has no place in it, so on daily or hourly prices the likelihood spends its jumps on
+the fat body of the distribution: BTC 2018 to 2026 gives 235 jumps a year of 3.8 %, about the size of a day. `describes_crashes`
+says whether that happened.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from simulator.estimation.jumps import JumpFit, no_crashes
+from simulator.estimation.maximum import maximise
+from simulator.estimation.standard_errors import Estimate, mean_block
+from simulator.market.jumps import Merton
+from simulator.parameters import DAY, YEAR
+
+MOST_A_STEP = 2.0  # [1] expected jumps; with more of them the law is normal again
+TERMS = 16  # jumps in a step that are counted: P(more) < 1e-8 at the most expected
+MEAN, VOLATILITY, INTENSITY, JUMP_MEAN, JUMP_DEVIATION = range(5)
+STARTS = (  # in units of the root mean square: mean, log volatility, log expected jumps a step, jump mean, log deviation
+    (0.0, math.log(0.9), math.log(0.01), -1.0, math.log(5.0)),
+    (0.0, math.log(0.7), math.log(0.1), 0.0, math.log(2.5)),
+    (0.0, math.log(0.4), math.log(0.6), 0.0, math.log(1.1)),
+)
+LOW = (-2.0, math.log(0.05), math.log(1e-6), -40.0, math.log(0.02))
+HIGH = (2.0, math.log(3.0), math.log(MOST_A_STEP), 40.0, math.log(60.0))
+
+
+@dataclass(frozen=True)
+class ReturnsFit:
+    """Jumps and diffusion by likelihood. `posterior` [t] is the probability that a return held a jump, NaN where missing."""
+
+    jumps: JumpFit
+    volatility: Estimate  # [1/sqrt(year)] of the diffusion
+    daily_deviation: float  # [1] of all returns, jumps and diffusion, scaled to a day
+    log_likelihood: float  # of returns as fractions
+    posterior: np.ndarray
+
+    @property
+    def describes_crashes(self) -> bool:
+        """False where jumps are many and of an everyday size."""
+        return not no_crashes(self.jumps.jumps, self.daily_deviation)
+
+
+def fit_merton_returns(returns: np.ndarray, step: float) -> ReturnsFit:
+    """Maximum likelihood for `returns` over `step` [s] (NaN where missing); sandwich errors. Raises NotConverged."""
+    seen = ~np.isnan(returns)
+    scale = math.sqrt(float(np.mean(returns[seen] ** 2)))
+    y = returns[seen] / scale
+    top = maximise(partial(_densities, y), STARTS, LOW, HIGH, "Merton's likelihood", partial(_slopes, y))
+    posterior = np.full(returns.size, np.nan)
+    posterior[seen] = 1 - _shares(y, top.x)[0]
+    variance = np.diag(top.covariance(mean_block(y.size, step, 0.0)))
+    errors = [math.sqrt(v) if v > 0 else None for v in variance]
+    values = np.exp(top.x) * scale
+    a_year = YEAR / step
+    return ReturnsFit(
+        jumps=_jump_fit(top.x, scale, a_year, variance, int(np.count_nonzero(posterior > 0.5))),
+        volatility=_scaled(values[VOLATILITY] * math.sqrt(a_year), errors[VOLATILITY]),
+        daily_deviation=scale * math.sqrt(DAY / step),
+        log_likelihood=top.value - y.size * math.log(scale),
+        posterior=posterior,
+    )
+
+
+def _jump_fit(x: np.ndarray, scale: float, a_year: float, variance: np.ndarray, count: int) -> JumpFit:
+    intensity, mean = math.exp(x[INTENSITY]) * a_year, float(x[JUMP_MEAN]) * scale
+    deviation = math.exp(x[JUMP_DEVIATION]) * scale
+    errors = np.sqrt(variance)
+    estimates = {
+        "intensity": _scaled(intensity, errors[INTENSITY]),
+        "mean": Estimate(mean, float(errors[JUMP_MEAN]) * scale or None),
+        "deviation": _scaled(deviation, errors[JUMP_DEVIATION]),
+    }
+    law = {
+        "log_jump_intensity": float(variance[INTENSITY]),
+        "jump_mean": float(variance[JUMP_MEAN]) * scale**2,
+        "log_jump_deviation": float(variance[JUMP_DEVIATION]),
+    }
+    return JumpFit(Merton(intensity=intensity, mean=mean, deviation=deviation), count, estimates, law)
+
+
+def _scaled(value: float, log_error: float | None) -> Estimate:
+    """A positive number whose log has `log_error`."""
+    return Estimate(float(value), float(value * log_error) if log_error else None)
+
+
+def _parts(y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Numbers of jumps k [k, 1], the variance of a return given them [k, 1], and what its mean leaves of it [k, t]."""
+    k = np.arange(TERMS)[:, np.newaxis]
+    variance = math.exp(2 * x[VOLATILITY]) + k * math.exp(2 * x[JUMP_DEVIATION])
+    return k, variance, y - x[MEAN] - k * x[JUMP_MEAN]
+
+
+def _terms(y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """P(k jumps) times the density of a return given them [k, t], over exp(the largest log of them) [t]."""
+    from scipy.special import gammaln
+
+    k, variance, apart = _parts(y, x)
+    chance = k * x[INTENSITY] - math.exp(x[INTENSITY]) - gammaln(k + 1) - 0.5 * np.log(2 * math.pi * variance)
+    logs = chance - apart**2 / (2 * variance)
+    most = logs.max(axis=0)
+    return np.exp(logs - most), most
+
+
+def _densities(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    terms, most = _terms(y, x)
+    return np.asarray(np.log(terms.sum(axis=0)) + most)
+
+
+def _shares(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """P(k jumps | return) [k, t]."""
+    terms, _ = _terms(y, x)
+    return np.asarray(terms / terms.sum(axis=0))
+
+
+def _slopes(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Slopes of the log densities [t, coordinate]: means over the shares of those given k."""
+    k, variance, apart = _parts(y, x)
+    share = _shares(y, x)
+    pull, spread = share * apart / variance, share * (apart**2 / variance - 1) / variance
+    return np.column_stack([
+        pull.sum(axis=0),
+        math.exp(2 * x[VOLATILITY]) * spread.sum(axis=0),
+        (share * k).sum(axis=0) - math.exp(x[INTENSITY]),
+        (k * pull).sum(axis=0),
+        math.exp(2 * x[JUMP_DEVIATION]) * (k * spread).sum(axis=0),
+    ])  # fmt: skip

@@ -1,0 +1,125 @@
+"""Merton's likelihood of returns: its density and slopes, recovery, coverage, and the trap that it is on real prices."""
+
+import json
+import math
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from simulator.estimation.asset_fit import fit_asset
+from simulator.estimation.fit import asset_notes
+from simulator.estimation.maximum import by_differences
+from simulator.estimation.merton_likelihood import _densities, _slopes, fit_merton_returns
+from simulator.estimation.settings import FitSettings
+
+DAY = 86_400.0
+TRUE = {"intensity": 18.0, "mean": -0.15, "deviation": 0.04}
+
+
+def crashes(days: int, seed: int) -> np.ndarray:
+    """Days of 2 % and crashes, 18 a year of -15 %."""
+    rng = np.random.default_rng(seed)
+    count = rng.poisson(TRUE["intensity"] / 365, days)
+    return (
+        0.02 * rng.standard_normal(days) + TRUE["mean"] * count + TRUE["deviation"] * np.sqrt(count) * rng.standard_normal(days)
+    )
+
+
+X = np.array([0.1, math.log(0.8), math.log(0.3), -0.5, math.log(2.0)])
+
+
+def test_the_density_is_a_poisson_mixture_of_normals():
+    y = np.linspace(-9, 9, 7)
+    expected = sum(stats.poisson.pmf(k, 0.3) * stats.norm.pdf(y, 0.1 - 0.5 * k, math.sqrt(0.64 + 4 * k)) for k in range(40))
+    assert np.allclose(_densities(y, X), np.log(expected), rtol=1e-9)
+    assert np.allclose(_slopes(y, X), by_differences(partial(_densities, y), X), atol=1e-8)
+
+
+def test_crashes_are_recovered_and_taken_out_of_the_garch():
+    r = crashes(4_000, 1)
+    fit = fit_merton_returns(r, DAY)
+    assert fit.describes_crashes
+    for name, truth in TRUE.items():
+        estimate = fit.jumps.estimates[name]
+        assert abs(estimate.value - truth) < 4 * estimate.standard_error, name
+    assert abs(fit.volatility.value - 0.02 * math.sqrt(365)) < 4 * fit.volatility.standard_error
+    asset = fit_asset("A", 1.0, r, DAY, FitSettings(jumps="likelihood", innovation="normal"))
+    assert asset.jumps.jumps == fit.jumps.jumps
+    assert np.count_nonzero(np.isnan(asset.residuals)) == fit.jumps.count
+    assert asset.estimates["volatility"].value == pytest.approx(0.02 * math.sqrt(365), rel=0.05)
+    assert any("by Merton's likelihood" in note for note in asset_notes(asset))
+
+
+def test_the_unit_of_returns_is_the_unit_of_sizes():
+    r = crashes(1_500, 2)
+    one, other = fit_merton_returns(r, DAY), fit_merton_returns(10 * r, 3_600.0)
+    assert other.jumps.jumps.deviation == pytest.approx(10 * one.jumps.jumps.deviation, rel=1e-5)
+    assert other.jumps.jumps.intensity == pytest.approx(24 * one.jumps.jumps.intensity, rel=1e-5)
+    assert other.log_likelihood == pytest.approx(one.log_likelihood - 1_500 * math.log(10), abs=1e-6)
+
+
+def coverage(repeats: int, days: int) -> np.ndarray:
+    """Share of 95 % intervals of intensity, mean and deviation that cover what the returns were made with; those of positive
+    numbers are taken in logs."""
+    hits = np.zeros(3)
+    for seed in range(repeats):
+        fit = fit_merton_returns(crashes(days, 500 + seed), DAY).jumps
+        errors = [math.sqrt(v) for v in fit.law.values()]
+        apart = [math.log(fit.jumps.intensity / 18.0), fit.jumps.mean - TRUE["mean"], math.log(fit.jumps.deviation / 0.04)]
+        hits += [abs(d) <= 1.96 * e for d, e in zip(apart, errors, strict=True)]
+    return hits / repeats
+
+
+def test_95_percent_intervals_cover_the_truth():
+    assert (coverage(40, 2_000) > 0.95 - 4 * math.sqrt(0.95 * 0.05 / 40)).all()
+
+
+@pytest.mark.slow
+def test_95_percent_intervals_cover_500_refits():
+    share = coverage(500, 4_000)
+    print(f"merton likelihood: {dict(zip(TRUE, share, strict=True))}")
+    assert (np.abs(share - 0.95) < 0.02 + 2 * math.sqrt(0.95 * 0.05 / 500)).all()
+
+
+def test_fat_tails_without_a_jump_are_no_crashes_and_the_fit_says_so_in_one_line(make_returns):
+    """The likelihood spends hundreds of jumps on a GARCH-t that has none; the threshold finds that there is none."""
+    r = make_returns(3_000, 31, alpha=0.06, beta=0.92, nu=3.5, scale=0.035)[:, 0]
+    told = fit_merton_returns(r, DAY)
+    assert told.jumps.jumps.intensity > 50
+    assert not told.describes_crashes
+    asset = fit_asset("A", 1.0, r, DAY, FitSettings(jumps="likelihood"))
+    assert asset.jumps is None
+    (line,) = [note for note in asset_notes(asset) if "describes no crashes" in note]
+    assert f"{told.jumps.jumps.intensity:.0f} jumps a year" in line
+    assert "--jumps-from" in line
+
+
+@pytest.mark.shared_data
+def test_daily_prices_give_the_known_trap(shared_data: Path):
+    """Figures of a window that ends a year later, within 4 of our errors; every asset is told that these are no crashes."""
+    import pandas as pd
+
+    reference = shared_data / "reference" / "stylised_facts_computed.json"
+    file = shared_data / "data" / "market" / "binance_spot_1h_ohlcv.parquet"
+    for path in (reference, file):
+        if not path.is_file():
+            pytest.skip(f"{path.name} is not among the shared data")
+    hours = pd.read_parquet(file, columns=["ts", "symbol", "close"])
+    daily, seen = json.loads(reference.read_text())["daily"], 0
+    for symbol, case in daily.items():
+        close = hours[(hours.symbol == symbol) & (hours.ts.dt.hour == 23)].close.to_numpy()
+        if "merton_mle" not in case or close.size < 1_000:
+            continue
+        seen += 1
+        fit, known = fit_merton_returns(np.diff(np.log(close)), DAY), case["merton_mle"]
+        e = fit.jumps.estimates
+        assert not fit.describes_crashes
+        assert abs(e["intensity"].value - known["lambda_per_year"]) < 4 * e["intensity"].standard_error, symbol
+        assert abs(e["mean"].value - known["jump_mean"]) < 4 * e["mean"].standard_error, symbol
+        assert abs(e["deviation"].value - known["jump_sd"]) < 4 * e["deviation"].standard_error, symbol
+        assert abs(fit.volatility.value - known["sigma_ann"]) < 4 * fit.volatility.standard_error, symbol
+    if not seen:
+        pytest.skip("no Merton fit of daily prices is among the shared data")
