@@ -155,6 +155,16 @@ def test_a_scenario_edited_on_the_way_is_refused(whole, tmp_path, capsys):
     assert "the scenario changed since this calibration began" in capsys.readouterr().err
 
 
+def test_another_version_goes_on_only_where_that_is_allowed_and_recorded(whole, tmp_path, monkeypatch, capsys):
+    _, undisturbed = whole
+    result = shutil.copytree(undisturbed, tmp_path / undisturbed.name)
+    monkeypatch.setattr("simulator.calibration.calibrate.own_version", lambda: "99.0")
+    assert main(["resume", str(result), "--jobs", "1"]) == 2
+    assert "--allow-version-change" in capsys.readouterr().err
+    assert main(["resume", str(result), "--jobs", "1", "--allow-version-change"]) in (0, 1)
+    assert b'"version":"99.0"' in (result / "log.jsonl").read_bytes()
+
+
 def test_a_clock_that_jumps_back_and_another_time_zone_move_no_byte(monkeypatch):
     usual = proposal_bytes(calibrate(FakeWorld(), evaluate=evaluate))
     clock = iter(range(10**9, 0, -3600))
