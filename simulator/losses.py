@@ -5,6 +5,7 @@ A path is a function of its number, so living it again is the same path; a run t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -71,9 +72,9 @@ def attribute_losses(
     for place in losing:
         model = _lived_again(scenario, candidate, purpose, int(outcomes.path[place]), populations, float(loss[place]))
         rows += _rows(model, populations)
-    total = float(loss.sum())
+    total = math.fsum(loss)
     bearers = {name: float(outcomes.column(f"{quantity}.whole").sum()) for name, quantity in BEARERS.items()}
-    share = float(loss[losing].sum()) / total if total > 0 else 1.0
+    share = math.fsum(loss[losing]) / total if total > 0 else 1.0
     return Losses(
         pd.DataFrame(rows, columns=_columns(scenario.assets)), tuple(scenario.assets), total, share, len(losing), bearers
     )
