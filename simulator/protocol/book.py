@@ -22,7 +22,8 @@ EXTERNAL, SPOT_PERMANENT, SPOT_TRANSIENT, SPOT_FLOW, SPOT, SPOT_DEPTH, INDEX, OR
 DEPTH_SHARE, HALTED, STALE = 10, 11, 12
 # of market steps: squared log returns so far and the last price, outside and as people here observe it
 EXTERNAL_SQUARES, OBSERVED_SQUARES, LAST_EXTERNAL, LAST_OBSERVED = range(13, 17)
-ASSET_FIELDS = 17
+VOLATILITY_NOW = 17  # [1/sqrt(year)] conditional, of this market step
+ASSET_FIELDS = 18
 
 # market fields: MARGIN_PRICE is M and VALUE is P = M - F of docs/model.md; REFERENCE_* are as the watch list last saw them
 PERMANENT, TRANSIENT, FLOW, DEPTH, MARK, FUNDING, MARGIN_PRICE, VALUE, OPEN_LONG, HEDGE = range(10)
@@ -45,7 +46,7 @@ STRIKE, SURFACE_VOLATILITY, OPTION_VALUE, DELTA, VEGA, HALF_SPREAD, VEGA_DEPTH, 
 # of a portfolio margin: the volatility of the mark, its mark, delta and gamma; columns of shocked values follow
 MARK_VOLATILITY, SHEET_MARK, SHEET_DELTA, SHEET_GAMMA, SHEET_SHORT = 9, 10, 11, 12, 13
 OPTION_FIELDS = 15
-SCRATCH, LEAST_SCRATCH = 3, 64  # rows and columns of scratch of a portfolio margin
+SCRATCH, LEAST_SCRATCH = 5, 64  # rows (and two an underlying) and columns of scratch of a portfolio margin
 # fields of an expiry slot, a row after those of options: the substep at which it expires, years from now, what trades moved its
 # volatility by, the sum and number of indices that settle it
 EXPIRES, YEARS, IMPACT, INDEX_SUM, INDEX_COUNT = range(5)
@@ -70,7 +71,8 @@ ROOM = 36  # [liquidations] that blocks still have room for
 ANY_STALE = 37  # 1: some oracle is stale
 CLOCK = 38  # [s] since the load
 A_CLOCK = 39  # the step, as auctions count it
-SCALARS = 40
+CORRELATION = 40  # mean of pairs of assets in this market step; below -1: the paths carry none
+SCALARS = 41
 # of an auction: since which step, since which without equity (-1: it has some), the last step in which the account was found
 STARTED, INSOLVENT, LAST_SEEN = range(3, 6)  # fields of the watch
 
@@ -97,7 +99,7 @@ class State(NamedTuple):
     watch: np.ndarray  # float64 [path, account, 3 or 6]: slack at the reference, sensitivity to falls, to rises; an auction
     listed: np.ndarray  # int32 [path, account]: the accounts that may be reached before the cut
     is_listed: np.ndarray  # uint8 [path, account]
-    option: np.ndarray  # float64 [path, options, then expiry slots, underlyings and three rows of scratch; field]
+    option: np.ndarray  # float64 [path, options, then expiry slots, underlyings and rows of scratch; field]
     ledger: np.ndarray  # float64 [path, account, field]: who lost what; no accounts where nobody asked
     requests: np.ndarray  # float64 [path, slot, field]
     waiting: np.ndarray  # int64 [path]: requests made in this step
@@ -168,7 +170,7 @@ def make_state(
 ) -> State:
     """A zeroed block for `accounts` cohort accounts (special records are added); a timer is the last field of a record."""
     fields = HEAD + 2 * currencies + 2 * markets + options + timers
-    rows = options + slots + underlyings + SCRATCH if options else 0
+    rows = options + slots + 3 * underlyings + SCRATCH if options else 0
     return State(
         accounts=np.zeros((paths, accounts + SPECIAL, fields)),
         asset=np.zeros((paths, assets, ASSET_FIELDS)),
