@@ -24,6 +24,7 @@ from simulator.parameters import DAY, YEAR, RiskParameters
 from simulator.protocol import book
 from simulator.protocol.conditions import conditions_of
 from simulator.protocol.load import load
+from simulator.protocol.loss_causes import causes_of_latent, find_causes, make_sight, see
 from simulator.protocol.margin import ratios_now
 from simulator.protocol.market_numbers import timers
 from simulator.protocol.rules import blend, handed_over, make_rules, make_terms
@@ -68,6 +69,7 @@ class RiskModel(mesa.Model):
         first: int = 0,
         populations: Sequence[Population] | None = None,
         watches: bool = True,
+        keeps_ledger: bool = False,
     ):
         # its generator is unused: randomness is a function of (seed, purpose, step, account, path). The names `scenario`, `time`
         # and `steps` are Mesa's own from 3.5 on
@@ -78,7 +80,6 @@ class RiskModel(mesa.Model):
         if populations is None:
             populations = make_populations(scenario)
         accounts = sum(len(population) for population in populations)
-        self.current = make_terms(scenario.parameters)
         self._make_rules = partial(
             make_rules,
             parameters=scenario.parameters,
@@ -94,6 +95,7 @@ class RiskModel(mesa.Model):
         self.before = Vote(parameters=scenario.parameters, protocol=scenario.protocol, keepers=keepers)
         self.usual: np.record = self._make_rules(scenario.protocol, keepers=keepers)
         self.rules: np.record = self.usual
+        self.current = _terms_under(scenario.parameters, self.rules)
         self.conditions = conditions_of(market)
         self.known = scenario.protocol.known_volatility(market)
         paths = market.price.shape[2]
@@ -110,8 +112,13 @@ class RiskModel(mesa.Model):
             timers(r),
             r.grid,
             bool(r.auctions),
+<<<<<<< HEAD
             int(r.band_rows),
+=======
+            keeps_ledger,
+>>>>>>> main
         )
+        self.sight: np.ndarray | None = None  # where a ledger is kept, what was seen of each account: protocol/loss_causes.py
         self.surface = self._surfaces(scenario, purpose) if r.options else None
         self.cohorts: list[Cohort] = make_cohorts(self, scenario, purpose, holders, list(populations))
         self._put_in_force(self.current)
@@ -142,6 +149,8 @@ class RiskModel(mesa.Model):
         market = self.market
         terms, _current, rules = self.handed_over
         start_step(self.state, t, market.price, market.volatility, self.known, self.conditions, terms, rules)
+        if self.sight is not None:
+            see(self.state, self.sight, terms, rules)
         self.agents.do("step")
         last = (t + 1) % self.grid.substeps == 0
         worst = settle(self.state, t, self.first, self.market.volatility, terms, rules, last)
@@ -150,6 +159,8 @@ class RiskModel(mesa.Model):
                 f"books are out of balance by {worst:.1e} at step {t} (seed {self.study.seed}, "
                 f"paths {self.first} to {self.first + self.market.price.shape[2] - 1})"
             )
+        if self.sight is not None:
+            find_causes(self.state, self.sight, terms, rules)
         self.clock = t + 1
         if self.rules.follows_volatility:
             self.ratios.append(self._ratios_now())
@@ -205,11 +216,9 @@ class RiskModel(mesa.Model):
             return
         self._weight = weight
         force = blend(self.before, self.candidate, weight)
-        terms = make_terms(force.parameters)
         if self.candidate.rules != self.before.rules:
             self._change_rules(force)
-            terms.stamp = _stamp(terms, self.rules)
-        self._put_in_force(terms)
+        self._put_in_force(_terms_under(force.parameters, self.rules))
         forget(self.state)
 
     def _change_rules(self, force: Vote) -> None:
@@ -237,14 +246,23 @@ class RiskModel(mesa.Model):
         self.candidate, self.force, self.changes = self.before, self.before, False
         self._put_in_force(self.current)
 
+    def let_go(self) -> None:
+        """Drop everything large. Mesa's models and agents name each other, so they stay until Python looks for such cycles."""
+        del self.state, self.market, self.known, self.conditions, self.surface
+        self.ratios = []
+
     def outcomes_of(self, candidate: RiskParameters | Vote) -> Outcomes:
         """Vote `candidate` now, live to the horizon, and say what happened in each window."""
         paths = self.market.price.shape[2]
         newly = np.zeros(paths)
         self.vote(candidate)
         changed = self._rules_of(self.candidate)
-        count_newly_liquidatable(self.state, newly, self.current, make_terms(self.candidate.parameters), self.rules, changed)
+        count_newly_liquidatable(
+            self.state, newly, self.current, _terms_under(self.candidate.parameters, changed), self.rules, changed
+        )
         self.state.scalar[:, book.STEPS] = 0.0
+        if self.state.ledger.size:
+            self.state.ledger[...], self.sight = 0.0, make_sight(self.state, self.rules)
         marks = [self._mark()]
         self.ratios = [self._ratios_now()] if self.rules.follows_volatility else []
         self.run(self.grid.transition_steps)
@@ -259,6 +277,8 @@ class RiskModel(mesa.Model):
                 columns |= {f"{key}.{window}": value for key, value in procyclicality(between, self.grid.dt).items()}
         columns |= _variances(self.market.assets, marks[0], marks[2], self.grid)
         columns["newly_liquidatable.transition"] = newly
+        if self.sight is not None:
+            causes_of_latent(self.state, self.sight, self.rules)
         return Outcomes(np.arange(self.first, self.first + paths), columns)
 
     def _mark(self) -> tuple[np.ndarray, np.ndarray, int, np.ndarray]:
@@ -271,9 +291,13 @@ class RiskModel(mesa.Model):
         return self.state.scalar.copy(), ends, self.clock, squares
 
 
-def _stamp(terms: np.record, rules: np.record) -> float:
-    """Another number for another grid of scenarios, its fixed numbers included."""
-    return float(hash((float(terms.stamp), *rules.grid_number.tolist(), *rules.grid_scenario.ravel().tolist())) % 2**52 + 1)
+def _terms_under(parameters: RiskParameters, rules: np.record) -> np.record:
+    """The numbers of `parameters`, stamped by the numbers of the portfolio margin too: another stamp for another sheet."""
+    terms = make_terms(parameters)
+    if rules.grid > 0:
+        fixed = (rules.grid_number, rules.grid_scenario, rules.grid_underlying, rules.grid_correlation)
+        terms.stamp = hash((float(terms.stamp), *(numbers.tobytes() for numbers in fixed))) % 2**52 + 1
+    return terms
 
 
 COUNTERS = {
@@ -422,6 +446,7 @@ def _evaluate_block(scenario, candidates, purpose, start, paths, market, populat
             assert shared is not None
             model.restore(shared, scenario.grid.burn_in_steps)
         outcomes.append(model.outcomes_of(candidate))
+    model.let_go()
     return outcomes
 
 

@@ -53,7 +53,7 @@ STRIKE, SURFACE_VOLATILITY, OPTION_VALUE, DELTA, VEGA, HALF_SPREAD, VEGA_DEPTH, 
 # of a portfolio margin: the volatility of the mark, its mark, delta and gamma; columns of shocked values follow
 MARK_VOLATILITY, SHEET_MARK, SHEET_DELTA, SHEET_GAMMA, SHEET_SHORT = 9, 10, 11, 12, 13
 OPTION_FIELDS = 15
-SCRATCH, LEAST_SCRATCH = 3, 64  # rows and columns of scratch of a portfolio margin
+SCRATCH, LEAST_SCRATCH = 5, 64  # rows (and two an underlying) and columns of scratch of a portfolio margin
 # fields of an expiry slot, a row after those of options: the substep at which it expires, years from now, what trades moved its
 # volatility by, the sum and number of indices that settle it
 EXPIRES, YEARS, IMPACT, INDEX_SUM, INDEX_COUNT = range(5)
@@ -83,6 +83,9 @@ SCALARS = 41
 # of an auction: since which step, since which without equity (-1: it has some), the last step in which the account was found
 STARTED, INSOLVENT, LAST_SEEN = range(3, 6)  # fields of the watch
 
+# ledger fields [usd]: what a record's bad debt came to, realised and latent, and what of each was there before anybody closed it
+LOST, SUNK, LATENT_LOST, LATENT_SUNK, LEDGER_FIELDS = range(5)
+
 # request fields (docs/model.md 5.1)
 ACCOUNT, ARRIVAL, R_MARKET, QUANTITY, R_CASH, R_CURRENCY, TOKENS, R_DEBT, BORROW, EXIT, REDUCE = range(11)
 R_OPTION, COUNT = 11, 12  # the option asked for, and how many (< 0: sold)
@@ -103,8 +106,13 @@ class State(NamedTuple):
     watch: np.ndarray  # float64 [path, account, 3 or 6]: slack at the reference, sensitivity to falls, to rises; an auction
     listed: np.ndarray  # int32 [path, account]: the accounts that may be reached before the cut
     is_listed: np.ndarray  # uint8 [path, account]
+<<<<<<< HEAD
     option: np.ndarray  # float64 [path, options, then expiry slots, underlyings and three rows of scratch; field]
     band: np.ndarray  # float64 [path, currency, band, field], where loans lie in bands
+=======
+    option: np.ndarray  # float64 [path, options, then expiry slots, underlyings and rows of scratch; field]
+    ledger: np.ndarray  # float64 [path, account, field]: who lost what; no accounts where nobody asked
+>>>>>>> main
     requests: np.ndarray  # float64 [path, slot, field]
     waiting: np.ndarray  # int64 [path]: requests made in this step
     row: np.ndarray  # float64 [field]: the copy on which a change is worked out
@@ -126,7 +134,11 @@ class Path(NamedTuple):
     listed: np.ndarray
     is_listed: np.ndarray
     option: np.ndarray
+<<<<<<< HEAD
     band: np.ndarray
+=======
+    ledger: np.ndarray
+>>>>>>> main
     requests: np.ndarray
     row: np.ndarray
     other: np.ndarray
@@ -148,7 +160,11 @@ def path_of(state, p):
         state.listed[p],
         state.is_listed[p],
         state.option[p],
+<<<<<<< HEAD
         state.band[p],
+=======
+        state.ledger[p],
+>>>>>>> main
         state.requests[p],
         state.row,
         state.other,
@@ -170,11 +186,19 @@ def make_state(
     timers: int = 0,
     grid: int = 0,
     auctions: bool = False,
+<<<<<<< HEAD
     bands: int = 0,
 ) -> State:
     """A zeroed block for `accounts` cohort accounts (special records are added); a timer is the last field of a record."""
     fields = HEAD + 2 * currencies + 2 * markets + options + (LOAN_FIELDS if bands else 0) + timers
     rows = options + slots + underlyings + SCRATCH if options else 0
+=======
+    keeps_ledger: bool = False,
+) -> State:
+    """A zeroed block for `accounts` cohort accounts (special records are added); a timer is the last field of a record."""
+    fields = HEAD + 2 * currencies + 2 * markets + options + timers
+    rows = options + slots + 3 * underlyings + SCRATCH if options else 0
+>>>>>>> main
     return State(
         accounts=np.zeros((paths, accounts + SPECIAL, fields)),
         asset=np.zeros((paths, assets, ASSET_FIELDS)),
@@ -185,7 +209,11 @@ def make_state(
         listed=np.zeros((paths, accounts), np.int32),
         is_listed=np.zeros((paths, accounts), np.uint8),
         option=np.zeros((paths, rows, max(OPTION_FIELDS + grid, options, LEAST_SCRATCH) if grid else OPTION_FIELDS)),
+<<<<<<< HEAD
         band=np.zeros((paths, currencies if bands else 0, bands, BAND_FIELDS)),
+=======
+        ledger=np.zeros((paths, (accounts + SPECIAL) * keeps_ledger, LEDGER_FIELDS)),
+>>>>>>> main
         requests=np.empty((paths, accounts, REQUEST_FIELDS)),
         waiting=np.zeros(paths, np.int64),
         row=np.zeros(fields),
@@ -232,6 +260,14 @@ def commit(b, i, row, rules):
         b.option[j, OPTION_OPEN] += max(row[o], 0.0) - max(old[o], 0.0)
     for f in range(row.size):
         old[f] = row[f]
+
+
+@small_rule
+def enter(b, i, first, lost, equity):
+    """Write into the ledger, if there is one, what record `i` lost; `equity` is its equity before anybody closed anything."""
+    if b.ledger.shape[0] > 0 and lost > 0.0:
+        b.ledger[i, first] += lost
+        b.ledger[i, first + 1] += min(lost, max(0.0, -equity))
 
 
 @small_rule

@@ -35,6 +35,7 @@ from simulator.protocol.book import (
     IMPACT_POOL,
     INDEX,
     LATENT,
+    LATENT_LOST,
     LIQUIDITY,
     MAKER,
     MOST_OPEN,
@@ -52,6 +53,7 @@ from simulator.protocol.book import (
     SPOT_DEPTH,
     STEPS,
     STOCK,
+    TREASURY,
     UNBACKED,
     UNCOVERED,
     UNCOVERED_CASH,
@@ -60,6 +62,7 @@ from simulator.protocol.book import (
     VAULT,
     WORST_IMBALANCE,
     WRITER,
+    enter,
     path_of,
 )
 from simulator.protocol.conditions import meet
@@ -398,6 +401,7 @@ def latent_loss(b, terms, rules):
     K, M = rules.currencies, rules.markets
     net, tokens = b.row[HEAD + 2 * K :], b.other[HEAD:]
     net[:M] = 0.0
+    b.ledger[:, LATENT_LOST:] = 0.0
     tokens[:K] = 0.0
     n = 0
     for i in range(rules.accounts):
@@ -414,7 +418,9 @@ def latent_loss(b, terms, rules):
                 tokens[loan_of(row, rules)[0]] -= loan_standing(b, row, rules)[1]
     if rules.options > 0:
         wound_down(b, n, rules)
-    total = _unbacked_reserves(b, tokens, rules) if rules.absorbs else 0.0
+    total = 0.0
+    if rules.absorbs:
+        total = _latent(b, rules.accounts + TREASURY, -_unbacked_reserves(b, tokens, rules), 0.0)
     for s in range(n):
         row = b.accounts[b.found[s]]
         owes = _owes(row, K)
@@ -434,14 +440,22 @@ def latent_loss(b, terms, rules):
             equity += row[HEAD + 2 * K + m] * (price - b.market[m, FUNDING]) - row[HEAD + 2 * K + M + m]
         if rules.options > 0:
             equity += worth_wound_down(b, row, rules)
-        total += max(0.0, -equity)
+        total += _latent(b, b.found[s], equity, maintenance(b, row, terms, rules)[1] if b.ledger.shape[0] > 0 else 0.0)
     if rules.has_vault:
-        total += max(0.0, -equity_of(b, rules.accounts + VAULT, terms, rules))
+        total += _latent(b, rules.accounts + VAULT, equity_of(b, rules.accounts + VAULT, terms, rules), 0.0)
     if rules.is_maker:
-        total += max(0.0, -equity_of(b, rules.accounts + MAKER, terms, rules))
+        total += _latent(b, rules.accounts + MAKER, equity_of(b, rules.accounts + MAKER, terms, rules), 0.0)
     if rules.options > 0:
-        total += max(0.0, -equity_of(b, rules.accounts + WRITER, terms, rules))
+        total += _latent(b, rules.accounts + WRITER, equity_of(b, rules.accounts + WRITER, terms, rules), 0.0)
     return total
+
+
+@small_rule
+def _latent(b, i, equity, before):
+    """What a wind-down of record `i` leaves unpaid; `before` is its equity at the values of the path."""
+    lost = max(0.0, -equity)
+    enter(b, i, LATENT_LOST, lost, before)
+    return lost
 
 
 @rule
@@ -505,9 +519,13 @@ def count_newly_liquidatable(state, out, current, candidate, rules, changed):
     for p in range(state.accounts.shape[0]):
         b = path_of(state, p)
         value(b, rules)
+        healthy = 0  # all under one set of terms, then under the other: a portfolio margin makes its sheet anew for each
         for i in range(rules.accounts):
-            row = b.accounts[i]
-            if maintenance(b, row, current, rules)[0] >= 0.0 and maintenance(b, row, candidate, changed)[0] < 0.0:
+            if maintenance(b, b.accounts[i], current, rules)[0] >= 0.0:
+                b.found[healthy] = i
+                healthy += 1
+        for n in range(healthy):
+            if maintenance(b, b.accounts[b.found[n]], candidate, changed)[0] < 0.0:
                 out[p] += 1.0
 
 
