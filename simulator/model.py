@@ -112,11 +112,8 @@ class RiskModel(mesa.Model):
             timers(r),
             r.grid,
             bool(r.auctions),
-<<<<<<< HEAD
             int(r.band_rows),
-=======
             keeps_ledger,
->>>>>>> main
         )
         self.sight: np.ndarray | None = None  # where a ledger is kept, what was seen of each account: protocol/loss_causes.py
         self.surface = self._surfaces(scenario, purpose) if r.options else None

@@ -92,7 +92,7 @@ R_OPTION, COUNT = 11, 12  # the option asked for, and how many (< 0: sold)
 REQUEST_FIELDS = 13
 
 
-MOVING = 10  # arrays of a State that carry over from step to step; the rest is scratch
+MOVING = 11  # arrays of a State that carry over from step to step; the rest is scratch
 
 
 class State(NamedTuple):
@@ -106,13 +106,9 @@ class State(NamedTuple):
     watch: np.ndarray  # float64 [path, account, 3 or 6]: slack at the reference, sensitivity to falls, to rises; an auction
     listed: np.ndarray  # int32 [path, account]: the accounts that may be reached before the cut
     is_listed: np.ndarray  # uint8 [path, account]
-<<<<<<< HEAD
-    option: np.ndarray  # float64 [path, options, then expiry slots, underlyings and three rows of scratch; field]
-    band: np.ndarray  # float64 [path, currency, band, field], where loans lie in bands
-=======
     option: np.ndarray  # float64 [path, options, then expiry slots, underlyings and rows of scratch; field]
+    band: np.ndarray  # float64 [path, currency, band, field], where loans lie in bands
     ledger: np.ndarray  # float64 [path, account, field]: who lost what; no accounts where nobody asked
->>>>>>> main
     requests: np.ndarray  # float64 [path, slot, field]
     waiting: np.ndarray  # int64 [path]: requests made in this step
     row: np.ndarray  # float64 [field]: the copy on which a change is worked out
@@ -134,11 +130,8 @@ class Path(NamedTuple):
     listed: np.ndarray
     is_listed: np.ndarray
     option: np.ndarray
-<<<<<<< HEAD
     band: np.ndarray
-=======
     ledger: np.ndarray
->>>>>>> main
     requests: np.ndarray
     row: np.ndarray
     other: np.ndarray
@@ -160,11 +153,8 @@ def path_of(state, p):
         state.listed[p],
         state.is_listed[p],
         state.option[p],
-<<<<<<< HEAD
         state.band[p],
-=======
         state.ledger[p],
->>>>>>> main
         state.requests[p],
         state.row,
         state.other,
@@ -186,19 +176,12 @@ def make_state(
     timers: int = 0,
     grid: int = 0,
     auctions: bool = False,
-<<<<<<< HEAD
     bands: int = 0,
-) -> State:
-    """A zeroed block for `accounts` cohort accounts (special records are added); a timer is the last field of a record."""
-    fields = HEAD + 2 * currencies + 2 * markets + options + (LOAN_FIELDS if bands else 0) + timers
-    rows = options + slots + underlyings + SCRATCH if options else 0
-=======
     keeps_ledger: bool = False,
 ) -> State:
     """A zeroed block for `accounts` cohort accounts (special records are added); a timer is the last field of a record."""
-    fields = HEAD + 2 * currencies + 2 * markets + options + timers
+    fields = HEAD + 2 * currencies + 2 * markets + options + (LOAN_FIELDS if bands else 0) + timers
     rows = options + slots + 3 * underlyings + SCRATCH if options else 0
->>>>>>> main
     return State(
         accounts=np.zeros((paths, accounts + SPECIAL, fields)),
         asset=np.zeros((paths, assets, ASSET_FIELDS)),
@@ -209,11 +192,8 @@ def make_state(
         listed=np.zeros((paths, accounts), np.int32),
         is_listed=np.zeros((paths, accounts), np.uint8),
         option=np.zeros((paths, rows, max(OPTION_FIELDS + grid, options, LEAST_SCRATCH) if grid else OPTION_FIELDS)),
-<<<<<<< HEAD
         band=np.zeros((paths, currencies if bands else 0, bands, BAND_FIELDS)),
-=======
         ledger=np.zeros((paths, (accounts + SPECIAL) * keeps_ledger, LEDGER_FIELDS)),
->>>>>>> main
         requests=np.empty((paths, accounts, REQUEST_FIELDS)),
         waiting=np.zeros(paths, np.int64),
         row=np.zeros(fields),
