@@ -26,7 +26,7 @@ from simulator.protocol.conditions import conditions_of
 from simulator.protocol.load import load
 from simulator.protocol.margin import ratios_now
 from simulator.protocol.market_numbers import timers
-from simulator.protocol.rules import blend, handed_over, make_rules, make_terms
+from simulator.protocol.rules import blend, handed_over, make_rules, make_terms, remembered
 from simulator.protocol.settle import close_window, count_newly_liquidatable, forget, settle, start_step
 from simulator.risk.procyclicality import procyclicality
 from simulator.scenario.vote import Vote
@@ -110,6 +110,7 @@ class RiskModel(mesa.Model):
             timers(r),
             r.grid,
             bool(r.auctions),
+            remembered(r),
         )
         self.surface = self._surfaces(scenario, purpose) if r.options else None
         self.cohorts: list[Cohort] = make_cohorts(self, scenario, purpose, holders, list(populations))

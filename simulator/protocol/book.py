@@ -22,7 +22,9 @@ EXTERNAL, SPOT_PERMANENT, SPOT_TRANSIENT, SPOT_FLOW, SPOT, SPOT_DEPTH, INDEX, OR
 DEPTH_SHARE, HALTED, STALE = 10, 11, 12
 # of market steps: squared log returns so far and the last price, outside and as people here observe it
 EXTERNAL_SQUARES, OBSERVED_SQUARES, LAST_EXTERNAL, LAST_OBSERVED = range(13, 17)
-ASSET_FIELDS = 17
+# what an oracle and a circuit breaker remember; the prices of an oracle's window follow
+ORACLE_CURSOR, ORACLE_CAP, ORACLE_SNAPSHOT, BREAK_REFERENCE, BREAK_AGE, HALT_LEFT = range(17, 23)
+ASSET_FIELDS = 23
 
 # market fields: MARGIN_PRICE is M and VALUE is P = M - F of docs/model.md; REFERENCE_* are as the watch list last saw them
 PERMANENT, TRANSIENT, FLOW, DEPTH, MARK, FUNDING, MARGIN_PRICE, VALUE, OPEN_LONG, HEDGE = range(10)
@@ -70,7 +72,8 @@ ROOM = 36  # [liquidations] that blocks still have room for
 ANY_STALE = 37  # 1: some oracle is stale
 CLOCK = 38  # [s] since the load
 A_CLOCK = 39  # the step, as auctions count it
-SCALARS = 40
+FUND_SPENT = 40  # [usd] what the fund paid today
+SCALARS = 41
 # of an auction: since which step, since which without equity (-1: it has some), the last step in which the account was found
 STARTED, INSOLVENT, LAST_SEEN = range(3, 6)  # fields of the watch
 
@@ -158,13 +161,14 @@ def make_state(
     timers: int = 0,
     grid: int = 0,
     auctions: bool = False,
+    remembered: int = 0,
 ) -> State:
     """A zeroed block for `accounts` cohort accounts (special records are added); a timer is the last field of a record."""
     fields = HEAD + 2 * currencies + 2 * markets + options + timers
     rows = options + slots + underlyings + SCRATCH if options else 0
     return State(
         accounts=np.zeros((paths, accounts + SPECIAL, fields)),
-        asset=np.zeros((paths, assets, ASSET_FIELDS)),
+        asset=np.zeros((paths, assets, ASSET_FIELDS + remembered)),
         market=np.zeros((paths, markets, MARKET_FIELDS)),
         currency=np.zeros((paths, currencies, CURRENCY_FIELDS)),
         scalar=np.zeros((paths, SCALARS)),
