@@ -561,9 +561,11 @@ class ReferenceModel(Lending, mesa.Model):
                 self.age[a] += dt
             halted = self.world.oracle_halted is not None and self.world.oracle_halted[self.t][a]
             if oracle.width > 0:
-                width = oracle.width * math.sqrt(self.v[a])
-                self.near(width - oracle.widest, oracle.widest)
-                halted = halted or width > oracle.widest
+                if dt is not None:
+                    width = oracle.width * math.sqrt(self.v[a])
+                    self.near(width - oracle.widest, oracle.widest)
+                    self.memories[a].doubts = width > oracle.widest
+                halted = halted or self.memories[a].doubts
             if not halted and (self.age[a] >= oracle.heartbeat or move >= oracle.deviation):
                 self.index[a] = raw
                 if dt is not None:

@@ -23,8 +23,8 @@ DEPTH_SHARE, HALTED, STALE = 10, 11, 12
 # of market steps: squared log returns so far and the last price, outside and as people here observe it
 EXTERNAL_SQUARES, OBSERVED_SQUARES, LAST_EXTERNAL, LAST_OBSERVED = range(13, 17)
 # what an oracle and a circuit breaker remember; the prices of an oracle's window follow
-ORACLE_CURSOR, ORACLE_CAP, ORACLE_SNAPSHOT, BREAK_REFERENCE, BREAK_AGE, HALT_LEFT = range(17, 23)
-ASSET_FIELDS = 23
+ORACLE_CURSOR, ORACLE_CAP, ORACLE_SNAPSHOT, BREAK_REFERENCE, BREAK_AGE, HALT_LEFT, UNSURE = range(17, 24)
+ASSET_FIELDS = 24
 
 # market fields: MARGIN_PRICE is M and VALUE is P = M - F of docs/model.md; REFERENCE_* are as the watch list last saw them
 PERMANENT, TRANSIENT, FLOW, DEPTH, MARK, FUNDING, MARGIN_PRICE, VALUE, OPEN_LONG, HEDGE = range(10)

@@ -52,6 +52,7 @@ from simulator.protocol.book import (
     SPOT_TRANSIENT,
     STALE,
     TRANSIENT,
+    UNSURE,
     VALUE,
     VARIANCE,
 )
@@ -135,12 +136,12 @@ def observe(b, rules, elapsed):
         if oracle[O_WEIGHT] < 1.0:
             spot = shifted(asset[EXTERNAL], asset[SPOT_PERMANENT], asset[SPOT_TRANSIENT])
             raw = oracle[O_WEIGHT] * asset[EXTERNAL] + (1.0 - oracle[O_WEIGHT]) * spot
-        sure = True
         if rules.shapes_oracle:
             raw = believed(asset, oracle, raw, elapsed)
-            sure = oracle[O_WIDTH] * np.sqrt(asset[VARIANCE]) <= oracle[O_WIDEST]
+            if elapsed > 0.0:
+                asset[UNSURE] = 1.0 if oracle[O_WIDTH] * np.sqrt(asset[VARIANCE]) > oracle[O_WIDEST] else 0.0
         moved = asset[ORACLE_AGE] >= oracle[O_HEARTBEAT] or abs(raw / asset[INDEX] - 1.0) >= oracle[O_DEVIATION]
-        if moved and sure and asset[HALTED] == 0.0:
+        if moved and asset[HALTED] + asset[UNSURE] == 0.0:
             asset[INDEX] = raw
             if elapsed > 0.0:
                 asset[ORACLE_AGE] = 0.0
