@@ -19,7 +19,12 @@ def learn(model):
     for m, name in enumerate(model.markets):
         half_life = model.force["perpetuals"][name].get("half_life", 0.0)
         kept = 0.5 ** (model.world.dt / half_life) if half_life > 0 else 0.0
-        model.W[m] = kept * model.W[m] + (1 - kept) * model.v[model.market_asset[m]]
+        v, rho0 = model.v[model.market_asset[m]], model.force["perpetuals"][name].get("reference_correlation")
+        if rho0 is not None:
+            carried, n = model.world.correlation, len(model.markets)
+            rho = rho0 if carried is None else carried[model.t // model.world.substeps]
+            v = v * max(1 + (n - 1) * rho, 0.0) / (1 + (n - 1) * rho0)
+        model.W[m] = kept * model.W[m] + (1 - kept) * v
 
 
 def small_ratios(model):

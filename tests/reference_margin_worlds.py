@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from simulator.agents.demand import Elasticity
 from simulator.market.online import VolatilityFeed
 from simulator.parameters import RiskParameters
 from simulator.protocol import Protocol
@@ -98,8 +99,13 @@ def volatility_world(seed):
         tree["perpetuals"][market] = {"kind": VOLATILITY, **free, **memory, **GUARDS[(seed + 2 * n) % len(GUARDS)]}
         if draw.random() < 0.7:
             changes |= {f"perpetuals.{market}.{name}": value for name, value in (("half_life", 3600.0), ("cap", 9.0))}
+    if seed % 2:
+        tree["perpetuals"]["ETH"]["reference_correlation"] = draw.choice([0.0, 0.6])
     current = RiskParameters.model_validate(tree)
     rules = world.protocol
+    wary = {"leverage_volatility_elasticity": Elasticity(low=0.2, central=0.5, high=1.5)}
+    cohorts = [c.model_copy(update=wary) if c.kind == "perp-traders" else c for c in world.cohorts]
+    correlation = [draw.uniform(-0.9, 1.0) for _ in world.volatility] if seed % 4 else None
     if seed % 3:
         feed = {
             "estimator": {"ETH": FEEDS[seed % len(FEEDS)]},
@@ -107,7 +113,8 @@ def volatility_world(seed):
             "lag": draw.choice([0.0, 9e3]),
         }
         rules = rules.model_copy(update={"volatility_source": "observed", "volatility_feed": VolatilityFeed(**feed)})
-    return replace(world, current=current, candidate=current.replace(changes), protocol=rules)
+    fields = {"protocol": rules, "cohorts": cohorts, "correlation": correlation}
+    return replace(world, current=current, candidate=current.replace(changes), **fields)
 
 
 FUNDINGS = [

@@ -66,6 +66,7 @@ class World:
     block_capacity: list = None  # [substep], liquidations
     depth_share: list = None  # [substep][asset]
     oracle_halted: list = None  # [substep][asset]
+    correlation: list = None  # [market step]
     voted_protocol: Protocol = None  # as the vote wants it
     voted_gas_limit: float = None  # [usd]
 
@@ -223,6 +224,10 @@ class Trader(Account):
         part, w = self.part, self.model
         now, before = self.ratios(name, capital, at_load)
         wanted = self.appetite * (now / before) ** -self.elasticity("leverage_elasticity")
+        a = w.market_asset[w.markets.index(name)]
+        sigma, usual = float(w.world.volatility[w.t // w.world.substeps][a]), w.world.reference_volatility[w.assets[a]]
+        if part.leverage_volatility_elasticity and not at_load and sigma > 0 and usual > 0:
+            wanted *= (sigma / usual) ** -self.elasticity("leverage_volatility_elasticity")
         credit = 1.0
         if part.collateral is not None:
             terms = w.force["collateral"][part.collateral]

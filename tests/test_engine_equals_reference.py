@@ -64,6 +64,7 @@ def engine_of(world, watches=True) -> RiskModel:
         depth_share=None if world.depth_share is None else np.array(world.depth_share, float),
         oracle_halted=None if world.oracle_halted is None else np.array(world.oracle_halted, bool),
         gas=None if world.gas_price is None else np.array(world.gas_price, float)[:, None].copy(),
+        correlation=None if world.correlation is None else np.array(world.correlation, float)[:, None].copy(),
         block_capacity=None if world.block_capacity is None else np.array(world.block_capacity, float),
     )
     populations = [

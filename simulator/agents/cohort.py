@@ -69,6 +69,7 @@ def make_holders(part, population: Population, scenario, purpose: str, start: in
     holding = getattr(part, "holding_days", math.inf)
     p_close = 1.0 / (holding * part.activity) if part.activity > 0 else 0.0
     open_share = getattr(part, "open_share", 0.0)
+    wary = getattr(part, "leverage_volatility_elasticity", None)
     trading, borrowing = isinstance(part, PerpTraders), isinstance(part, Borrowers)
     if trading:
         first = currencies.index(part.collateral) if part.collateral is not None else -1
@@ -97,6 +98,7 @@ def make_holders(part, population: Population, scenario, purpose: str, start: in
         top_up_probability=getattr(part, "top_up_probability", 0.0),
         band=part.rebalance_band,
         elasticity=elasticity.at(level),
+        volatility_elasticity=wary.at(level) if wary else 0.0,
         entry_elasticity=part.entry_margin_elasticity.at(level) if trading else 0.0,
         sensitivity=sensitivity.at(level) if sensitivity else 0.0,
         reference_rate=getattr(part, "reference_rate", 0.0),

@@ -30,6 +30,7 @@ from simulator.protocol.book import (
     R_OPTION,
     REDUCE,
     TOKENS,
+    VOLATILITY_NOW,
     path_of,
 )
 from simulator.protocol.categories import factor_of, threshold_against
@@ -60,6 +61,7 @@ class Holders(NamedTuple):
     top_up_probability: float
     band: float
     elasticity: float  # of leverage to margin, of debt to the collateral factor, of supply to the rate
+    volatility_elasticity: float  # of leverage
     entry_elasticity: float
     sensitivity: float  # of openings to the fee, of debt to the rate
     reference_rate: float
@@ -107,6 +109,14 @@ def most_leverage(ratio, holders, terms):
     """The leverage on what they put in that an initial ratio allows, less their own buffer."""
     credit = terms.initial_weight[holders.first] if holders.first >= 0 else 1.0
     return (1.0 - holders.margin_buffer) * credit / ratio
+
+
+@rule
+def caution(b, m, holders, rules):
+    """What the market's volatility makes of a trader's leverage: 1 at the reference volatility."""
+    a = rules.market_asset[m]
+    now, usual = b.asset[a, VOLATILITY_NOW], rules.reference_volatility[a]
+    return (now / usual) ** -holders.volatility_elasticity if now > 0.0 and usual > 0.0 else 1.0
 
 
 @rule
@@ -162,6 +172,8 @@ def _trader_decides(state, b, p, t, path, j, holders, terms, current, rules):
     now, before = initial_ratio(b, m, worth, terms, rules), initial_ratio(b, m, worth, current, rules)
     if now != before:
         leverage *= (now / before) ** -holders.elasticity
+    if holders.volatility_elasticity != 0.0:
+        leverage *= caution(b, m, holders, rules)
     leverage = min(leverage, most_leverage(now, holders, terms))
     if q == 0.0:
         if count == 1:

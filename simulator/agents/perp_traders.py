@@ -44,6 +44,7 @@ class PerpTraders(Part):
     top_up_probability: Fraction = 0.0  # [1] that a look in distress brings money
     rebalance_band: Annotated[float, Field(ge=0)] = 0.2  # [1] of the position left alone
     leverage_elasticity: Elasticity = NONE  # of leverage to initial margin
+    leverage_volatility_elasticity: Elasticity | None = None  # of leverage to the market's volatility; absent: none
     entry_margin_elasticity: Elasticity = NONE  # of openings to initial margin
     entry_fee_sensitivity: Elasticity = NONE  # [1 per unit of fee] of openings to the trading fee
 

@@ -22,9 +22,10 @@ EXTERNAL, SPOT_PERMANENT, SPOT_TRANSIENT, SPOT_FLOW, SPOT, SPOT_DEPTH, INDEX, OR
 DEPTH_SHARE, HALTED, STALE = 10, 11, 12
 # of market steps: squared log returns so far and the last price, outside and as people here observe it
 EXTERNAL_SQUARES, OBSERVED_SQUARES, LAST_EXTERNAL, LAST_OBSERVED = range(13, 17)
+VOLATILITY_NOW = 17  # [1/sqrt(year)] conditional, of this market step
 # what an oracle and a circuit breaker remember; the prices of an oracle's window follow
-ORACLE_CURSOR, ORACLE_CAP, ORACLE_SNAPSHOT, BREAK_REFERENCE, BREAK_AGE, HALT_LEFT, UNSURE = range(17, 24)
-ASSET_FIELDS = 24
+ORACLE_CURSOR, ORACLE_CAP, ORACLE_SNAPSHOT, BREAK_REFERENCE, BREAK_AGE, HALT_LEFT, UNSURE = range(18, 25)
+ASSET_FIELDS = 25
 
 # market fields: MARGIN_PRICE is M and VALUE is P = M - F of docs/model.md; REFERENCE_* are as the watch list last saw them
 PERMANENT, TRANSIENT, FLOW, DEPTH, MARK, FUNDING, MARGIN_PRICE, VALUE, OPEN_LONG, HEDGE = range(10)
@@ -72,8 +73,9 @@ ROOM = 36  # [liquidations] that blocks still have room for
 ANY_STALE = 37  # 1: some oracle is stale
 CLOCK = 38  # [s] since the load
 A_CLOCK = 39  # the step, as auctions count it
-FUND_SPENT = 40  # [usd] what the fund paid today
-SCALARS = 41
+CORRELATION = 40  # mean of pairs of assets in this market step; below -1: the paths carry none
+FUND_SPENT = 41  # [usd] what the fund paid today
+SCALARS = 42
 # of an auction: since which step, since which without equity (-1: it has some), the last step in which the account was found
 STARTED, INSOLVENT, LAST_SEEN = range(3, 6)  # fields of the watch
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from simulator.kernel import small_rule
 from simulator.market import MarketPaths
-from simulator.protocol.book import DEPTH_SHARE, GAS_COST, HALTED, ROOM
+from simulator.protocol.book import CORRELATION, DEPTH_SHARE, GAS_COST, HALTED, ROOM
 
 
 class Conditions(NamedTuple):
@@ -18,6 +18,7 @@ class Conditions(NamedTuple):
     oracle_halted: np.ndarray  # bool [substep, asset]
     gas: np.ndarray  # float64 [substep, path] gwei
     block_capacity: np.ndarray  # float64 [substep] liquidations
+    correlation: np.ndarray  # float64 [market step, path]
 
 
 def conditions_of(market: MarketPaths) -> Conditions:
@@ -27,6 +28,7 @@ def conditions_of(market: MarketPaths) -> Conditions:
         np.zeros((0, 0), np.bool_) if market.oracle_halted is None else market.oracle_halted,
         np.zeros((0, 0)) if market.gas is None else market.gas,
         np.zeros(0) if market.block_capacity is None else market.block_capacity,
+        np.zeros((0, 0)) if market.correlation is None else np.array(market.correlation, order="C"),
     )
 
 
@@ -36,6 +38,8 @@ def meet(b, t, p, price, conditions, rules):
     if conditions.depth_share.shape[0] > 0:
         for a in range(rules.assets):
             b.asset[a, DEPTH_SHARE] = conditions.depth_share[t, a]
+    if conditions.correlation.shape[0] > 0:
+        b.scalar[CORRELATION] = conditions.correlation[t // rules.substeps, p]
     if conditions.oracle_halted.shape[0] > 0:
         for a in range(rules.assets):
             b.asset[a, HALTED] = 1.0 if conditions.oracle_halted[t, a] else 0.0

@@ -64,6 +64,7 @@ def load(
         state.currency[:, currencies.index(name), [book.RESERVE, book.LIQUIDITY, book.STOCK]] += amount
     scalar = state.scalar
     scalar[:, book.CUT] = -1.0
+    scalar[:, book.CORRELATION] = -2.0
     scalar[:, book.CAPACITY] = rules.capital
     scalar[:, book.GAS_COST] = rules.gas
     scalar[:, book.ROOM] = np.inf if market.block_capacity is None else 0.0

@@ -9,6 +9,7 @@ import numpy as np
 
 from simulator.kernel import kernel, rule, small_rule
 from simulator.protocol.book import (
+    CORRELATION,
     HEAD,
     MAKER,
     MARGIN_PRICE,
@@ -25,6 +26,7 @@ from simulator.protocol.margin_ratio.requirement import (
     HALF_LIFE,
     KIND,
     OPEN_INTEREST,
+    REFERENCE_CORRELATION,
     SECOND,
     VOLATILITY,
     maintenance_slope,
@@ -85,6 +87,9 @@ def follow_volatility(b, terms, rules):
         if row[KIND] == VOLATILITY:
             keep = 2.0 ** (-rules.dt / row[HALF_LIFE]) if row[HALF_LIFE] > 0.0 else 0.0
             variance = b.asset[rules.market_asset[m], VARIANCE]
+            if row[REFERENCE_CORRELATION] >= 0.0 and b.scalar[CORRELATION] >= -1.0:
+                others = rules.markets - 1.0
+                variance *= max(1.0 + others * b.scalar[CORRELATION], 0.0) / (1.0 + others * row[REFERENCE_CORRELATION])
             b.market[m, MARGIN_VARIANCE] = keep * b.market[m, MARGIN_VARIANCE] + (1.0 - keep) * variance
 
 

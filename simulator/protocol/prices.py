@@ -55,6 +55,7 @@ from simulator.protocol.book import (
     UNSURE,
     VALUE,
     VARIANCE,
+    VOLATILITY_NOW,
 )
 from simulator.protocol.fee_numbers import FEE_LINEAR
 from simulator.protocol.fees import learn
@@ -207,6 +208,7 @@ def begin(b, price, previous, volatility, known, terms, rules):
     for a in range(rules.assets):
         asset = b.asset[a]
         asset[EXTERNAL] = price[a]
+        asset[VOLATILITY_NOW] = volatility[a]
         asset[SPOT_DEPTH] = asset[DEPTH_SHARE] * depth_of(rules.spot[a], volatility[a], rules.reference_volatility[a])
         asset[SPOT_TRANSIENT] *= rules.spot[a, V_KEEP]
     for m in range(rules.markets):

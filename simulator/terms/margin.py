@@ -231,6 +231,7 @@ class VolatilityScaledRatio(Part):
     stressed_volatility: Annotated[float, Field(ge=0, le=20)] = 0.0  # [1/sqrt(year)]
     floor: Annotated[float, Field(gt=0, le=100)] = 1.0  # [1]
     cap: Annotated[float, Field(gt=0, le=100)] = 4.0  # [1]
+    reference_correlation: Fraction | None = None  # [1] the factor follows a book of all markets, at this correlation as it is
 
     @model_validator(mode="after")
     def _relations(self) -> VolatilityScaledRatio:

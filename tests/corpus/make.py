@@ -519,6 +519,8 @@ BY_INTEREST = (
     'kind = "open-interest-scaled"\ninitial_margin_ratio = 0.05\nmaintenance_fraction = 0.6\nlower_open_interest = %s\n'
     "upper_open_interest = 1e8"
 )
+FUND = "fund = { cash = 1e5, fee_share = 0.2 }\n"
+FEED = 'volatility_feed = { estimator = { %s = { kind = "ewma", volatility_today = 0.7 } } }\n'
 BY_VOLATILITY = f'kind = "volatility-scaled"\n{FLAT}\nreference_volatility = 0.8\n'
 CASES |= {  # rules of perpetual markets
     "margin-unknown": (P, FLAT, f'kind = "stepped"\n{FLAT}'),
@@ -549,6 +551,12 @@ CASES |= {  # rules of perpetual markets
     ),
     "margin-factor-order": (P, FLAT, f"{BY_VOLATILITY}floor = 5"),
     "margin-stressed": (P, FLAT, f"{BY_VOLATILITY}stressed_weight = 0.25"),
+    "margin-correlation": (P, FLAT, f"{BY_VOLATILITY}reference_correlation = 1.5"),
+    "feed-unknown-asset": (P, FUND, f"{FUND}{FEED % 'SOL'}"),
+    "feed-two-sources": (P, FUND, f'{FUND}volatility_source = "conditional"\n{FEED % "ETH"}'),
+    "feed-unknown-estimator": (P, FUND, f"{FUND}{FEED % 'ETH'}".replace("ewma", "ema")),
+    "goals-margin-that-rests": (P, "threshold = 0.01", 'threshold = 0.5\nquantity = "margin_rise_1_day"\nof = "one"'),
+    "goals-margin-in-dollars": (P, "threshold = 0.01", 'threshold = 0.5\nquantity = "margin_rise_1_day"\nof = "usd"'),
     "margin-memory": (P, FLAT, f"{BY_VOLATILITY}half_life = 300"),
     "margin-two-scales": (
         P,
@@ -565,7 +573,6 @@ CASES |= {  # rules of perpetual markets
 }
 FEES = "[parameters.fees]\nflat = 0.0005"
 PERPETUAL_VENUE = 'perpetual = { kind = "linear", depth = 1e9, half_life = 900 }'
-FUND = "fund = { cash = 1e5, fee_share = 0.2 }\n"
 CASES |= {
     "fees-unknown": (P, FEES, '[parameters.fees]\nkind = "maker-take"\nmaker = 0.0002\ntaker = 0.0005'),
     "fees-of-another-rule": (P, FEES, f"{FEES}\ntaker = 0.0005"),

@@ -24,7 +24,8 @@ from simulator.protocol.margin_ratio import (
 FLAT, OPEN_INTEREST, SIZE, SKEW, FACTOR, TIERED, VOLATILITY = range(7)
 KIND, FIRST, SECOND, THIRD, FOURTH, FIFTH, TIERS = range(7)  # columns of a row; tiers follow, four numbers each
 LOWER, INITIAL, MAINTENANCE, DEDUCTION = range(4)
-REFERENCE, HALF_LIFE, BUFFER, WEIGHT, STRESSED, FLOOR, CAP = range(THIRD, THIRD + 7)  # of a rule that follows volatility
+# of a rule that follows volatility; no correlation is read where its reference is below 0
+REFERENCE, HALF_LIFE, BUFFER, WEIGHT, STRESSED, FLOOR, CAP, REFERENCE_CORRELATION = range(THIRD, THIRD + 8)
 ROW = TIERS + 1 + 4 * MOST_TIERS
 
 
@@ -183,6 +184,7 @@ def row_of(part: MarginRatio) -> np.ndarray:
         row[[REFERENCE, HALF_LIFE, BUFFER]] = part.reference_volatility, part.half_life, part.buffer
         row[[WEIGHT, STRESSED]] = part.stressed_weight, part.stressed_volatility
         row[[FLOOR, CAP]] = part.floor, part.cap
+        row[REFERENCE_CORRELATION] = -1.0 if part.reference_correlation is None else part.reference_correlation
     else:
         row[KIND], row[TIERS] = TIERED, len(part.tiers)
         rate, deduction = 0.0, 0.0
