@@ -83,8 +83,11 @@ class CalibrationSettings(Part):
 
     @property
     def paths_before_confirmation(self) -> int:
-        """About how many path evaluations search and selection take: a quarter of candidates races on four times the paths."""
-        return 2 * self.candidates * self.search_paths + 9 * self.selection_paths
+        """About how many path evaluations search and selection take: a quarter of candidates races on four times the paths.
+
+        Where a front is followed all but the stopped run on sixteen times the paths.
+        """
+        return (16 if self.front else 2) * self.candidates * self.search_paths + 9 * self.selection_paths
 
 
 RULES = ("protocol.", "keepers.")  # how names of numbers beside [parameters] begin

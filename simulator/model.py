@@ -78,7 +78,6 @@ class RiskModel(mesa.Model):
         if populations is None:
             populations = make_populations(scenario)
         accounts = sum(len(population) for population in populations)
-        self.current = make_terms(scenario.parameters)
         self._make_rules = partial(
             make_rules,
             parameters=scenario.parameters,
@@ -94,6 +93,7 @@ class RiskModel(mesa.Model):
         self.before = Vote(parameters=scenario.parameters, protocol=scenario.protocol, keepers=keepers)
         self.usual: np.record = self._make_rules(scenario.protocol, keepers=keepers)
         self.rules: np.record = self.usual
+        self.current = _terms_under(scenario.parameters, self.rules)
         self.conditions = conditions_of(market)
         self.known = scenario.protocol.known_volatility(market)
         paths = market.price.shape[2]
@@ -204,11 +204,9 @@ class RiskModel(mesa.Model):
             return
         self._weight = weight
         force = blend(self.before, self.candidate, weight)
-        terms = make_terms(force.parameters)
         if self.candidate.rules != self.before.rules:
             self._change_rules(force)
-            terms.stamp = _stamp(terms, self.rules)
-        self._put_in_force(terms)
+        self._put_in_force(_terms_under(force.parameters, self.rules))
         forget(self.state)
 
     def _change_rules(self, force: Vote) -> None:
@@ -242,7 +240,9 @@ class RiskModel(mesa.Model):
         newly = np.zeros(paths)
         self.vote(candidate)
         changed = self._rules_of(self.candidate)
-        count_newly_liquidatable(self.state, newly, self.current, make_terms(self.candidate.parameters), self.rules, changed)
+        count_newly_liquidatable(
+            self.state, newly, self.current, _terms_under(self.candidate.parameters, changed), self.rules, changed
+        )
         self.state.scalar[:, book.STEPS] = 0.0
         marks = [self._mark()]
         self.ratios = [self._ratios_now()] if self.rules.follows_volatility else []
@@ -270,9 +270,13 @@ class RiskModel(mesa.Model):
         return self.state.scalar.copy(), ends, self.clock, squares
 
 
-def _stamp(terms: np.record, rules: np.record) -> float:
-    """Another number for another grid of scenarios, its fixed numbers included."""
-    return float(hash((float(terms.stamp), *rules.grid_number.tolist(), *rules.grid_scenario.ravel().tolist())) % 2**52 + 1)
+def _terms_under(parameters: RiskParameters, rules: np.record) -> np.record:
+    """The numbers of `parameters`, stamped by the numbers of the portfolio margin too: another stamp for another sheet."""
+    terms = make_terms(parameters)
+    if rules.grid > 0:
+        fixed = (rules.grid_number, rules.grid_scenario, rules.grid_underlying, rules.grid_correlation)
+        terms.stamp = hash((float(terms.stamp), *(numbers.tobytes() for numbers in fixed))) % 2**52 + 1
+    return terms
 
 
 COUNTERS = {

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from simulator.terms.fees import FeeParameters, LinearFee
 from simulator.terms.loan_liquidation import LoanLiquidation
 from simulator.terms.margin import PerpetualParameters
-from simulator.terms.part import VOTABLE, Fraction, Part, numbers, replaced, tupled
+from simulator.terms.part import VOTABLE, Fraction, Part, number, numbers, replaced, tupled
 from simulator.terms.rate_curves import UNLIMITED, Borrowing
 
 DAY = 86_400.0  # [s]
@@ -162,7 +162,7 @@ class RiskParameters(Part):
 
     def get(self, name: str) -> float:
         """The value under a dotted name. Raises KeyError, naming the parameters there are, if there is none."""
-        return dict(self.items())[name]
+        return number(self, name)
 
     def items(self) -> Iterator[tuple[str, float]]:
         """Every (dotted name, value), in a fixed order."""

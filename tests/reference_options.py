@@ -13,14 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-import numpy as np
+sys.path.insert(0, str(Path(__file__).parent / "protocol"))
 import reference_model as plain
+import reference_portfolio_margin as slow
 
 from simulator.agents import OptionBuyers, OptionHedgers, OptionWriters
 from simulator.parameters import DAY, YEAR
-from simulator.protocol.portfolio_margin.account import margins
-from simulator.protocol.portfolio_margin.grid_values import grid_method
-from simulator.protocol.portfolio_margin.records import Accounts, Market, instruments
 
 
 @dataclass
@@ -268,7 +266,7 @@ class OptionModel(plain.ReferenceModel):
         if not is_initial:
             return maintenance
         initial = max(p["initial_spot"] * S - out, p["least_spot"] * S)
-        return initial if o.is_call else max(initial, p["put_offset"] * maintenance)
+        return initial if o.is_call else max(initial, p["put_offset"] * (maintenance + o.value) - o.value)
 
     def equity(self, row):
         return super().equity(row) + self.option_value(row)
@@ -279,53 +277,61 @@ class OptionModel(plain.ReferenceModel):
     def notional(self, row):
         return super().notional(row) + self.options_notional(row)
 
-    def grid_requirement(self, row, parameters, which):
-        """By the arrays of `portfolio_margin`, made anew for one account: the numbers of a vote written into the part itself."""
-        p, part = parameters["portfolio"], self.protocol.options.margin
-        changed = {
-            "initial_factor": p["initial_factor"],
-            "maintenance_factor": p["maintenance_factor"],
-            "volatility": part.volatility.model_copy(update={"up": p["volatility_up"], "down": p["volatility_down"]}),
-            "add_ons": part.add_ons.model_copy(
-                update={key: p[key] for key in p if key.startswith(("maintenance_p", "initial_p", "maintenance_o", "initial_o"))}
-            ),
-        }
-        method = grid_method(part.model_copy(update=changed), tuple(self.underlyings))
-        options, slots, moved = self.options, self.slots, self.protocol.valuation_price == "mark"
-        made = instruments(
-            [slots[o.slot].u for o in options],
-            [o.slot for o in options],
-            [o.strike for o in options],
-            [o.is_call for o in options],
-        )
-        index = [self.index[self.assets.index(name)] for name in self.underlyings]
-        markets = [self.markets.index(name) if name in self.markets else -1 for name in self.underlyings]
-        implied = [max(o.sigma + (slots[o.slot].impact_then if moved else 0.0), 0.01) for o in options]
-        spots = [index[slot.u] for slot in slots]
+    def whole_requirement(self, row, parameters, which):
+        """Of options and perpetuals together, by the slow writing of every method; of a grid, with the numbers of the vote."""
+        rule = self.protocol.options.margin.model_dump()
+        if rule["kind"] == "scenario-grid":
+            p = parameters["portfolio"]
+            rule |= {key: p[key] for key in ("initial_factor", "maintenance_factor")}
+            rule["volatility"] |= {"up": p["volatility_up"], "down": p["volatility_down"]}
+            rule["add_ons"] |= {
+                f"{when}_{what}": p[f"{when}_{what}"] for when in ("maintenance", "initial") for what in ("perpetual", "option")
+            }
+        moved, places = self.protocol.valuation_price == "mark", [self.assets.index(name) for name in self.underlyings]
+        markets = [self.markets.index(name) if name in self.markets else None for name in self.underlyings]
+        prices = [self.index[a] if m is None else self.M[m] for a, m in zip(places, markets, strict=True)]
+        sure = {"confidence": 1.0, "perpetual_confidence": 1.0}
+        world = {
+            "names": self.underlyings, "settlement": 1.0, "collaterals": [],
+            "expiries": [
+                {"underlying": s.u, "years": s.years, "forward": self.index[places[s.u]], "rate": 0.0, "confidence": 1.0}
+                for s in self.slots
+            ],
+            "underlyings": [
+                sure | {"spot": self.index[a], "perpetual": price, "volatility": math.sqrt(self.v[a])}
+                for a, price in zip(places, prices, strict=True)
+            ],
+        }  # fmt: skip
+        book = {"cash": 0.0, "gains": [], "deposits": [], "perpetuals": [0.0 if m is None else row.position[m] for m in markets]}
+        book["options"] = [
+            {"amount": n, "strike": o.strike, "is_call": o.is_call, "expiry": o.slot,
+             "volatility": max(o.sigma + (self.slots[o.slot].impact_then if moved else 0.0), 0.01)}
+            for n, o in zip(row.option, self.options, strict=True) if n
+        ]  # fmt: skip
+        return slow.margin(rule, book, world)[1 if which == "initial" else 2]
 
-        def one(values):
-            return np.array([values], float)
-
-        market = Market(
-            one(index), one([self.M[m] if m >= 0 else s for m, s in zip(markets, index, strict=True)]), one([1.0 for _ in index]),
-            one([1.0 for _ in index]), one(index), one(spots), one([0.0 for _ in slots]), one([slot.years for slot in slots]),
-            one([0.0 for _ in slots]), one([1.0 for _ in slots]), one(implied),
-            np.zeros((1, 0)), np.zeros((1, 0)), np.ones((1, 1)),
-        )  # fmt: skip
-        sizes = [row.position[m] if m >= 0 else 0.0 for m in markets]
-        held = Accounts(np.zeros((1, 1)), one([row.option]), one([sizes]), np.zeros((1, 1, len(sizes))), np.zeros((1, 1, 0)))
-        return margins(method, made, market, held)[0, 0, 1 if which == "initial" else 2]
+    def most_to_lose(self, row, e, which):
+        """What expiry `e` can lose at settlement from its marks, and a share of the index for each call net short."""
+        held = [(row.option[j], self.options[j]) for j in self.of_slot(e) if row.option[j]]
+        prices = [0.0, *(o.strike for _, o in held)]
+        payoffs = [sum(n * max(K - o.strike if o.is_call else o.strike - K, 0.0) for n, o in held) for K in prices]
+        naked = max(-sum(n for n, o in held if o.is_call), 0.0)
+        share = getattr(self.protocol.options.margin, f"{which}_unpaired")
+        return share * naked * self.index_of(self.of_slot(e)[0]) - min(0.0, *payoffs) + sum(n * o.value for n, o in held)
 
     def requirement(self, row, parameters=None, which="maintenance"):
-        if self.options and self.protocol.options.margin.kind == "scenario-grid" and any(row.option):
-            return self.grid_requirement(row, parameters or self.force, which)
-        total = super().requirement(row, parameters, which)
-        for j, o in enumerate(self.options):
-            n = row.option[j]
-            if n > 0:
-                total += n * o.value
-            elif n < 0:
-                total -= n * self.short_requirement(j, parameters or self.force, which == "initial")
+        total, margin = super().requirement(row, parameters, which), self.protocol.options.margin if self.options else None
+        if margin is None or not any(row.option):
+            return total
+        if margin.kind != "standard":
+            whole = self.whole_requirement(row, parameters or self.force, which)
+            return whole + total if margin.kind == "naked" else whole
+        for e in range(len(self.slots)):
+            alone = 0.0
+            for j in self.of_slot(e):
+                n, V = row.option[j], self.options[j].value
+                alone += n * V if n > 0 else -n * self.short_requirement(j, parameters or self.force, which == "initial")
+            total += min(alone, self.most_to_lose(row, e, which)) if margin.offsets else alone
         return total
 
     def health(self, row, parameters, credit, margin):
@@ -426,9 +432,15 @@ class OptionModel(plain.ReferenceModel):
             self.post(row, -max(row.cash, 0.0))
             row.basis = 0.0
             return None if self.maintenance(row) < 0 else fee
-        if not q.reduce_only and self.initial(row) < 0:
+        if not q.reduce_only and (self.frozen(row) or self.initial(row) < 0):
             return None
         return fee
+
+    def frozen(self, row):
+        held = any(
+            n and self.stale[self.assets.index(self.slots[o.slot].name)] for n, o in zip(row.option, self.options, strict=True)
+        )
+        return held or super().frozen(row)
 
     # 8.8
     def _rounds(self, t, requests):
@@ -678,7 +690,7 @@ def reference_run(world):
     model = OptionModel(world)
     for _ in range(world.steps):
         model.step()
-    outcomes = {"newly_liquidatable.transition": float(model.newly_liquidatable)}
+    outcomes = {"newly_liquidatable.transition": float(model.newly_liquidatable)} | plain._variances(world, model)
     for name, window in model.record.windows.items():
         window["loss"] = window["realised_bad_debt"] + window["latent_bad_debt"]
         for key, amount in window.items():

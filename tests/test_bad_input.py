@@ -274,6 +274,28 @@ def test_a_window_that_a_fit_has_seen_cannot_confirm(role, exclude, looked_at, s
         assert window["seen"] == seen
 
 
+@pytest.mark.parametrize(("last", "is_seen"), [("2025-03-01", False), ("2025-03-02", True)])
+def test_history_that_the_search_runs_on_cannot_confirm(last, is_seen, tmp_path):
+    (tmp_path / "history.csv").write_text(hourly(datetime(2025, 2, 20, tzinfo=UTC), 24 * 20))
+    searched = f"""[market]
+kind = "bootstrap"
+file = "history.csv"
+from = 2025-02-20T00:00:00Z
+until = {last}T00:00:00Z
+assets = ["ETH", "BTC"]
+mean_block = 24
+
+"""
+    text = GOOD[: GOOD.index("[market]")] + searched + GOOD[GOOD.index("[protocol]") :] + HISTORY % "confirm"
+    if not is_seen:
+        assert Scenario.from_text(text, tmp_path).windows()[0]["seen"] == ""
+        return
+    assert list(problems_of(text, tmp_path)) == [
+        "case.toml: regime.0.role: its window, 2025-03-01 to 2025-03-08, was seen: [market] comes from 2025-02-20 to 2025-03-02; "
+        'write role = "report", or take other days'
+    ]
+
+
 def test_history_that_was_looked_at_is_marked_in_a_back_test_and_history_left_out_of_the_fit_is_not(tmp_path):
     (tmp_path / "history.csv").write_text(hourly(datetime(2025, 2, 20, tzinfo=UTC), 24 * 20))
     looked = '"2025-07-10T00:00:00Z..2025-07-20T00:00:00Z"'

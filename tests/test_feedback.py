@@ -161,6 +161,25 @@ def test_a_scenario_that_cannot_take_the_fit_is_refused(change, columns, line, t
     assert raised.value.problems == [("--with-feedback", f"eth-perpetual {line}")]
 
 
+def test_fitted_assets_take_the_place_of_the_scenarios_own_and_the_others_stay(tmp_path):
+    lending = Scenario.load(ROOT / "tests" / "corpus" / "good-lending.toml")
+    z = np.random.default_rng(9).standard_normal((600, 3))
+    z[:, 2] = 0.8 * z[:, 1] + 0.6 * z[:, 2]
+    settings = FitSettings(jumps="none", innovation="normal")
+    files = [
+        write(tmp_path / f"{len(names)}.csv", 0.01 * z[:, : len(names)], names) for names in (("ETH",), ("BTC", "USDC", "ETH"))
+    ]
+    alone, together = (fit_market(read_each(file), until=UNTIL, settings=settings, paths=0) for file in files)
+    market = market_with(alone, lending)
+    assert (market.asset_names, market.start, market.correlation) == (("ETH", "USDC"), "stationary", None)
+    assert market.assets[0].process == alone.market.assets[0].process
+    assert market.assets[1] == lending.market.assets[1]
+    market = market_with(together, lending)
+    assert market.asset_names == ("ETH", "USDC")
+    assert market.correlation[0][1] == together.correlation[1][2] == pytest.approx(0.8, abs=0.1)
+    assert all(asset.parameter_law is None for asset in market.assets)
+
+
 def test_bad_options_are_one_line(thin, prices, tmp_path, capsys):
     base = ["fit", str(prices[0]), "--until", "2023-01-01T00:00:00Z", "--out", str(tmp_path / "m.toml")]
     assert main([*base, "--with-feedback", str(thin), "--paths", "9"]) == 2

@@ -268,8 +268,8 @@ def test_the_watch_list_finds_every_account_that_brute_force_finds():
 def test_hedgers_move_the_perpetual_and_stricter_margin_evicts_writers():
     quiet = scenario_of(**(CROWDED | {"cohorts": CROWD.split("[[cohorts]]\nkind = \"option-hedgers\"")[0]}))  # fmt: skip
     loud = scenario_of(**CROWDED)
-    moved = [simulate(s, count=40).column("observed_variance.whole") - simulate(s, count=40).column("external_variance.whole")
-             for s in (quiet, loud)]  # fmt: skip
+    runs = [simulate(s, count=40) for s in (quiet, loud)]
+    moved = [run.column("observed_variance.ETH.whole") - run.column("external_variance.ETH.whole") for run in runs]
     assert np.abs(moved[0]).max() == 0.0  # nobody trades the perpetual
     assert np.abs(moved[1]).min() > 0.0
     strict = loud.parameters.replace({"options.ETH.maintenance_put": 0.6, "options.ETH.initial_spot": 0.6})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import math
 import random
@@ -18,6 +19,7 @@ from simulator.market import MarketPaths
 from simulator.market.surface import ImpliedSurface, make_surfaces
 from simulator.parameters import PortfolioParameters, RiskParameters
 from simulator.protocol.liquidation_shapes import DutchAuction
+from simulator.protocol.options import OptionMargin
 from simulator.protocol.portfolio_margin.scenario_grid import ScenarioGrid
 
 
@@ -146,10 +148,33 @@ def option_world(seed):
     return reference.OptionWorld(**fields, surface_parts=parts, surfaces=surface[:, :, :, 0].tolist())
 
 
-def drawn(seed):
+RISK = {"ETH": {"long_run_volatility": 0.6, "stressed_volatility": 1.4}}
+MARGINS = {
+    "offsets": {"kind": "standard", "offsets": True, "initial_unpaired": 0.5, "maintenance_unpaired": 0.05},
+    "span": {"kind": "span", "price_scan_range": 0.1, "volatility_scan_range": 0.2, "short_option_minimum": 0.02},
+    "expected-shortfall": {"kind": "expected-shortfall", "markets": {"ETH": {"volatility": 0.8, "slippage": 0.01}}},
+    "naked": {"kind": "naked", "bounds": [{"days": 1.0, "share": 0.03}, {"days": 3.0, "share": 0.08}], "spot_share": 0.95},
+    "parametric": {"kind": "parametric", "markets": RISK, "degrees_of_freedom": 4.0},
+    "delta-gamma": {"kind": "delta-gamma", "markets": RISK, "anti_procyclical": {"kind": "stressed-weight"}},
+}
+
+
+def margined(world, name):
+    """`world` with the margin `name` of accounts that hold options, and of one an oracle that is stale in every third step."""
+    margin = TypeAdapter(OptionMargin).validate_python(MARGINS[name])
+    options = world.protocol.options.model_copy(update={"margin": margin})
+    venue = world.protocol.venues["ETH"]
+    slow = {"deviation": 0.9, "heartbeat": 2.5 * world.dt, "stale_after": 1.5 * world.dt}
+    oracle = venue.oracle.model_copy(update=slow if name == "naked" else {})
+    venues = world.protocol.venues | {"ETH": venue.model_copy(update={"oracle": oracle})}
+    return dataclasses.replace(world, protocol=world.protocol.model_copy(update={"options": options, "venues": venues}))
+
+
+def drawn(seed, margin=None):
     """The next world from `seed` whose decisions all stay clear of their thresholds, and its reference run."""
     for attempt in range(20):
         world = option_world(1000 * attempt + seed)
+        world = margined(world, margin) if margin else world
         try:
             run = reference.reference_run(world)
         except OverflowError:
@@ -162,7 +187,16 @@ def drawn(seed):
 @pytest.mark.parametrize("watches", [True, False], ids=["watch-list", "brute-force"])
 @pytest.mark.parametrize("seed", range(16))
 def test_options_in_the_engine_equal_the_reference(seed, watches):
-    world, run = drawn(seed)
+    assert_equal(*drawn(seed), watches)
+
+
+@pytest.mark.parametrize("name", MARGINS)
+def test_every_margin_method_in_the_engine_equals_the_reference(name):
+    assert_equal(*drawn(4, name), watches=True)
+
+
+def assert_equal(world, run, watches):
+    """Every outcome, account and option of the engine is the reference's."""
     model = engine.engine_of(world, watches)
     model.run(world.burn_in_steps)
     engine.compare(world, run, model)

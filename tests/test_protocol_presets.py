@@ -15,13 +15,14 @@ from simulator.scenario import Scenario
 
 FOLDER = Path(__file__).resolve().parent.parent / "scenarios"
 PRESETS = ("dydx", "gmx", "hyperliquid", "synthetix")
+OF_OPTIONS = ("derive-portfolio", "derive-standard")
 
 
-def small(name: str) -> Scenario:
+def small(name: str, accounts: int = 60) -> Scenario:
     """The scenario with fewer accounts and paths and shorter windows."""
     text = (FOLDER / f"{name}.toml").read_text()
     smaller = {
-        "accounts": "60", "burn_in": "0.125", "transition": "0.125", "horizon": "0.25",
+        "accounts": str(accounts), "burn_in": "0.125", "transition": "0.125", "horizon": "0.25",
         "candidates": "4", "search_paths": "4", "selection_paths": "8", "draws": "2",
     }  # fmt: skip
     for key, value in smaller.items():
@@ -42,15 +43,23 @@ def test_a_preset_says_what_it_shows_and_where_its_numbers_come_from(name):
     assert scenario.parameters.perpetuals[scenario.cohorts[0].market].kind != "flat"
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_runs_and_calibrates(name):
-    scenario = small(name)
+@pytest.mark.parametrize(("name", "accounts"), [*((name, 60) for name in PRESETS), *((name, 6) for name in OF_OPTIONS)])
+def test_a_preset_runs_and_calibrates(name, accounts):
+    scenario = small(name, accounts)
     outcomes = simulate(scenario, count=4)
     assert np.isfinite(np.concatenate(list(outcomes.columns.values()))).all()
     assert (outcomes.column("fees.whole") > 0).all()
     found = calibrate(scenario)
     assert found.verdict
     assert len(found.found.trials) >= 4
+
+
+def test_the_time_promised_counts_options_scenarios_and_dealers():
+    """As measured: the grid of 33 scenarios takes over four times the standard margin, and both far more than their accounts."""
+    grid, standard = (Scenario.load(FOLDER / f"{name}.toml") for name in OF_OPTIONS)
+    assert 4 < grid.size.seconds / standard.size.seconds < 6
+    bare = standard.paths * standard.grid.steps * standard.account_count / 2e8
+    assert standard.size.seconds > 20 * bare
 
 
 @pytest.mark.shared_data

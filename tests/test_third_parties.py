@@ -135,6 +135,7 @@ def test_history_is_lived_window_by_window_under_both_sets_of_parameters(calibra
     whole = (scenario.grid.burn_in_steps + scenario.grid.horizon_steps) * scenario.grid.dt / 86_400
     assert len(facts["windows"]) == int(6 / whole)
     assert facts["windows"][0]["current"]["open_interest"] > 0
+    assert {window["seen"] for window in facts["windows"]} == {""}
     assert main(arguments) == 0
     printed = capsys.readouterr().out
     assert "one history" in printed

@@ -116,12 +116,15 @@ class Race:
         return tuple(self._corrected(trial) for trial in self.known)
 
     def enter(self, points: Sequence[Point], stage: str) -> None:
-        """Run new candidates, then give more paths to those who earn them, old or new."""
+        """Run new candidates, then give more paths to those who earn them, old or new; with several goals to all not stopped."""
         first = self._rungs.index(self._all)
+        everyone = bool(self.question.goal.front)
         runners = [point for point in points if point not in self._history]
-        for paths in self._rungs[: first + 1]:
+        for paths in self._rungs if everyone else self._rungs[: first + 1]:
             self._judge(runners, paths, stage)
             runners = [point for point in runners if point in self._history and not self._history[point][-1].stopped]
+        if everyone:
+            return
         for (shorter, paths), (_, share) in zip(itertools.pairwise(self._rungs[first:]), RACE, strict=True):
             able = alive([trial for trial in self.trials if trial.paths >= shorter])
             survivors = spread(able, math.ceil(share * len(self._history)))

@@ -1,4 +1,4 @@
-"""Search: a Sobol screen, then batches from sections, from the ground between leaders and from a sampler, racing for paths.
+"""Search: a Sobol screen, then batches from a surrogate, sections, the ground between leaders and a sampler, racing for paths.
 
 With several goals (`[calibration] front`) the same search follows the whole front: leaders are its loneliest points.
 """
@@ -17,6 +17,7 @@ from simulator.calibration.ranking import LENIENCE, Trial, alive, ordered, sprea
 from simulator.calibration.samplers import sampled
 from simulator.calibration.sections import sections
 from simulator.calibration.space import Point, SearchSpace
+from simulator.calibration.surrogate import promising
 from simulator.calibration.trials import Trials
 from simulator.calibration.world import HEADLINE, World
 from simulator.risk.judgement import Judgement, judge
@@ -30,6 +31,7 @@ FRONT_LEADERS = 12  # where the leaders are a front
 FRONT_POINTS = 40  # that are estimated again on the selection paths
 SAFER_POINTS = 8  # beside them, within half of the limits
 FINISHES = 4  # rounds in which what may belong to the front runs on every search path
+MODELLED = 4 / 5  # of a batch: points that a surrogate thinks would move the front
 CUT, MOVED = 1 / 3, 4 / 5  # of a batch, at most: points on sections; points of a front that moved
 MIXED = 1 / 2  # of the moves: coordinates of two leaders
 TRIED_MOVES = 400
@@ -116,17 +118,21 @@ def estimate_on_search(trials: Trials, question: Question, point: Point) -> Sear
 def suggest(question: Question, trials: Sequence[Trial], seen: set[Point], batch: int, count: int) -> list[Point]:
     """`count` valid points that are not in `seen`; fewer when the space has no more.
 
-    Up to a third cut the sections through the leaders where they are monotone (of a front: up to four fifths are its points
-    with one parameter moved); half of the others lie between the leaders
-    or beside them, which closes in on the edge of the limits; the rest come from a sampler given `trials`.
+    Four fifths are promising by a surrogate. Of the rest up to a third cut the sections through the leaders where they are
+    monotone (of a front: up to four fifths are its points with one parameter moved); half of the others lie between the
+    leaders or beside them, which closes in on the edge of the limits; what is left comes from a sampler given `trials`.
     """
     from simulator.kernel import stream
 
     space = question.space
     key = int(stream(question.world.seed, "calibration", "sampler", str(batch))) % 2**32
     leaders = front_leaders(trials) if question.goal.front else spread(trials, LEADERS)
-    cuts = moved(space, leaders, seen, key) if question.goal.front else sections(space, trials, leaders[:2], seen)
-    new = dict.fromkeys(itertools.islice(cuts, math.ceil(count * (MOVED if question.goal.front else CUT))))
+    new = dict.fromkeys(itertools.islice(promising(space, trials, seen, key), math.ceil(count * MODELLED)))
+    rest = count - len(new)
+    cuts = (
+        moved(space, leaders, {*seen, *new}, key) if question.goal.front else sections(space, trials, leaders[:2], {*seen, *new})
+    )
+    new |= dict.fromkeys(itertools.islice(cuts, math.ceil(rest * (MOVED if question.goal.front else CUT))))
     half = (count - len(new) + 1) // 2
     new |= dict.fromkeys(itertools.islice(_between(space, leaders, {*seen, *new}), half))
     names = [one.name for one in question.conditions]

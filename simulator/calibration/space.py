@@ -5,6 +5,7 @@ A point is a tuple of values in the order of the space's names. Grid values are 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,17 +31,17 @@ class SearchSpace:
         if found:
             raise ValueError("\n".join(found))
 
-    @property
+    @functools.cached_property
     def names(self) -> tuple[str, ...]:
         """Dotted names, in the order of a point."""
         return tuple(wanted.parameter for wanted in self.search)
 
-    @property
+    @functools.cached_property
     def current_point(self) -> Point:
         """Candidate 0: the current values as they are, on the grid or not."""
         return tuple(self.current.get(name) for name in self.names)
 
-    @property
+    @functools.cached_property
     def multiples(self) -> tuple[range, ...]:
         """The grid of every parameter, as multiples of its step."""
         return tuple(wanted.multiples(self.current.get(wanted.parameter)) for wanted in self.search)
@@ -65,10 +66,16 @@ class SearchSpace:
 
     def parameters(self, point: Point) -> Votable | None:
         """`current` with the values of `point`; None where they break a relation between parameters."""
-        try:
-            return self.current.replace(dict(zip(self.names, point, strict=True)))
-        except ValidationError:
-            return None
+        if point not in self._made:
+            try:
+                self._made[point] = self.current.replace(dict(zip(self.names, point, strict=True)))
+            except ValidationError:
+                self._made[point] = None
+        return self._made[point]
+
+    @functools.cached_property
+    def _made(self) -> dict[Point, Votable | None]:
+        return {}
 
     def design(self, count: int, seed: int) -> list[Point]:
         """Up to `count` different valid points: the current one, then a scrambled Sobol sequence (Owen 1998) on the grid."""

@@ -141,6 +141,8 @@ def _print_comparison(found: MarketFit) -> None:
     ]
     title = f"Fitted / simulated / interval (of the data: 95 %, blocks of {found.block:,.0f} steps)"
     print_table(title, ["", "", "data", "simulated", "interval", ""], rows, numbers_from=2)
+    each = ", ".join(f"{name} in {inside}" for name, inside in found.agreement.items())
+    click.echo(textwrap.fill(f"inside: {each}", WIDTH))
 
 
 def print_held_out(later: tuple[HeldOut, ...]) -> None:

@@ -139,12 +139,17 @@ class MarketFit:
         ]
         return pd.DataFrame(rows, columns=["asset", "process", "innovation", *names, "taken"])
 
+    @property
+    def agreement(self) -> dict[str, str]:
+        """Of each asset in how many statistics simulated paths lie inside the data's interval: `9 of 12`; empty without paths."""
+        rows = {name: [row.inside for row in self.comparison if row.asset == name] for name in (a.name for a in self.assets)}
+        return {name: f"{sum(found)} of {len(found)}" for name, found in rows.items() if found}
+
     def comparison_frame(self) -> pd.DataFrame:
         """Fitted / simulated / interval; see `comparison.comparison_frame`."""
         return comparison_frame(self.comparison)
 
     def __str__(self) -> str:
-        outside = [row for row in self.comparison if not row.inside]
         lines = [f"market of {', '.join(a.name for a in self.assets)}, {iso(self.source.since)} to {iso(self.source.until)}"]
         for asset in self.assets:
             e = asset.estimates
@@ -152,8 +157,8 @@ class MarketFit:
                 f"  {asset.name}: volatility {e['volatility'].value:.3f} a year, today {e['volatility_today'].value:.3f}, "
                 f"persistence {e['persistence'].value:.6f} a step, {_innovations(asset)}"
             )
-        if self.comparison:
-            lines.append(f"  simulated outside the data's interval: {len(outside)} of {len(self.comparison)} statistics")
+            if asset.name in self.agreement:
+                lines.append(f"    simulated inside the data's interval: {self.agreement[asset.name]}")
         return "\n".join(lines)
 
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from simulator.kernel import rule
+from simulator.kernel import rule, small_rule
 
 ROOT_HALF = math.sqrt(0.5)
 ROOT_TAU = math.sqrt(2.0 * math.pi)
@@ -46,18 +46,27 @@ def black(forward, strike, total, is_call):
 
 
 @rule
+def time_value(forward, strike, total):
+    """What a call and a put alike are worth beyond their intrinsic values; 0 at a forward or strike of 0."""
+    if forward <= 0.0 or strike <= 0.0 or total <= 0.0:
+        return 0.0
+    d1 = np.log(forward / strike) / total + 0.5 * total
+    d2 = d1 - total
+    if forward <= strike:
+        return max(forward * normal_below(d1) - strike * normal_below(d2), 0.0)
+    return max(strike * normal_below(-d2) - forward * normal_below(-d1), 0.0)
+
+
+@small_rule
+def intrinsic(forward, strike, is_call):
+    """What it would pay now."""
+    return max(forward - strike if is_call else strike - forward, 0.0)
+
+
+@rule
 def black_price(forward, strike, total, is_call):
     """The price of `black` alone, forward and strike of 0 included."""
-    if forward <= 0.0 or strike <= 0.0 or total <= 0.0:
-        beyond = 0.0
-    else:
-        d1 = np.log(forward / strike) / total + 0.5 * total
-        d2 = d1 - total
-        if forward <= strike:
-            beyond = max(forward * normal_below(d1) - strike * normal_below(d2), 0.0)
-        else:
-            beyond = max(strike * normal_below(-d2) - forward * normal_below(-d1), 0.0)
-    return beyond + max(forward - strike if is_call else strike - forward, 0.0)
+    return time_value(forward, strike, total) + intrinsic(forward, strike, is_call)
 
 
 @rule

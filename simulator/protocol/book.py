@@ -46,7 +46,7 @@ STRIKE, SURFACE_VOLATILITY, OPTION_VALUE, DELTA, VEGA, HALF_SPREAD, VEGA_DEPTH, 
 # of a portfolio margin: the volatility of the mark, its mark, delta and gamma; columns of shocked values follow
 MARK_VOLATILITY, SHEET_MARK, SHEET_DELTA, SHEET_GAMMA, SHEET_SHORT = 9, 10, 11, 12, 13
 OPTION_FIELDS = 15
-SCRATCH, LEAST_SCRATCH = 3, 64  # rows and columns of scratch of a portfolio margin
+SCRATCH, LEAST_SCRATCH = 5, 64  # rows (and two an underlying) and columns of scratch of a portfolio margin
 # fields of an expiry slot, a row after those of options: the substep at which it expires, years from now, what trades moved its
 # volatility by, the sum and number of indices that settle it
 EXPIRES, YEARS, IMPACT, INDEX_SUM, INDEX_COUNT = range(5)
@@ -96,7 +96,7 @@ class State(NamedTuple):
     watch: np.ndarray  # float64 [path, account, 3 or 6]: slack at the reference, sensitivity to falls, to rises; an auction
     listed: np.ndarray  # int32 [path, account]: the accounts that may be reached before the cut
     is_listed: np.ndarray  # uint8 [path, account]
-    option: np.ndarray  # float64 [path, options, then expiry slots, underlyings and three rows of scratch; field]
+    option: np.ndarray  # float64 [path, options, then expiry slots, underlyings and rows of scratch; field]
     requests: np.ndarray  # float64 [path, slot, field]
     waiting: np.ndarray  # int64 [path]: requests made in this step
     row: np.ndarray  # float64 [field]: the copy on which a change is worked out
@@ -163,7 +163,7 @@ def make_state(
 ) -> State:
     """A zeroed block for `accounts` cohort accounts (special records are added); a timer is the last field of a record."""
     fields = HEAD + 2 * currencies + 2 * markets + options + timers
-    rows = options + slots + underlyings + SCRATCH if options else 0
+    rows = options + slots + 3 * underlyings + SCRATCH if options else 0
     return State(
         accounts=np.zeros((paths, accounts + SPECIAL, fields)),
         asset=np.zeros((paths, assets, ASSET_FIELDS)),

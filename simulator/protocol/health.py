@@ -26,7 +26,8 @@ from simulator.protocol.book import (
 from simulator.protocol.categories import category_credit
 from simulator.protocol.margin import factors_left, refer_factors, scaled_requirement, watched_requirement
 from simulator.protocol.option_margin import option_margin
-from simulator.protocol.option_values import holds_options
+from simulator.protocol.option_rules import SLOT
+from simulator.protocol.option_values import asset_under, first_option, holds_options
 
 ROUNDING = 1e-10  # of gross value: what the slack at the reference may be wrong by
 ALWAYS = -1e300  # the slack of an account that is always looked at: it holds options
@@ -212,7 +213,7 @@ def find_liquidatable(b, terms, rules):
 
 @rule
 def is_frozen(b, row, rules):
-    """Whether a record holds a deposit, a debt or a position of an asset whose oracle is stale."""
+    """Whether a record holds a deposit, a debt, a position or an option of an asset whose oracle is stale."""
     if not rules.can_be_stale or b.scalar[ANY_STALE] == 0.0:
         return False
     K = rules.currencies
@@ -221,6 +222,9 @@ def is_frozen(b, row, rules):
             return True
     for m in range(rules.markets):
         if b.asset[rules.market_asset[m], STALE] != 0.0 and row[HEAD + 2 * K + m] != 0.0:
+            return True
+    for j in range(rules.options):
+        if row[first_option(rules) + j] != 0.0 and b.asset[asset_under(int(rules.option[j, SLOT]), rules), STALE] != 0.0:
             return True
     return False
 

@@ -4,27 +4,47 @@ from __future__ import annotations
 
 from simulator.kernel import rule, small_rule
 from simulator.protocol.book import OPTION_VALUE, STRIKE
-from simulator.protocol.option_portfolio import portfolio_requirement
-from simulator.protocol.option_rules import IS_CALL, SLOT, SLOT_UNDERLYING
+from simulator.protocol.option_portfolio import instruments_of, portfolio_requirement
+from simulator.protocol.option_rules import IS_CALL, SLOT, SLOT_END, SLOT_FIRST, SLOT_UNDERLYING
 from simulator.protocol.option_values import first_option, index_under
-from simulator.protocol.rules import CALL_SPOT, INITIAL_SPOT, LEAST_SPOT, PUT_MARK, PUT_OFFSET, PUT_SPOT
+from simulator.protocol.portfolio_margin.standard_requirement import isolated, least_payoff
+
+INITIAL, MAINTENANCE = range(2)
 
 
 @small_rule
 def short_requirement(terms, is_call, value, index, strike, is_initial):
     """Standard margin of one option sold, beside its mark: `terms` is the row of its underlying."""
-    if is_call:
-        maintenance = terms[CALL_SPOT] * index
-        out = max(strike - index, 0.0)
-    else:
-        maintenance = max(terms[PUT_SPOT] * index, terms[PUT_MARK] * value)
-        out = max(index - strike, 0.0)
-    if not is_initial:
-        return maintenance
-    initial = max(terms[INITIAL_SPOT] * index - out, terms[LEAST_SPOT] * index)
-    if is_call:
-        return initial
-    return max(initial, terms[PUT_OFFSET] * maintenance)
+    opened, kept = isolated(terms, index, strike, value, is_call)
+    return opened if is_initial else kept
+
+
+@small_rule
+def own_requirement(b, j, n, is_initial, terms, rules):
+    """Standard margin of `n` of option `j` by itself, its mark included where it is bought."""
+    e, mark = int(rules.option[j, SLOT]), b.option[j, OPTION_VALUE]
+    if n > 0.0:
+        return n * mark
+    own = terms.option[int(rules.slot[e, SLOT_UNDERLYING])]
+    is_call = rules.option[j, IS_CALL] != 0.0
+    return -n * short_requirement(own, is_call, mark, index_under(b, e, rules), b.option[j, STRIKE], is_initial)
+
+
+@rule
+def offset(b, row, is_initial, terms, rules):
+    """What a record's expiries need less than their options by themselves: no more than they can lose at settlement."""
+    first, saved = first_option(rules), 0.0
+    options = row[first : first + rules.options]
+    for e in range(rules.slots):
+        alone = 0.0
+        for j in range(int(rules.slot[e, SLOT_FIRST]), int(rules.slot[e, SLOT_END])):
+            if options[j] < 0.0:
+                alone += own_requirement(b, j, options[j], is_initial, terms, rules) - options[j] * b.option[j, OPTION_VALUE]
+        if alone > 0.0:
+            least, calls = least_payoff(instruments_of(b, rules), e, options)
+            unpaired = rules.unpaired[INITIAL if is_initial else MAINTENANCE]
+            saved += max(alone - max(-calls, 0.0) * unpaired * index_under(b, e, rules) + least, 0.0)
+    return saved
 
 
 @rule
@@ -40,17 +60,12 @@ def option_margin(b, row, requirement, is_initial, terms, rules):
         n = row[first + j]
         if n == 0.0:
             continue
-        e = int(rules.option[j, SLOT])
-        index = index_under(b, e, rules)
-        mark = b.option[j, OPTION_VALUE]
-        value += n * mark
-        notional += abs(n) * index
-        if n > 0.0:
-            requirement += n * mark
-        else:
-            own = terms.option[int(rules.slot[e, SLOT_UNDERLYING])]
-            is_call = rules.option[j, IS_CALL] != 0.0
-            requirement -= n * short_requirement(own, is_call, mark, index, b.option[j, STRIKE], is_initial)
+        value += n * b.option[j, OPTION_VALUE]
+        notional += abs(n) * index_under(b, int(rules.option[j, SLOT]), rules)
+        if rules.grid == 0:
+            requirement += own_requirement(b, j, n, is_initial, terms, rules)
     if rules.grid > 0 and notional > 0.0:
-        requirement = portfolio_requirement(b, row, is_initial, terms, rules)
+        requirement = portfolio_requirement(b, row, requirement, is_initial, terms, rules)
+    elif rules.offsets and notional > 0.0:
+        requirement -= offset(b, row, is_initial, terms, rules)
     return value, requirement, notional

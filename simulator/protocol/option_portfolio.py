@@ -1,6 +1,6 @@
-"""The portfolio margin of accounts that hold options: a scenario grid over the path's own marks. docs/model.md section 8.3.
+"""The portfolio margin of accounts that hold options, over the path's own marks. docs/model.md section 8.3.
 
-What the grid makes of each option is worked out once for every set of values and terms, and kept in the fields of the option;
+What the method makes of each option is worked out once for every set of values and terms, and kept in the fields of the option;
 an account is a sum over them. The arithmetic is `portfolio_margin`'s.
 """
 
@@ -38,7 +38,7 @@ from simulator.protocol.book import (
 )
 from simulator.protocol.option_rules import IS_CALL, MOST_NUMBERS, U_ASSET, U_MARKET
 from simulator.protocol.option_values import first_option, index_under
-from simulator.protocol.portfolio_margin.grid_requirement import grid_margin
+from simulator.protocol.portfolio_margin.account import fill_sheet, requirement, work_rows
 from simulator.protocol.portfolio_margin.grid_values import (
     A_OPTION,
     A_OPTION_INITIAL,
@@ -48,18 +48,17 @@ from simulator.protocol.portfolio_margin.grid_values import (
     MAINTENANCE_FACTOR,
     V_DOWN,
     V_UP,
-    fill_grid,
 )
-from simulator.protocol.portfolio_margin.method import Method
+from simulator.protocol.portfolio_margin.method import GRID, NAKED, Method
 from simulator.protocol.portfolio_margin.records import Instruments, Market, Sheet
-
-NUMBER = 2  # the row of the scratch array that holds the numbers of the method
 
 
 @rule
-def portfolio_requirement(b, row, is_initial, terms, rules):
-    """What the grid requires of a record: its options, and the perpetuals of their underlyings."""
-    set_number(b, terms, rules)
+def portfolio_requirement(b, row, positions, is_initial, terms, rules):
+    """What the method requires of a record: its options, and the perpetuals of their underlyings.
+
+    A method that is of options only adds to what the `positions` need.
+    """
     if b.option[underlying_row(0, rules), SHEET_STAMP] != terms.stamp:
         prepare(b, terms, rules)
     for u in range(rules.underlyings):
@@ -67,16 +66,18 @@ def portfolio_requirement(b, row, is_initial, terms, rules):
         b.option[underlying_row(u, rules), U_SIZE] = row[HEAD + 2 * rules.currencies + m] if m >= 0 else 0.0
     first, scratch = first_option(rules), scratch_row(rules)
     its = b.option[scratch - rules.underlyings : scratch]
-    _equity, initial, maintenance = grid_margin(
+    _equity, initial, maintenance = requirement(
         method_of(b, rules), instruments_of(b, rules), market_of(b, rules), sheet_of(b, rules),
-        row[first : first + rules.options], its[:, U_SIZE], its[:, U_GAIN], b.row[0:0], b.option[scratch : scratch + NUMBER],
+        row[first : first + rules.options], its[:, U_SIZE], its[:, U_GAIN], b.row[0:0],
+        b.option[scratch : scratch + work_rows(rules.underlyings)],
     )  # fmt: skip
-    return initial if is_initial else maintenance
+    beside = positions if rules.grid_kind[0] == NAKED else 0.0
+    return beside + (initial if is_initial else maintenance)
 
 
 @rule
 def prepare(b, terms, rules):
-    """The market as the grid reads it, and every option in every scenario."""
+    """The market as the method reads it, and what it makes of every option."""
     for u in range(rules.underlyings):
         its, m = b.option[underlying_row(u, rules)], int(rules.underlying[u, U_MARKET])
         asset = b.asset[int(rules.underlying[u, U_ASSET])]
@@ -91,16 +92,19 @@ def prepare(b, terms, rules):
         b.option[slot_row(e, rules), FIXED] = 0.0
         b.option[slot_row(e, rules), RATE] = 0.0
         b.option[slot_row(e, rules), SURE] = 1.0
-    fill_grid(method_of(b, rules), instruments_of(b, rules), market_of(b, rules), sheet_of(b, rules))
+    set_number(b, terms, rules)
+    fill_sheet(method_of(b, rules), instruments_of(b, rules), market_of(b, rules), sheet_of(b, rules))
     b.option[underlying_row(0, rules), SHEET_STAMP] = terms.stamp
 
 
 @rule
 def set_number(b, terms, rules):
-    """The numbers of the method with those of the vote in their places."""
-    number = b.option[scratch_row(rules) + NUMBER]
+    """The numbers of the method, of a grid with those of the vote in their places."""
+    number = b.option[number_row(rules)]
     for f in range(MOST_NUMBERS):
         number[f] = rules.grid_number[f]
+    if rules.grid_kind[0] != GRID or not terms.has_portfolio:
+        return
     number[INITIAL_FACTOR] = terms.portfolio[0]
     number[MAINTENANCE_FACTOR] = terms.portfolio[1]
     number[V_UP] = terms.portfolio[2]
@@ -113,8 +117,14 @@ def set_number(b, terms, rules):
 
 @small_rule
 def scratch_row(rules):
-    """The first row of scratch."""
+    """The first row of scratch: of an account's sums; then the numbers of the method, then the covariance."""
     return rules.options + rules.slots + rules.underlyings
+
+
+@small_rule
+def number_row(rules):
+    """The row that holds the numbers of the method."""
+    return scratch_row(rules) + work_rows(rules.underlyings)
 
 
 @small_rule
@@ -122,10 +132,10 @@ def method_of(b, rules):
     """The method, its numbers in the scratch array."""
     return Method(
         rules.grid_kind,
-        b.option[scratch_row(rules) + NUMBER],
+        b.option[number_row(rules)],
         rules.grid_scenario[: rules.grid],
-        b.option[0:0],
-        b.option[0:0],
+        rules.grid_underlying[: rules.underlyings],
+        rules.grid_correlation[: rules.underlyings, : rules.underlyings],
         b.option[0:0],
     )
 
@@ -174,5 +184,5 @@ def sheet_of(b, rules):
         b.option[: rules.options, SHEET_GAMMA],
         b.option[: rules.options, SHEET_SHORT : SHEET_SHORT + 2],
         b.option[rules.options : rules.options + rules.slots, SHEET_EXPIRY : SHEET_EXPIRY + 3],
-        b.option[0:0],
+        b.option[number_row(rules) + 1 : number_row(rules) + 1 + rules.underlyings, : rules.underlyings],
     )

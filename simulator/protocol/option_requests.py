@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simulator.kernel import rule
 from simulator.protocol.book import ACCOUNT, COUNT, R_CASH, R_CURRENCY, R_OPTION, REDUCE
-from simulator.protocol.health import change, initial
+from simulator.protocol.health import change, initial, is_frozen
 from simulator.protocol.option_trading import is_leaving, move_option_venue, work_out
 from simulator.protocol.trading import _leave, _move_pools, pay_fee
 
@@ -22,7 +22,8 @@ def grant_option(b, request, terms, rules):
         if not _leave(b, i, row, -1, 0.0, request[R_CASH], -1, 0.0, 0.0, 0.0, 0.0, terms, rules):
             return False
     else:
-        if request[REDUCE] == 0.0 and request[COUNT] != 0.0 and initial(b, row, terms, rules) < 0.0:
+        risky = request[REDUCE] == 0.0 and request[COUNT] != 0.0
+        if risky and (is_frozen(b, row, rules) or initial(b, row, terms, rules) < 0.0):
             return False
         _move_pools(b, int(request[R_CURRENCY]), tokens, -1, 0.0, request[R_CASH], rules)
         change(b, i, row, terms, rules)

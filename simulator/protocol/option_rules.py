@@ -8,9 +8,9 @@ import numpy as np
 
 from simulator.parameters import RiskParameters
 from simulator.protocol.liquidation_shapes import DutchAuction
-from simulator.protocol.options import MOST_INSTRUMENTS, MOST_SLOTS, OptionRules, VenueClose
-from simulator.protocol.portfolio_margin.grid_values import grid_method
-from simulator.protocol.portfolio_margin.scenario_grid import MOST_SCENARIOS, ScenarioGrid
+from simulator.protocol.options import MOST_INSTRUMENTS, MOST_SLOTS, OptionMargin, OptionRules, StandardMargin, VenueClose
+from simulator.protocol.portfolio_margin.account import method_of
+from simulator.protocol.portfolio_margin.scenario_grid import MOST_SCENARIOS
 
 SLOT, MONEYNESS, IS_CALL = range(3)  # columns of the table of options
 SLOT_UNDERLYING, FIRST_EXPIRY, RENEWAL, SLOT_FIRST, SLOT_END = range(5)  # columns of the table of expiry slots
@@ -19,6 +19,7 @@ O_DEPTH, O_DEPTH_WING, O_KEEP, O_SPREAD, O_SPREAD_EXPIRY, O_SPREAD_WING = range(
 AUCTION_START, AUCTION_FAST_END, AUCTION_FAST, AUCTION_SLOW, AUCTION_INSOLVENT, AUCTION_FEE, AUCTION_BUFFER = range(7)
 MOST_UNDERLYINGS = 32
 MOST_NUMBERS = 64  # of a method, padded
+UNDERLYING_COLUMNS = 3  # at most, of a method
 
 OPTION_COLUMNS = (
     ("options", "i8"),  # instruments; 0: a protocol without options
@@ -29,10 +30,14 @@ OPTION_COLUMNS = (
     ("underlying", "f8", (MOST_UNDERLYINGS, 3)),  # the perpetual market of an underlying is -1 where it has none
     ("volatility_venue", "f8", (6,)),
     ("writer_hedge", "f8"),
-    ("grid", "i8"),  # scenarios of the portfolio margin, moves of forwards included; 0: the standard margin
+    ("offsets", "?"),  # an expiry needs no more than it can lose (of the standard margin)
+    ("unpaired", "f8", (2,)),  # [1] of the index of a call short net of all calls: initial, maintenance
+    ("grid", "i8"),  # rows of scenarios of a portfolio margin, forwards' moves included, at least 1; 0: the standard margin
     ("grid_kind", "i8", (1,)),
     ("grid_number", "f8", (MOST_NUMBERS,)),
     ("grid_scenario", "f8", (MOST_SCENARIOS + 2, 3)),
+    ("grid_underlying", "f8", (MOST_UNDERLYINGS, UNDERLYING_COLUMNS)),
+    ("grid_correlation", "f8", (MOST_UNDERLYINGS, MOST_UNDERLYINGS)),
     ("auctions", "?"),  # accounts with options are auctioned; else closed in the venue
     ("auction", "f8", (7,)),
     ("slot_first", "i8", (MOST_SLOTS + 1,)),  # option at which a slot begins
@@ -48,8 +53,8 @@ def option_rules(
         none = np.zeros((0, 5))
         return {
             "options": 0, "slots": 0, "underlyings": 0, "option": none[:, :3], "slot": none, "underlying": none[:, :3],
-            "volatility_venue": np.zeros(6), "writer_hedge": 0.0, **_grid(None), "auctions": False, "auction": np.zeros(7),
-            "slot_first": np.zeros(1), "first_slot": np.zeros(1),
+            "volatility_venue": np.zeros(6), "writer_hedge": 0.0, **_margin(StandardMargin(), ()),
+            "auctions": False, "auction": np.zeros(7), "slot_first": np.zeros(1), "first_slot": np.zeros(1),
         }  # fmt: skip
     options: list[list[float]] = []
     slots: list[list[float]] = []
@@ -75,7 +80,7 @@ def option_rules(
         "writer_hedge": part.writer.hedge_ratio,
         "auctions": isinstance(part.liquidation, DutchAuction),
         "auction": _auction(part.liquidation),
-        **_grid(part.margin if isinstance(part.margin, ScenarioGrid) else None),
+        **_margin(part.margin, tuple(parameters.options)),
         "slot_first": np.array([*(row[SLOT_FIRST] for row in slots), len(options)], np.int64),
         "first_slot": np.searchsorted([row[SLOT_UNDERLYING] for row in slots], np.arange(len(underlyings) + 1)),
     }
@@ -86,14 +91,26 @@ def _auction(part: VenueClose | DutchAuction) -> list[float]:
     return [*part.model_dump(exclude={"kind"}).values()] if isinstance(part, DutchAuction) else [0.0] * 7
 
 
-def _grid(part: ScenarioGrid | None) -> dict[str, Any]:
-    """The numbers of the scenario grid."""
-    if part is None:
-        return {"grid": 0, "grid_kind": np.zeros(1), "grid_number": np.zeros(0), "grid_scenario": np.zeros((0, 3))}
-    method = grid_method(part, ())
+def _margin(part: OptionMargin, underlyings: tuple[str, ...]) -> dict[str, Any]:
+    """The numbers of the margin method of accounts that hold options."""
+    if isinstance(part, StandardMargin):
+        unpaired = [part.initial_unpaired, part.maintenance_unpaired]
+        return {
+            "offsets": part.offsets, "unpaired": unpaired, "grid": 0, "grid_kind": [0], "grid_number": [],
+            "grid_scenario": np.zeros((0, 3)), "grid_underlying": np.zeros((0, UNDERLYING_COLUMNS)),
+            "grid_correlation": np.zeros((0, MOST_UNDERLYINGS)),
+        }  # fmt: skip
+    method, count = method_of(part, underlyings), len(underlyings)
+    underlying, correlation = np.zeros((count, UNDERLYING_COLUMNS)), np.zeros((count, MOST_UNDERLYINGS))
+    underlying[:, : method.underlying.shape[1]] = method.underlying if len(method.underlying) else 0.0
+    correlation[:, :count] = method.correlation if len(method.correlation) else 0.0
     return {
-        "grid": len(method.scenario),
+        "offsets": False,
+        "unpaired": [0.0, 0.0],
+        "grid": max(len(method.scenario), 1),
         "grid_kind": method.kind,
         "grid_number": method.number,
         "grid_scenario": method.scenario,
+        "grid_underlying": underlying,
+        "grid_correlation": correlation,
     }

@@ -51,10 +51,15 @@ DAYS = 365.0
 
 
 @small_rule
+def asset_under(e, rules):
+    """The number of the asset under expiry slot `e`."""
+    return int(rules.underlying[int(rules.slot[e, SLOT_UNDERLYING]), U_ASSET])
+
+
+@small_rule
 def index_under(b, e, rules):
     """The index of the asset under expiry slot `e`."""
-    u = int(rules.slot[e, SLOT_UNDERLYING])
-    return b.asset[int(rules.underlying[u, U_ASSET]), INDEX]
+    return b.asset[asset_under(e, rules), INDEX]
 
 
 @rule

@@ -7,9 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from simulator.parameters import DAY, Fraction, Part, tupled
+from simulator.parameters import DAY, VOTABLE, Fraction, Part, tupled
 from simulator.protocol.liquidation_shapes import DutchAuction
+from simulator.protocol.portfolio_margin.covariance import DeltaGammaMargin, ParametricMargin
+from simulator.protocol.portfolio_margin.expected_shortfall import ExpectedShortfallMargin
+from simulator.protocol.portfolio_margin.naked import NakedMargin
 from simulator.protocol.portfolio_margin.scenario_grid import ScenarioGrid
+from simulator.protocol.portfolio_margin.span import Span
 
 MOST_SLOTS = 32  # expiries of all underlyings at a time
 MOST_INSTRUMENTS = 256
@@ -75,9 +79,25 @@ class OptionWriter(Part):
 
 
 class StandardMargin(Part):
-    """Every option by itself, by the numbers of `[parameters.options]`."""
+    """Every option by itself, by the numbers of `[parameters.options]`.
+
+    With `offsets` an expiry needs no more than the most it can lose at settlement, and for every call that is short net of all
+    its calls a share of the index, because there its loss has no end (Derive's standard manager).
+    """
 
     kind: Literal["standard"] = "standard"
+    offsets: bool = False
+    initial_unpaired: Annotated[float, Field(ge=0, le=10), VOTABLE] = 1.2  # [1] of the index
+    maintenance_unpaired: Annotated[float, Field(ge=0, le=10), VOTABLE] = 1.1  # [1] of the index
+
+    @model_validator(mode="after")
+    def _relations(self) -> StandardMargin:
+        if self.maintenance_unpaired > self.initial_unpaired:
+            raise ValueError(
+                f"`maintenance_unpaired <= initial_unpaired` must hold, but got {self.maintenance_unpaired:g} and "
+                f"{self.initial_unpaired:g}"
+            )
+        return self
 
 
 class VenueClose(Part):
@@ -87,7 +107,8 @@ class VenueClose(Part):
 
 
 OptionLiquidation = Annotated[VenueClose | DutchAuction, Field(discriminator="kind")]
-OptionMargin = Annotated[StandardMargin | ScenarioGrid, Field(discriminator="kind")]
+PortfolioMethod = ScenarioGrid | Span | ExpectedShortfallMargin | NakedMargin | ParametricMargin | DeltaGammaMargin
+OptionMargin = Annotated[StandardMargin | PortfolioMethod, Field(discriminator="kind")]
 
 
 class OptionRules(Part):

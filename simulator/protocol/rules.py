@@ -71,6 +71,7 @@ TERMS = np.dtype(
         *terms_fields(MOST),
         ("option", "f8", (MOST, 9)),  # [underlying of options, column]
         ("portfolio", "f8", (8,)),  # of the scenario grid, in the order of PortfolioParameters
+        ("has_portfolio", "?"),
         ("stamp", "f8"),  # another number for another grid
     ]
 )
@@ -207,6 +208,7 @@ def make_terms(parameters: RiskParameters) -> np.record:
         **lending_terms(parameters),
         option=np.array([list(part.model_dump().values()) for part in parameters.options.values()], float).reshape(-1, 9),
         portfolio=np.array(portfolio),
+        has_portfolio=parameters.portfolio is not None,
         stamp=float(hash(tuple(portfolio)) % 2**52 + 1),
     )
 

@@ -476,9 +476,13 @@ def count_newly_liquidatable(state, out, current, candidate, rules, changed):
     for p in range(state.accounts.shape[0]):
         b = path_of(state, p)
         value(b, rules)
+        healthy = 0  # all under one set of terms, then under the other: a portfolio margin makes its sheet anew for each
         for i in range(rules.accounts):
-            row = b.accounts[i]
-            if maintenance(b, row, current, rules)[0] >= 0.0 and maintenance(b, row, candidate, changed)[0] < 0.0:
+            if maintenance(b, b.accounts[i], current, rules)[0] >= 0.0:
+                b.found[healthy] = i
+                healthy += 1
+        for n in range(healthy):
+            if maintenance(b, b.accounts[b.found[n]], candidate, changed)[0] < 0.0:
                 out[p] += 1.0
 
 

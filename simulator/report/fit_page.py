@@ -87,7 +87,7 @@ def _facts(fit: MarketFit) -> Iterator[tuple[str, str, str]]:
         yield (
             f"{asset.name}: volatility a year, today",
             f"{percent(volatility.value)}, {percent(e['volatility_today'].value)}",
-            f"{asset.specification}{tails}{jumps}",
+            f"{asset.specification}{tails}{jumps}; paths inside the data's interval in {fit.agreement[asset.name]} statistics",
         )
 
 

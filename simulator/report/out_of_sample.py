@@ -81,8 +81,8 @@ def _coverage(name: str, title: str, found: Mapping[str, Covered]) -> Figure:
 def _range(side: str, p: float, one: Coverage) -> Range:
     due = one.count * p
     low, high = failure_floor(one.exceeded, one.count, 0.975), failure_bound(one.exceeded, one.count, 0.975)
-    clusters = ", in clusters" if one.independence_p < LEVEL else ""
-    words = f"{count(one.exceeded)}, {plain(round(due, 1))} due; p = {one.exact_p:.3f}{clusters}"
+    clusters = ", clustered" if one.independence_p < LEVEL else ""
+    words = f"{count(one.exceeded)}, {due:.3g} due; p {f'= {one.exact_p:.3f}' if one.exact_p >= 0.001 else '< 0.001'}{clusters}"
     return Range(f"{side}, {percent(1 - p)}", one.exceeded / due, low / p, high / p, words, not _rejects(one))
 
 

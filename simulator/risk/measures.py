@@ -100,8 +100,8 @@ def mean(sample: PerPath, confidence: float = 0.95) -> Estimate:
     n = sample.paths
     if n < 2:
         raise TooFewPaths(f"an interval of a mean needs at least 2 paths, but got {n}")
-    centre = math.fsum(sample.value) / n
-    error = math.sqrt(math.fsum((sample.value - centre) ** 2) / (n - 1) / n)
+    centre = math.fsum(sample.value.tolist()) / n
+    error = math.sqrt(math.fsum(((sample.value - centre) ** 2).tolist()) / (n - 1) / n)
     reach = float(stdtrit(n - 1, (1 + confidence) / 2)) * error
     return Estimate(centre, centre - reach, centre + reach, confidence, n, error)
 
@@ -167,6 +167,6 @@ def tail_mean(sample: PerPath, level: float) -> tuple[float, float, np.ndarray]:
             f"an expected shortfall at {level:g} needs {TAIL_PATHS} tail paths, so {needed:,} paths; there are {sample.paths:,}"
         )
     tail = np.sort(sample.value)[::-1][:m]
-    value = math.fsum(tail) / m
-    spread = math.fsum((tail - value) ** 2) / (m - 1)
+    value = math.fsum(tail.tolist()) / m
+    spread = math.fsum(((tail - value) ** 2).tolist()) / (m - 1)
     return value, math.sqrt((spread + level * (value - float(tail[-1])) ** 2) / m), tail

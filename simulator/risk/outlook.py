@@ -41,7 +41,7 @@ def violation(
         if tail[0] <= 0:  # losses rarer than the tail: the ladder will decide
             rungs = ladder(limit.limit, limit.level)
             return max(_beyond(sample, rung.threshold, lenience * proof.rate(rung.probability)) for rung in rungs)
-        value = math.fsum(tail) / tail.size
+        value = math.fsum(tail.tolist()) / tail.size
         scale = limit.limit / 1.25 * math.sqrt(lenience)  # the bound stands about a quarter above the estimate
     else:
         estimate = measures.mean(sample)

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from simulator.agents import OptionHedgers, OptionWriters
 from simulator.agents.options import OPTION_COHORTS
 from simulator.market import Grid
-from simulator.protocol.options import OptionRules
+from simulator.protocol.options import OptionRules, StandardMargin
+from simulator.protocol.portfolio_margin.naked import NakedMargin
 from simulator.protocol.portfolio_margin.scenario_grid import ScenarioGrid
 from simulator.scenario.draft import Draft
 from simulator.scenario.problems import Problem
@@ -40,19 +41,30 @@ def wrong_options(draft: Draft) -> Iterator[Problem]:
 
 
 def _portfolio(draft: Draft, rules: OptionRules | None) -> Iterator[Problem]:
-    """A portfolio margin has its numbers of the vote, and takes in every perpetual there is."""
+    """A grid has its numbers of the vote; a portfolio margin takes in every perpetual there is, and names every underlying."""
     assert draft.parameters is not None
-    grid = rules is not None and isinstance(rules.margin, ScenarioGrid)
+    margin = rules.margin if rules is not None else StandardMargin()
+    grid = isinstance(margin, ScenarioGrid)
+    whole = not isinstance(margin, StandardMargin | NakedMargin)
     if grid and draft.parameters.portfolio is None:
         yield Problem(("parameters", "portfolio"), "is missing; the grid of [protocol.options.margin] takes its factors from it")
     if not grid and draft.parameters.portfolio is not None:
         yield Problem(("parameters", "portfolio"), 'needs [protocol.options.margin] with kind = "scenario-grid"; remove one')
-    for name in draft.parameters.perpetuals if grid else ():
+    for name in draft.parameters.perpetuals if whole else ():
         if name not in draft.parameters.options:
             yield Problem(
                 ("parameters", "perpetuals", name),
                 f"a portfolio margin needs options on {name} too; add [parameters.options.{name}]",
             )
+    markets = getattr(margin, "markets", None)
+    if markets is not None:
+        where = ("protocol", "options", "margin", "markets")
+        for name in draft.parameters.options:
+            if name not in markets:
+                yield Problem((*where, name), f"is missing; [parameters.options.{name}] is margined by its risk")
+        for name in markets:
+            if name not in draft.parameters.options:
+                yield Problem((*where, name), f"has no options; {did_you_mean(name, draft.parameters.options)}")
 
 
 def _times(rules: OptionRules, grid: Grid) -> Iterator[Problem]:

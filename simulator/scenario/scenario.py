@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, Valid
 
 from simulator.agents import Cohort, Keepers
 from simulator.agents.demand import Elasticity, Level
+from simulator.agents.options import OPTION_COHORTS
 from simulator.calibration_settings import CalibrationSettings
 from simulator.market import Grid, History, Market, MarketPaths, ModelMarket
 from simulator.market.gas import Gas
@@ -31,7 +32,7 @@ from simulator.scenario.problems import Problem, ScenarioError
 from simulator.scenario.reading import override, parse, read, tupled
 from simulator.scenario.regime import Regime
 from simulator.scenario.seen import Sight, last_day, sights_of
-from simulator.scenario.size import Size, size_of
+from simulator.scenario.size import Size, option_seconds, size_of
 from simulator.scenario.vote import Vote
 from simulator.wording import shown
 
@@ -172,7 +173,9 @@ class Scenario(Part):
     @property
     def size(self) -> Size:
         """What a plain run of `paths` paths takes."""
-        return size_of(self.paths, self.account_count, self.grid, self.market, self.parameters)
+        dealers = sum(cohort.accounts for cohort in self.cohorts if isinstance(cohort, OPTION_COHORTS))
+        of_options = option_seconds(self.protocol.options, dealers)
+        return size_of(self.paths, self.account_count, self.grid, self.market, self.parameters, of_options)
 
     @property
     def has_elasticities(self) -> bool:

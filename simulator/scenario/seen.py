@@ -56,12 +56,12 @@ def seen_windows(draft: Draft) -> Iterator[Problem]:
 
 def sights_of(market: Market) -> list[Sight]:
     """What the numbers of a market have seen. Raises ValueError for moments that are none."""
-    earlier = ", or fit with `--exclude` or an earlier `--until`"
     if isinstance(market, History):
-        return [Sight((market.since, market.until), (), "[market] comes from", earlier, True)]
+        return [Sight((market.since, market.until), (), "[market] comes from", ", or take other days", True)]
     if market.provenance is None:
         return []
     found = market.provenance
+    earlier = ", or fit with `--exclude` or an earlier `--until`"
     fit = Sight((_moment(found.since), _moment(found.until)), _spans(found.exclude), "[market] comes from", earlier, True)
     looked = [Sight(span, (), "`fit --held-out` looked at", "") for span in _spans(found.looked_at)]
     return [fit, *looked]

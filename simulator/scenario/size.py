@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 from simulator.market import Grid, Market
 from simulator.parameters import RiskParameters
+from simulator.protocol.options import OptionRules
+from simulator.protocol.portfolio_margin.covariance import DeltaGammaMargin
+from simulator.protocol.portfolio_margin.scenario_grid import ScenarioGrid
+from simulator.protocol.portfolio_margin.span import Span
 from simulator.scenario.draft import Draft
 from simulator.scenario.problems import Problem
 
@@ -17,6 +21,11 @@ ACCOUNT_STEPS = 2.0e8  # [1/s] of one core, a typical run; DESIGN 6
 LARGEST_BLOCK = 131_072  # [account x path] worked on at once
 LEAST_PATHS = 4
 STEP_OVERHEAD = 100  # [account] what a step of one path costs beside its accounts
+# [s] of a step of one path, all its rounds: by option listed; by option and scenario of a grid; by account that deals in options,
+# by account and option listed, by account and scenario of an underlying, by account and quantile. Made to fit one-core runs of
+# `derive-standard` (0.057 s a path), `derive-portfolio` (0.25 s) and `options-var` (0.35 s)
+VALUED, SHOCKED = 1.0e-6, 8.0e-8
+LOOK, LOOK_OPTION, LOOK_SHOCK, LOOK_QUANTILE = 1.0e-7, 4.0e-9, 1.5e-8, 3.5e-6
 
 
 @dataclass(frozen=True)
@@ -38,14 +47,26 @@ class Size:
         return f"{counts}: about {duration(self.seconds)} on one core, {memory(self.memory)}"
 
 
-def size_of(paths: int, accounts: int, grid: Grid, market: Market, parameters: RiskParameters) -> Size:
-    """The estimate for a run: outcomes of all paths, and one block of accounts and prices."""
+def option_seconds(rules: OptionRules | None, dealers: int) -> float:
+    """[s] that options and the accounts of `dealers`, who are looked at whatever happens, add to a step of one path."""
+    if rules is None:
+        return 0.0
+    options = sum(market.instruments for market in rules.markets.values())
+    margin = rules.margin.grid() if isinstance(rules.margin, Span) else rules.margin
+    shocks = len(margin.scenarios) if isinstance(margin, ScenarioGrid) else 0
+    quantile = LOOK_QUANTILE if isinstance(margin, DeltaGammaMargin) else 0.0
+    looks = dealers * (LOOK + options * LOOK_OPTION + len(rules.markets) * shocks * LOOK_SHOCK + quantile)
+    return options * (VALUED + shocks * SHOCKED) + looks
+
+
+def size_of(paths: int, accounts: int, grid: Grid, market: Market, parameters: RiskParameters, of_options: float = 0.0) -> Size:
+    """The estimate for a run: outcomes of all paths, and one block of accounts and prices; `of_options` [s] a step and path."""
     fields = 2 + 2 * len(parameters.collateral) + 2 * len(parameters.perpetuals)
     block = min(paths, max(LEAST_PATHS, LARGEST_BLOCK // max(accounts, 1)))
     outcomes = 8.0 * paths * (COLUMNS + 1)
     book = 8.0 * block * accounts * (fields + 5)
     prices = 8.0 * LEAST_PATHS * len(market.asset_names) * (grid.steps + grid.market_steps + 2)
-    seconds = paths * grid.steps * (accounts + STEP_OVERHEAD) / ACCOUNT_STEPS
+    seconds = paths * grid.steps * ((accounts + STEP_OVERHEAD) / ACCOUNT_STEPS + of_options)
     return Size(paths, accounts, grid.steps, BASE + outcomes + book + prices, seconds)
 
 

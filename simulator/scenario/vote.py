@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from simulator.agents import Keepers
 from simulator.parameters import Part, RiskParameters
 from simulator.protocol import Protocol
-from simulator.terms.part import replaced, votable
+from simulator.terms.part import number, replaced, votable
 
 RULES = ("protocol", "keepers")
 
@@ -36,7 +36,7 @@ class Vote(Part):
 
     def get(self, name: str) -> float:
         """The value under a dotted name. Raises KeyError if there is none, or none that a vote may change."""
-        return dict(self.items())[name]
+        return number(self.parameters, name) if name.partition(".")[0] not in RULES else dict(self.items())[name]
 
     def items(self) -> Iterator[tuple[str, float]]:
         """Every (dotted name, value), in a fixed order."""

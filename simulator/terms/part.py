@@ -50,6 +50,16 @@ def votable(inside: Any, prefix: str = "") -> Iterator[tuple[str, float]]:
             yield from votable(value, f"{prefix}{key}.")
 
 
+def number(part: Part, name: str) -> float:
+    """The value under a dotted name. Raises KeyError if there is none."""
+    place: Any = part
+    for step in name.split("."):
+        place = _inside(dict(place) if isinstance(place, Part) else place, step)
+    if not isinstance(place, float):
+        raise KeyError(name)
+    return place
+
+
 def replaced(part: P, changes: Mapping[str, float]) -> P:
     """A copy with some dotted names changed, all relations checked again. Raises KeyError, ValidationError."""
     values = part.model_dump()

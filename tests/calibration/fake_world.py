@@ -6,6 +6,7 @@ loss = open interest x max(0, scale x |t_nu| - maintenance margin): every stage 
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from collections.abc import Sequence
@@ -85,19 +86,25 @@ class FakeWorld:
 
 def shocks(world: FakeWorld, purpose: str, first: int, count: int) -> np.ndarray:
     """|t_nu| x scale for every path: a function of (seed, purpose, path) alone."""
+    return world.scale * _draws(world.seed, world.nu, purpose, first, count)
+
+
+@functools.lru_cache(maxsize=64)
+def _draws(seed: int, nu: float, purpose: str, first: int, count: int) -> np.ndarray:
     from scipy.special import stdtrit
 
     from simulator.kernel import stream
 
-    draws = np.random.Generator(np.random.Philox(key=int(stream(world.seed, purpose))))
-    return world.scale * np.abs(stdtrit(world.nu, draws.random(first + count)[first:]))
+    draws = np.random.Generator(np.random.Philox(key=int(stream(seed, purpose))))
+    return np.abs(stdtrit(nu, draws.random(first + count)[first:]))
 
 
 def evaluate(
     scenario: FakeWorld, candidates: Sequence[RiskParameters], purpose: str, first: int, count: int, jobs: int
 ) -> list[Outcomes]:
     """The engine's signature."""
-    time.sleep(scenario.pause)
+    if scenario.pause:
+        time.sleep(scenario.pause)
     shock = shocks(scenario, purpose, first, count)
     return [_outcomes(scenario, candidate, shock, first) for candidate in candidates]
 
@@ -118,7 +125,7 @@ def _outcomes(world: FakeWorld, candidate: RiskParameters, shock: np.ndarray, fi
         "fund_end": np.full(len(shock), 5e4),
     }
     rows |= {"fund_minimum": 5e4 - loss, "capital_efficiency_used": interest / 1e5}
-    columns = {f"{name}.{window}": row.copy() for name, row in rows.items() for window in WINDOWS if name != "newly_liquidatable"}
+    columns = {f"{name}.{window}": row for name, row in rows.items() for window in WINDOWS if name != "newly_liquidatable"}
     columns["newly_liquidatable.transition"] = np.full(len(shock), 3.0 if maintenance > 0.08 else 0.0)
     return Outcomes(np.arange(first, first + len(shock)), columns)
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simulator.calibration.calibrate import calibrate
+from simulator.calibration.calibrate import replay
+from simulator.calibration.space import SearchSpace
+from simulator.calibration.trials import Trials
 from simulator.kernel import stream
 from simulator.outcomes import Outcomes
 from simulator.risk.judgement import conditions, judge
@@ -60,19 +62,40 @@ def unsafe(scenario, candidates, purpose, first, count, jobs):
     return found
 
 
-@pytest.mark.parametrize("first", [0, 6, 12])
-def test_whole_calibrations_among_unsafe_candidates_confirm_nothing(first):
-    world = with_settings(candidates=16, search_paths=50, selection_paths=300)
-    verdicts = [calibrate(dataclasses.replace(world, seed=first + k), evaluate=unsafe).verdict for k in range(6)]
-    assert verdicts.count("confirmed") <= 1
+class Look:
+    """A lineage that is always at its first look, and a record in memory: nothing of a thousand calibrations is kept."""
+
+    version = "test"
+
+    def __init__(self):
+        self.lines = []
+
+    def append(self, line):
+        self.lines.append(line)
+
+    def spend(self, look):
+        assert look == 1
+
+
+def verdict(world, engine):
+    """What a whole calibration says: search, selection, confirmation."""
+    look = Look()
+    return replay(world, Trials(SearchSpace(world.vote, world.calibration.search), look, engine), look, 1).verdict
+
+
+SMALL = with_settings(candidates=8, search_paths=32, selection_paths=200)
+
+
+def test_whole_calibrations_among_unsafe_candidates_confirm_nothing():
+    verdicts = [verdict(dataclasses.replace(SMALL, seed=5000 + seed), unsafe) for seed in range(18)]
+    assert verdicts.count("confirmed") <= 2  # of a share of at most 2.5 %, three or more of 18 come once in 100 runs
 
 
 @pytest.mark.slow
 def test_of_1000_whole_calibrations_among_unsafe_candidates_at_most_5_percent_confirm_and_safe_ones_are_found():
     """The whole chain, seed after seed; power is that of the same calibrations where a safe optimum exists."""
-    world = with_settings(candidates=8, search_paths=32, selection_paths=200)
-    wrong = sum(calibrate(dataclasses.replace(world, seed=seed), evaluate=unsafe).verdict == "confirmed" for seed in range(1000))
-    found = sum(calibrate(dataclasses.replace(world, seed=seed), evaluate=evaluate).verdict == "confirmed" for seed in range(100))
-    print(f"false approvals {wrong / 10:.1f} %, power {found} %")
+    wrong = sum(verdict(dataclasses.replace(SMALL, seed=seed), unsafe) == "confirmed" for seed in range(1000))
+    found = sum(verdict(dataclasses.replace(SMALL, seed=seed), evaluate) == "confirmed" for seed in range(200))
+    print(f"false approvals {wrong / 10:.1f} %, power {found / 2:.1f} %")
     assert wrong <= 50
-    assert found >= 60
+    assert found >= 120

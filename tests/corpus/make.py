@@ -403,6 +403,23 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
         "[parameters.collateral.ETH]",
         "[parameters.portfolio]\nmaintenance_factor = 1.2\n[parameters.collateral.ETH]",
     ),
+    "options-margin-without-risk": (
+        O,
+        "[protocol.options.writer]",
+        '[protocol.options.margin]\nkind = "delta-gamma"\nmarkets.SOL = { long_run_volatility = 0.6, stressed_volatility = 1.2 }\n'
+        "[protocol.options.writer]",
+    ),
+    "options-margin-confidence-order": (
+        O,
+        "[protocol.options.writer]",
+        '[protocol.options.margin]\nkind = "parametric"\ninitial_confidence = 0.98\n'
+        "markets.ETH = { long_run_volatility = 0.6, stressed_volatility = 1.2 }\n[protocol.options.writer]",
+    ),
+    "options-unpaired-order": (
+        O,
+        "[protocol.options.writer]",
+        '[protocol.options.margin]\nkind = "standard"\nmaintenance_unpaired = 1.5\n[protocol.options.writer]',
+    ),
     "options-portfolio-other-perpetual": (
         O,
         "[protocol.options.writer]",

@@ -113,10 +113,7 @@ def test_an_option_that_makes_no_sense_is_one_line(arguments, line, tmp_path, mo
         ([*UNTIL, "--seed", "abc"], "simulator fit: invalid value for '--seed': 'abc' is not a valid integer range."),
         ([*UNTIL, "--paths", "-1"], "simulator fit: invalid value for '--paths': -1 is not in the range 0<=x<=10000."),
         ([*UNTIL, "--substeps", "0"], "simulator fit: invalid value for '--substeps': 0 is not in the range 1<=x<=100000."),
-        (
-            [*UNTIL, "--jumps", "mertn"],
-            "simulator fit: invalid value for '--jumps': 'mertn' is not one of 'auto', 'none', 'merton', 'kou'.",
-        ),
+        ([*UNTIL, "--criterion", "dic"], "simulator fit: invalid value for '--criterion': 'dic' is not one of 'aic', 'bic'."),
         ([*UNTIL, "--step", "1h"], "simulator fit: invalid value for '--step': '1h' is not a valid float."),
     ],
 )

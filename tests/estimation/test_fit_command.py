@@ -34,6 +34,7 @@ def test_a_fit_prints_its_tables_and_writes_its_block(prices, tmp_path, capsys):
         "AAA",
         "BBB",
         "cost: bounds",
+        "inside: AAA in ",
         f"written: {out}",
     ):
         assert word in shown.out

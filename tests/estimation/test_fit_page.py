@@ -62,8 +62,10 @@ def test_a_page_stands_by_itself_and_says_what_the_fit_says(made, capsys):
             else:
                 assert classes.count("after-dot") == classes.count("after-line") > 5
     rows = {tuple(row[:1]): row for row in reader.rows}
-    inside = sum(row["inside"] for row in facts["comparison"])
-    assert f"in {inside} of {len(facts['comparison'])} statistics" in " ".join("".join(reader.text).split())
+    text = " ".join("".join(reader.text).split())
+    for some in (("AAA", "BBB"), ("AAA",), ("BBB",)):  # together, and asset by asset
+        inside = [row["inside"] for row in facts["comparison"] if row["asset"] in some]
+        assert f"in {sum(inside)} of {len(inside)} statistics" in text
     alpha = next(e for e in facts["estimates"] if (e["asset"], e["parameter"]) == ("AAA", "alpha"))
     assert rows[("alpha",)][1].startswith(f"{alpha['value']:.4g} (")
     beyond = {c["exceeded"] for one in facts["held_out"] for c in one["scores"][0]["coverage"]}

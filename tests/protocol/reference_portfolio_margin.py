@@ -6,6 +6,7 @@ on the whole line, matrices are multiplied out by definition. Returns (equity, i
 
 from __future__ import annotations
 
+import functools
 import math
 from statistics import NormalDist
 
@@ -310,25 +311,25 @@ def _exposures(book, world):
 
 
 def _parametric(rule, book, world):
-    from scipy import stats
-
     cov, (delta, _) = _covariance(rule, world), _exposures(book, world)
     n = range(len(delta))
     deviation = math.sqrt(max(math.fsum(delta[a] * cov[a][b] * delta[b] for a in n for b in n), 0.0))
-    found = []
-    for level in (rule["initial_confidence"], rule["maintenance_confidence"]):
-        degrees = rule["degrees_of_freedom"]
-        law = stats.norm() if degrees is None else stats.t(degrees, scale=math.sqrt((degrees - 2) / degrees))
-        worth = float(law.ppf(level))
-        if rule["measure"] == "es":
-            raw = float(stats.norm.ppf(level) if degrees is None else stats.t.ppf(level, degrees))
-            if degrees is None:
-                worth = NORMAL.pdf(raw) / (1 - level)
-            else:
-                tail = float(stats.t.pdf(raw, degrees)) * (degrees + raw * raw) / (degrees - 1) / (1 - level)
-                worth = tail * math.sqrt((degrees - 2) / degrees)
-        found.append(worth * deviation)
-    return tuple(found)
+    levels = rule["initial_confidence"], rule["maintenance_confidence"]
+    return tuple(_worth(level, rule["degrees_of_freedom"], rule["measure"]) * deviation for level in levels)
+
+
+@functools.cache
+def _worth(level, degrees, measure):
+    """VaR or ES at `level` of a law of variance 1."""
+    from scipy import stats
+
+    scale = 1.0 if degrees is None else math.sqrt((degrees - 2) / degrees)
+    raw = float(stats.norm.ppf(level) if degrees is None else stats.t.ppf(level, degrees))
+    if measure == "var":
+        return raw * scale
+    if degrees is None:
+        return NORMAL.pdf(raw) / (1 - level)
+    return float(stats.t.pdf(raw, degrees)) * (degrees + raw * raw) / (degrees - 1) / (1 - level) * scale
 
 
 def _times(a, b):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.kernel import rule
+from simulator.kernel import rule, small_rule
 from simulator.protocol.portfolio_margin import PortfolioMargin
 from simulator.protocol.portfolio_margin.covariance import DeltaGammaMargin, ParametricMargin
 from simulator.protocol.portfolio_margin.covariance_requirement import covariance_margin, covariance_method, fill_covariance
@@ -48,6 +48,12 @@ def method_of(part: PortfolioMargin, underlyings: tuple[str, ...], collaterals: 
     if isinstance(part, ParametricMargin | DeltaGammaMargin):
         return covariance_method(part, underlyings)
     return grid_method(part.grid() if isinstance(part, Span) else part, underlyings, collaterals)
+
+
+@small_rule
+def work_rows(underlyings):
+    """Rows of the scratch array of `account_margin`."""
+    return 4 + underlyings
 
 
 @rule
@@ -106,7 +112,7 @@ def _each(method, instruments, market, sheet, accounts, work, out):
 def scratch(method: Method, instruments: Instruments) -> np.ndarray:
     """The scratch array that `account_margin` needs: one for all accounts and paths."""
     underlyings = len(instruments.first_expiry) - 1
-    return np.zeros((4 + underlyings, max(len(method.scenario), underlyings, 1)))
+    return np.zeros((work_rows(underlyings), max(len(method.scenario), underlyings, 1)))
 
 
 def sheet_for(method: Method, instruments: Instruments) -> Sheet:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from simulator.parameters import YEAR, Fraction, Part, tupled
+from simulator.parameters import VOTABLE, YEAR, Fraction, Part, tupled
 
 Volatility = Annotated[float, Field(gt=0, le=20)]
 Row = Annotated[tuple[Annotated[float, Field(ge=-1, le=1)], ...], BeforeValidator(tupled)]
@@ -24,14 +24,14 @@ class Buffer(Part):
     """EMIR RTS 28(1)(a): a buffer that calm markets build and stress uses up: max(v, (1 + size) min(v, long-run v))."""
 
     kind: Literal["buffer"]
-    size: Fraction = 0.25  # [1]
+    size: Annotated[Fraction, VOTABLE] = 0.25  # [1]
 
 
 class StressedWeight(Part):
     """EMIR RTS 28(1)(b): variance (1 - weight) v^2 + weight (stressed v)^2."""
 
     kind: Literal["stressed-weight"]
-    weight: Fraction = 0.25  # [1]
+    weight: Annotated[Fraction, VOTABLE] = 0.25  # [1]
 
 
 class Floor(Part):
@@ -100,9 +100,9 @@ class ParametricMargin(Part):
     kind: Literal["parametric"]
     markets: dict[str, CovarianceRisk] = Field(min_length=1)  # by underlying
     correlation: Annotated[tuple[Row, ...], BeforeValidator(tupled)] = ()  # in the order of `markets`; none: independent
-    initial_confidence: Confidence = 0.995  # [1]
-    maintenance_confidence: Confidence = 0.99  # [1]
-    margin_period: Annotated[float, Field(gt=0, le=YEAR)] = 86_400.0  # [s]
+    initial_confidence: Annotated[Confidence, VOTABLE] = 0.995  # [1]
+    maintenance_confidence: Annotated[Confidence, VOTABLE] = 0.99  # [1]
+    margin_period: Annotated[float, Field(gt=0, le=YEAR), VOTABLE] = 86_400.0  # [s]
     measure: Literal["var", "es"] = "es"
     degrees_of_freedom: Annotated[float, Field(gt=2, le=1e6)] | None = None  # [1] of a Student-t; none: normal
     anti_procyclical: AntiProcyclical = NoBuffer()
@@ -123,9 +123,9 @@ class DeltaGammaMargin(Part):
     kind: Literal["delta-gamma"]
     markets: dict[str, CovarianceRisk] = Field(min_length=1)  # by underlying
     correlation: Annotated[tuple[Row, ...], BeforeValidator(tupled)] = ()  # in the order of `markets`; none: independent
-    initial_confidence: Confidence = 0.995  # [1]
-    maintenance_confidence: Confidence = 0.99  # [1]
-    margin_period: Annotated[float, Field(gt=0, le=YEAR)] = 86_400.0  # [s]
+    initial_confidence: Annotated[Confidence, VOTABLE] = 0.995  # [1]
+    maintenance_confidence: Annotated[Confidence, VOTABLE] = 0.99  # [1]
+    margin_period: Annotated[float, Field(gt=0, le=YEAR), VOTABLE] = 86_400.0  # [s]
     measure: Literal["var", "es"] = "es"
     anti_procyclical: AntiProcyclical = NoBuffer()
 

@@ -8,15 +8,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from simulator.parameters import YEAR, Part
+from simulator.parameters import VOTABLE, YEAR, Part
 
 
 class LognormalRisk(Part):
     """One market: log(S' / S) is normal with mean (drift - volatility^2 / 2) tau and deviation volatility sqrt(tau)."""
 
-    volatility: Annotated[float, Field(gt=0, le=20)]  # [1/sqrt(year)]
+    volatility: Annotated[float, Field(gt=0, le=20), VOTABLE]  # [1/sqrt(year)]
     drift: Annotated[float, Field(ge=-10, le=10)] = 0.0  # [1/year]
-    slippage: Annotated[float, Field(ge=0, le=1)] = 0.0  # [1] of notional, to close the position
+    slippage: Annotated[float, Field(ge=0, le=1), VOTABLE] = 0.0  # [1] of notional, to close the position
 
     def factors(self, tail: float, period: float) -> tuple[float, float]:
         """(long, short) [1] of mark price: expected shortfall at level `tail` over `period` [s]."""
@@ -32,9 +32,9 @@ class ExpectedShortfallMargin(Part):
 
     kind: Literal["expected-shortfall"]
     markets: dict[str, LognormalRisk] = Field(min_length=1)  # by underlying
-    tail: Annotated[float, Field(gt=0, lt=0.5)] = 0.01  # [1] probability: 1 - confidence
-    margin_period: Annotated[float, Field(gt=0, le=YEAR)] = 3600.0  # [s]
-    initial_scale: Annotated[float, Field(ge=1, le=10)] = 1.2  # [1] initial over maintenance
+    tail: Annotated[float, Field(gt=0, lt=0.5), VOTABLE] = 0.01  # [1] probability: 1 - confidence
+    margin_period: Annotated[float, Field(gt=0, le=YEAR), VOTABLE] = 3600.0  # [s]
+    initial_scale: Annotated[float, Field(ge=1, le=10), VOTABLE] = 1.2  # [1] initial over maintenance
 
 
 def lognormal_tail(mean: float, deviation: float, tail: float, upper: bool = False) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from simulator.parameters import Fraction, Part, tupled
+from simulator.parameters import VOTABLE, Fraction, Part, tupled
 
 MOST_BOUNDS = 20
 
@@ -15,7 +15,7 @@ class Bound(Part):
     """The worst price of an at-the-money option, up to `days` from its expiry."""
 
     days: Annotated[float, Field(gt=0, le=3650)]  # [day]
-    share: Fraction  # [1] of spot
+    share: Annotated[Fraction, VOTABLE]  # [1] of spot
 
 
 class NakedMargin(Part):
@@ -27,8 +27,8 @@ class NakedMargin(Part):
 
     kind: Literal["naked"]
     bounds: Annotated[tuple[Bound, ...], BeforeValidator(tupled), Field(min_length=1, max_length=MOST_BOUNDS)]
-    spot_share: Annotated[float, Field(gt=0, le=1)] = 0.75  # [1] the price that is left after a shock
-    initial_scale: Annotated[float, Field(ge=1, le=10)] = 1.0  # [1] initial over maintenance
+    spot_share: Annotated[float, Field(gt=0, le=1), VOTABLE] = 0.75  # [1] the price that is left after a shock
+    initial_scale: Annotated[float, Field(ge=1, le=10), VOTABLE] = 1.0  # [1] initial over maintenance
 
     @model_validator(mode="after")
     def _relations(self) -> NakedMargin:

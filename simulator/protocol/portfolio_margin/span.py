@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from simulator.parameters import Fraction, Part
+from simulator.parameters import VOTABLE, Fraction, Part
 from simulator.protocol.portfolio_margin.scenario_grid import (
     AddOns,
     BasisShock,
@@ -25,12 +25,12 @@ class Span(Part):
     """
 
     kind: Literal["span"]
-    price_scan_range: Annotated[float, Field(gt=0, lt=1)]  # [1] of spot
-    volatility_scan_range: Annotated[float, Field(ge=0, le=5)]  # [1/sqrt(year)]
-    extreme_multiple: Annotated[float, Field(ge=1, le=10)] = 2.0  # [1] of the price scan range
-    extreme_cover: Fraction = 0.35  # [1] of the loss in an extreme move
-    short_option_minimum: Annotated[float, Field(ge=0, le=1)] = 0.0  # [1] of spot
-    initial_factor: Annotated[float, Field(ge=1, le=10)] = 1.0  # [1] initial over maintenance
+    price_scan_range: Annotated[float, Field(gt=0, lt=1), VOTABLE]  # [1] of spot
+    volatility_scan_range: Annotated[float, Field(ge=0, le=5), VOTABLE]  # [1/sqrt(year)]
+    extreme_multiple: Annotated[float, Field(ge=1, le=10), VOTABLE] = 2.0  # [1] of the price scan range
+    extreme_cover: Annotated[Fraction, VOTABLE] = 0.35  # [1] of the loss in an extreme move
+    short_option_minimum: Annotated[float, Field(ge=0, le=1), VOTABLE] = 0.0  # [1] of spot
+    initial_factor: Annotated[float, Field(ge=1, le=10), VOTABLE] = 1.0  # [1] initial over maintenance
 
     @model_validator(mode="after")
     def _relations(self) -> Span:

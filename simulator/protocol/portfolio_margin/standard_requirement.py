@@ -17,7 +17,8 @@ from simulator.protocol.portfolio_margin.method import (
 from simulator.protocol.portfolio_margin.standard import StandardCollateral, StandardMargin
 
 # columns of Method.number
-PERPETUAL_INITIAL, PERPETUAL, GREATEST, LEAST, CALL, PUT, PUT_OF_MARK, PUT_SCALE = range(8)
+PERPETUAL_INITIAL, PERPETUAL, OF_OPTIONS = range(3)
+GREATEST, LEAST, CALL, PUT, PUT_OF_MARK, PUT_SCALE = range(6)  # from OF_OPTIONS on: those of an option by itself
 UNPAIRED_INITIAL, UNPAIRED, CONFIDENCE, CONFIDENCE_FACTOR, DEPEG, DEPEG_FACTOR = range(8, 14)
 OPENED, KEPT = range(2)  # columns of Sheet.short
 
@@ -36,8 +37,8 @@ def standard_method(part: StandardMargin, underlyings: tuple[str, ...], collater
 @small_rule
 def isolated(number, spot, strike, mark, is_call):
     """(to open, to keep) [usd] of one short option, beside its mark."""
-    beyond = max(strike - spot if is_call else spot - strike, 0.0) / spot
-    opened = max(number[GREATEST] - beyond, number[LEAST]) * spot
+    beyond = max(strike - spot if is_call else spot - strike, 0.0)
+    opened = max(number[GREATEST] * spot - beyond, number[LEAST] * spot)
     if is_call:
         return opened, number[CALL] * spot
     kept = max(number[PUT] * spot, number[PUT_OF_MARK] * mark)
@@ -55,7 +56,7 @@ def fill_standard(method, instruments, market, sheet):
                 strike, is_call = instruments.strike[i], instruments.is_call[i] != 0.0
                 forward = market.forward[e] + market.fixed_forward[e]
                 sheet.mark[i] = discount * black_price(forward, strike, market.implied[i] * root, is_call)
-                needed = isolated(method.number, market.spot[u], strike, sheet.mark[i], is_call)
+                needed = isolated(method.number[OF_OPTIONS:], market.spot[u], strike, sheet.mark[i], is_call)
                 sheet.short[i, OPENED], sheet.short[i, KEPT] = needed
 
 

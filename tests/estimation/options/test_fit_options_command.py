@@ -152,6 +152,35 @@ def test_bad_input_is_one_line_and_writes_nothing(arguments, line, chain, tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["chain.csv"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["{pipe}"], "{pipe}: pipe.csv is not a regular file"),
+        (["/dev/zero"], "/dev/zero: zero is not a regular file"),
+        (["none.csv"], "none.csv: none.csv cannot be read: No such file or directory"),
+        ([], "simulator fit-options: missing argument 'CHAIN'."),
+        (["none.csv", "--ridge", "abc"], "simulator fit-options: invalid value for '--ridge': 'abc' is not a valid float."),
+        (
+            ["none.csv", "--method", "newton"],
+            "simulator fit-options: invalid value for '--method': 'newton' is not one of "
+            "'levenberg-marquardt', 'quasi-newton', 'both'.",
+        ),
+        (
+            ["none.csv", "--model", "mertn"],
+            "simulator fit-options: invalid value for '--model': 'mertn' is not one of "
+            "'svi', 'ssvi', 'sabr', 'heston', 'bates', 'merton', 'kou'.",
+        ),
+    ],
+)
+def test_no_chain_and_options_of_the_wrong_kind_are_one_line(arguments, line, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    assert fit_options(*(text.format(pipe=pipe) for text in arguments)) == 2
+    assert capsys.readouterr() == ("", f"{line.format(pipe=pipe)}\n")
+    assert os.listdir(tmp_path) == ["pipe.csv"]
+
+
 def test_a_bad_chain_is_exit_two_with_every_problem(chain_rows, write_chain, tmp_path, capsys):
     header, rows = chain_rows()
     rows[0][4], rows[3][5] = "-1", "inf"
