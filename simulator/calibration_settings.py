@@ -71,6 +71,7 @@ class CalibrationSettings(Part):
     search_paths: PathCount = 100
     selection_paths: PathCount = 1_000
     confirmation_paths: Literal["planned"] | PathCount = "planned"  # planned: 80 % power at half of every limit
+    by_asset: bool = False  # first the numbers of one asset at a time, then all jointly
     alternatives: Annotated[int, Field(ge=1, le=5)] = 1  # confirmed together, the error shared among them (Holm 1979)
     objective: Objective = Objective()
     front: Annotated[tuple[GoalName, ...], BeforeValidator(tupled), Field(max_length=4)] = ()  # goals shown against each other

@@ -24,6 +24,7 @@ from simulator.parameters import DAY, YEAR, RiskParameters
 from simulator.protocol import book
 from simulator.protocol.conditions import conditions_of
 from simulator.protocol.load import load
+from simulator.protocol.loss_causes import causes_of_latent, find_causes, make_sight, see
 from simulator.protocol.margin import ratios_now
 from simulator.protocol.market_numbers import timers
 from simulator.protocol.rules import blend, handed_over, make_rules, make_terms
@@ -68,6 +69,7 @@ class RiskModel(mesa.Model):
         first: int = 0,
         populations: Sequence[Population] | None = None,
         watches: bool = True,
+        keeps_ledger: bool = False,
     ):
         # its generator is unused: randomness is a function of (seed, purpose, step, account, path). The names `scenario`, `time`
         # and `steps` are Mesa's own from 3.5 on
@@ -110,7 +112,9 @@ class RiskModel(mesa.Model):
             timers(r),
             r.grid,
             bool(r.auctions),
+            keeps_ledger,
         )
+        self.sight: np.ndarray | None = None  # where a ledger is kept, what was seen of each account: protocol/loss_causes.py
         self.surface = self._surfaces(scenario, purpose) if r.options else None
         self.cohorts: list[Cohort] = make_cohorts(self, scenario, purpose, holders, list(populations))
         self._put_in_force(self.current)
@@ -141,6 +145,8 @@ class RiskModel(mesa.Model):
         market = self.market
         terms, _current, rules = self.handed_over
         start_step(self.state, t, market.price, market.volatility, self.known, self.conditions, terms, rules)
+        if self.sight is not None:
+            see(self.state, self.sight, terms, rules)
         self.agents.do("step")
         last = (t + 1) % self.grid.substeps == 0
         worst = settle(self.state, t, self.first, self.market.volatility, terms, rules, last)
@@ -149,6 +155,8 @@ class RiskModel(mesa.Model):
                 f"books are out of balance by {worst:.1e} at step {t} (seed {self.study.seed}, "
                 f"paths {self.first} to {self.first + self.market.price.shape[2] - 1})"
             )
+        if self.sight is not None:
+            find_causes(self.state, self.sight, terms, rules)
         self.clock = t + 1
         if self.rules.follows_volatility:
             self.ratios.append(self._ratios_now())
@@ -234,6 +242,11 @@ class RiskModel(mesa.Model):
         self.candidate, self.force, self.changes = self.before, self.before, False
         self._put_in_force(self.current)
 
+    def let_go(self) -> None:
+        """Drop everything large. Mesa's models and agents name each other, so they stay until Python looks for such cycles."""
+        del self.state, self.market, self.known, self.conditions, self.surface
+        self.ratios = []
+
     def outcomes_of(self, candidate: RiskParameters | Vote) -> Outcomes:
         """Vote `candidate` now, live to the horizon, and say what happened in each window."""
         paths = self.market.price.shape[2]
@@ -244,6 +257,8 @@ class RiskModel(mesa.Model):
             self.state, newly, self.current, _terms_under(self.candidate.parameters, changed), self.rules, changed
         )
         self.state.scalar[:, book.STEPS] = 0.0
+        if self.state.ledger.size:
+            self.state.ledger[...], self.sight = 0.0, make_sight(self.state, self.rules)
         marks = [self._mark()]
         self.ratios = [self._ratios_now()] if self.rules.follows_volatility else []
         self.run(self.grid.transition_steps)
@@ -258,6 +273,8 @@ class RiskModel(mesa.Model):
                 columns |= {f"{key}.{window}": value for key, value in procyclicality(between, self.grid.dt).items()}
         columns |= _variances(self.market.assets, marks[0], marks[2], self.grid)
         columns["newly_liquidatable.transition"] = newly
+        if self.sight is not None:
+            causes_of_latent(self.state, self.sight, self.rules)
         return Outcomes(np.arange(self.first, self.first + paths), columns)
 
     def _mark(self) -> tuple[np.ndarray, np.ndarray, int, np.ndarray]:
@@ -425,6 +442,7 @@ def _evaluate_block(scenario, candidates, purpose, start, paths, market, populat
             assert shared is not None
             model.restore(shared, scenario.grid.burn_in_steps)
         outcomes.append(model.outcomes_of(candidate))
+    model.let_go()
     return outcomes
 
 

@@ -50,6 +50,15 @@ QUANTITIES: dict[str, tuple[str, str]] = {
 # beside them `external_variance.ASSET.whole` and `observed_variance.ASSET.whole`, of every asset
 
 
+BEARERS = {  # who bore the loss: quantities that add up to it
+    "insurance fund or reserves": "fund_draw",
+    "auto-deleveraged accounts": "adl_haircut",
+    "everybody (socialised)": "socialised_loss",
+    "nobody (uncovered)": "uncovered_loss",
+    "still open at the horizon": "latent_bad_debt",
+}
+
+
 @dataclass(frozen=True, eq=False)
 class Outcomes:
     """path: int64 [path] ids; columns: `<quantity>.<window>` -> float64 [path]. Losses are positive."""

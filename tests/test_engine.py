@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import math
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -292,3 +294,17 @@ def test_a_calm_book_stays_as_large_as_it_was():
     ratio = model.state.market[:, 0, book.OPEN_LONG] / start
     error = ratio.std(ddof=1) / math.sqrt(len(ratio))
     assert abs(ratio.mean() - 1.0) < 4 * error + 0.08  # margin buffers and rebalancing move a book by a few per cent
+
+
+def test_a_block_that_is_done_holds_no_memory(small):
+    simulate(small, count=80)
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        for _ in range(3):
+            simulate(small, count=80)
+        assert tracemalloc.get_traced_memory()[0] < 80 * small.grid.steps * 8  # the prices of one asset
+    finally:
+        tracemalloc.stop()
+        gc.enable()

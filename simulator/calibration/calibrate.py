@@ -17,7 +17,7 @@ from simulator.calibration.search import Found, SearchEstimate, estimate_on_sear
 from simulator.calibration.selection import Selection, alternatives, select
 from simulator.calibration.sensitivity import Neighbourhood, Step, neighbourhood, sensitivity
 from simulator.calibration.space import Point, SearchSpace
-from simulator.calibration.trials import Progress, Trials
+from simulator.calibration.trials import Leaders, Progress, Trials
 from simulator.calibration.versions import own_version
 from simulator.calibration.world import Evaluate, World
 
@@ -79,24 +79,34 @@ def calibrate(
     folder: Path | str | None = None,
     jobs: int = 1,
     progress: Progress | None = None,
+    leaders: Leaders | None = None,
     look: int | None = None,
     allow_version_change: bool = False,
 ) -> Calibration:
     """Search the scenario's space, select on fresh paths, confirm once on others; resume what `folder` already holds.
 
     `evaluate` defaults to the engine. `folder` keeps the record of trials; its parent keeps the count of looks; without one
-    the record is temporary and the look is the first. `look` names the look to reproduce instead of counting.
+    the record is temporary and the look is the first. `progress` and `leaders` are told how far the work is and how the
+    candidates of the search stand. `look` names the look to reproduce instead of counting.
     Raises ValueError for a scenario that cannot be calibrated, ResultsBusy, RecordMismatch, CandidatesFailed, OSError.
     """
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="simulator-") as temporary:
-            return calibrate(scenario, evaluate=evaluate, folder=Path(temporary) / "run", jobs=jobs, progress=progress, look=look)
+            return calibrate(
+                scenario,
+                evaluate=evaluate,
+                folder=Path(temporary) / "run",
+                jobs=jobs,
+                progress=progress,
+                leaders=leaders,
+                look=look,
+            )
     space = SearchSpace(scenario.vote, asked(scenario)[1].search)
     version = own_version()
     folder = Path(folder).absolute()
     lineage = Lineage(folder.parent, scenario.lineage, scenario.hash, version)
     with Record(folder, scenario.hash, version, allow_version_change=allow_version_change) as record:
-        trials = Trials(space, record, evaluate or _engine(), jobs=jobs, progress=progress)
+        trials = Trials(space, record, evaluate or _engine(), jobs=jobs, progress=progress, leaders=leaders)
         return replay(scenario, trials, lineage, _planned_look(record, lineage, look))
 
 

@@ -11,7 +11,7 @@ from simulator.calibration.calibrate import Calibration
 from simulator.calibration.confirmation import Confirmation, InWorld, interval_of
 from simulator.calibration.goals import MARGIN, available, available_change, used_change
 from simulator.calibration.world import HEADLINE, World
-from simulator.outcomes import QUANTITIES
+from simulator.outcomes import BEARERS, QUANTITIES
 from simulator.risk import measures
 from simulator.risk.judgement import Judgement
 from simulator.risk.measures import PerPath
@@ -195,9 +195,20 @@ def newly_liquidatable(confirmation: Confirmation) -> dict[str, Any]:
     return _pair(confirmation, "newly_liquidatable.transition")
 
 
+def loss_bearers(confirmation: Confirmation) -> list[dict[str, Any]]:
+    """Who bears the mean loss of a path [usd], before and after: parts that add up to it."""
+    return [{"who": who, **_pair(confirmation, f"{quantity}.whole")} for who, quantity in BEARERS.items()]
+
+
 def _pair(confirmation: Confirmation, column: str) -> dict[str, Any]:
     candidate, current = (measures.mean(PerPath.of(side, column)) for side in confirmation.outcomes)
     return {"before": asdict(current), "after": asdict(candidate)}
+
+
+def data(world: World) -> dict[str, Any] | None:
+    """The price file behind the market, its window and hash; None where the market names none."""
+    provenance = getattr(getattr(world, "market", None), "provenance", None)
+    return {name: getattr(provenance, name) for name in ("prices", "sha256", "since", "until", "rows")} if provenance else None
 
 
 def paired_test(confirmation: Confirmation) -> dict[str, Any]:

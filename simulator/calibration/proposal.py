@@ -65,6 +65,7 @@ def make_proposal(calibration: Calibration, *, scenario_file: str = "scenario.to
             "alternatives": evidence.alternatives(calibration),
             "capital_efficiency": evidence.efficiency(calibration),
             "newly_liquidatable": evidence.newly_liquidatable(confirmation) if confirmation else None,
+            "loss_bearers": evidence.loss_bearers(confirmation) if confirmation else [],
             "paired_loss_test": evidence.paired_test(confirmation) if confirmation else None,
             "convergence": evidence.convergence(confirmation) if confirmation else None,
             "elasticities": evidence.elasticities(world, confirmation),
@@ -99,6 +100,7 @@ def make_proposal(calibration: Calibration, *, scenario_file: str = "scenario.to
                 "seed": world.seed,
                 "scenario_hash": world.hash,
                 "lineage": world.lineage,
+                "data": evidence.data(world),
                 "versions": versions(),
             },
         }

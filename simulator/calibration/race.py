@@ -157,6 +157,7 @@ class Race:
                 trial = self.question.trial(number, point, outcomes, self._baseline[paths], len(self._rungs))
                 stopped = trial.stopped or (history[-1].stopped if history else "")
                 history.append(replace(trial, stopped=stopped))
+        self._evaluated.tell(self.known)
 
     def _run(self, points: Sequence[Point], paths: int, stage: str) -> list[Outcomes]:
         return self._evaluated.outcomes(self._world, HEADLINE, PURPOSE, points, paths, self._columns, stage, cuts=self._rungs)

@@ -102,8 +102,8 @@ class Record:
         self.version_changed = then != version
         if self.version_changed and not allow_version_change:
             raise RecordMismatch(
-                f"{self.path.parent}: begun by version {then}, this is {version}; use that version, allow the change "
-                "explicitly, or start in a new folder"
+                f"{self.path.parent}: begun by version {then}, this is {version}; use that version, `simulator resume "
+                "--allow-version-change`, or start in a new folder"
             )
 
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from simulator.calibration.by_asset import groups, run_stages
 from simulator.calibration.pareto import by_front, front
 from simulator.calibration.plan import ConfirmationPlan, asked
 from simulator.calibration.race import PURPOSE, Question, Race, rungs
@@ -54,7 +55,11 @@ def search(world: World, trials: Trials, plan: ConfirmationPlan) -> Found:
     _, settings = asked(world)
     race = Race(world, trials, plan)
     share = FRONT_SCREEN_SHARE if settings.front else SCREEN_SHARE
-    race.enter(trials.space.design(math.ceil(share * settings.candidates), world.seed), "screen")
+    parts = groups(trials.space, world.assets) if settings.by_asset else {}
+    if len(parts) > 1:
+        run_stages(race, trials.space, parts, math.ceil(share * settings.candidates), world.seed)
+    else:
+        race.enter(trials.space.design(math.ceil(share * settings.candidates), world.seed), "screen")
     batches = max(BATCHES, math.ceil((1 - share) * settings.candidates / BATCH))
     for batch in range(batches):
         wanted = math.ceil((settings.candidates - len(race.points)) / (batches - batch))

@@ -17,6 +17,7 @@ from simulator.calibration.space import Point, SearchSpace
 from simulator.calibration.world import Evaluate, World
 
 if TYPE_CHECKING:
+    from simulator.calibration.ranking import Trial
     from simulator.outcomes import Outcomes
 
 BLOCK = 500  # paths in one line of the record
@@ -35,6 +36,7 @@ class Log(Protocol):
 
 Block = tuple[int, int]  # (first path, count)
 Progress = Callable[[str, int, int], None]  # (stage, done, total) path evaluations of the stage
+Leaders = Callable[["Sequence[Trial]"], None]  # told how the candidates of a search stand after each comparison
 
 
 class CandidatesFailed(RuntimeError):
@@ -51,10 +53,17 @@ class Trials:
     """Evaluations of points of `space`, through the record."""
 
     def __init__(
-        self, space: SearchSpace, record: Log, evaluate: Evaluate, *, jobs: int = 1, progress: Progress | None = None
+        self,
+        space: SearchSpace,
+        record: Log,
+        evaluate: Evaluate,
+        *,
+        jobs: int = 1,
+        progress: Progress | None = None,
+        leaders: Leaders | None = None,
     ) -> None:
         self.space, self.record, self.jobs = space, record, jobs
-        self._evaluate, self._progress = evaluate, progress
+        self._evaluate, self._progress, self._leaders = evaluate, progress, leaders
         self._blocks: dict[tuple[str, str, int, int, Point], dict[str, np.ndarray]] = {}
         self.failures: dict[Point, str] = {}
         self._beside: set[Point] = set()
@@ -153,6 +162,11 @@ class Trials:
         parts = [self._blocks[label, purpose, first, count, point] for first, count in blocks]
         columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return Outcomes(np.arange(sum(count for _, count in blocks)), columns)
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """Say how the candidates of a search stand, to whoever asked."""
+        if self._leaders:
+            self._leaders(trials)
 
     def insist(self, point: Point) -> None:
         """Raise CandidatesFailed if this candidate gave a value that is not finite."""

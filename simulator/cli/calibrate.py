@@ -45,7 +45,9 @@ def calibrate(
         return calibrate_into(folder_of(out, found), found, jobs=count, look=look, as_json=as_json)
 
 
-def calibrate_into(folder: Path, scenario: Scenario, *, jobs: int, look: int | None, as_json: bool) -> int:
+def calibrate_into(
+    folder: Path, scenario: Scenario, *, jobs: int, look: int | None, as_json: bool, allow_version_change: bool = False
+) -> int:
     """Calibrate in `folder`, going on with what it holds; write and print what was found; return the exit code."""
     from simulator.calibration.calibrate import calibrate as calibrated
     from simulator.cli.progress import Bar
@@ -56,8 +58,17 @@ def calibrate_into(folder: Path, scenario: Scenario, *, jobs: int, look: int | N
             raise click.UsageError(f"{scenario.name}: needs a [{section}] section; `simulator new` shows one")
     with ResultFolder(folder) as result:
         result.write_origin(scenario, {"command": "calibrate"})
-    with Bar() as bar:
-        calibration = calibrated(scenario, folder=folder, jobs=jobs, look=look, progress=bar.show)
+    assert scenario.calibration is not None
+    with Bar(names=[one.parameter for one in scenario.calibration.search]) as bar:
+        calibration = calibrated(
+            scenario,
+            folder=folder,
+            jobs=jobs,
+            look=look,
+            progress=bar.show,
+            leaders=bar.lead,
+            allow_version_change=allow_version_change,
+        )
     proposal = write_calibration(folder, scenario, calibration)
     click.echo(json.dumps({**proposal, "folder": str(folder)}, indent=1)) if as_json else _print(calibration, folder)
     return DONE if calibration.verdict == "confirmed" else NOT_MET

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import sys
+import threading
 import traceback
 
 import click
@@ -25,6 +28,12 @@ BORDER = (
     "simulator.calibration.space",
     "simulator.risk.judgement",
 )  # judge a scenario by ValueError
+
+
+def ended_like_interrupted() -> None:
+    """From now on SIGTERM ends a command as Ctrl-C does: what is recorded is kept and said, workers end."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def report_and_code(error: BaseException) -> int:
@@ -83,8 +92,16 @@ def _lines(error: BaseException, code: int) -> list[str]:
     if isinstance(error, MemoryError):
         return ["simulator: out of memory; lower paths, accounts or --jobs"]
     if isinstance(error, OSError):
-        return [f"{error.filename or 'simulator'}: {error.strerror or error}; check space and permissions"]
+        return [f"{error.filename or 'simulator'}: {error.strerror or error}; check space{_room(error.filename)} and permissions"]
     return list(getattr(error, "problems", None) or str(error).splitlines())
+
+
+def _room(name: object) -> str:
+    """The free space where a file lies, in words; nothing where that is not known."""
+    try:
+        return f" ({shutil.disk_usage(os.path.dirname(os.path.abspath(str(name)))).free:,} bytes are free)" if name else ""
+    except OSError:
+        return ""
 
 
 def _command(error: click.ClickException) -> str:

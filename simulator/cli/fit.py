@@ -71,10 +71,10 @@ class Refused(Exception):
 )
 @click.option(
     "--copula",
-    type=click.Choice(["auto", "gaussian", "student-t"]),
+    type=click.Choice(["auto", "gaussian", "student-t", "skewed-t"]),
     default="gaussian",
     show_default=True,
-    help="What ties extremes. auto: the best by --criterion.",
+    help="What ties extremes. auto: the best by --criterion of the first two. skewed-t: joint falls apart from joint rises.",
 )
 @click.option("--persistence", type=float, default=0.995, show_default=True, help="Largest persistence of variance, a day.")
 @click.option("--tail-index", type=float, default=3.0, show_default=True, help="Least tail index of the stationary law; 0: free.")

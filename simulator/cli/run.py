@@ -25,9 +25,12 @@ from simulator.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from simulator.losses import Losses
     from simulator.outcomes import Outcomes
     from simulator.risk.metrics import Interval, Metric
     from simulator.scenario import Scenario
+
+GROUPS = ("cohort", "size", "asset", "cause")  # by which losses are shown
 
 
 @click.command()
@@ -53,14 +56,17 @@ def run(
         result.write_origin(found, {"command": "run", "purpose": "run"})
         result.write_table("outcomes", outcomes.frame().reset_index())
         result.write_table("metrics", metrics.frame(rows))
+        losses = _losses(found, outcomes)
+        if losses is not None:
+            result.write_table("losses", losses.accounts)
         result.add_checks(outcome_checks(outcomes))
         result.finish(found)
     for warning in volatility_warnings(outcomes, found.assets):
         click.echo(f"{found.name}: {warning}", err=True)
     if as_json:
-        click.echo(_as_json(found, rows, result.folder))
+        click.echo(_as_json(found, rows, losses, result.folder))
     else:
-        _print(found, rows, result.folder, volatilities(outcomes, found.assets))
+        _print(found, rows, losses, result.folder, volatilities(outcomes, found.assets))
 
 
 def _simulated(scenario: Scenario, jobs: int) -> Outcomes:
@@ -71,25 +77,66 @@ def _simulated(scenario: Scenario, jobs: int) -> Outcomes:
         return simulate(scenario, jobs=jobs, progress=bar.advance)
 
 
-def _as_json(scenario: Scenario, rows: tuple[Metric, ...], folder: Path) -> str:
+def _losses(scenario: Scenario, outcomes: Outcomes) -> Losses | None:
+    """Where bad debt came from, if there is any."""
+    if not (outcomes.column("loss.whole") > 0).any():
+        return None
+    from simulator.losses import attribute_losses
+
+    return attribute_losses(scenario, outcomes)
+
+
+def _as_json(scenario: Scenario, rows: tuple[Metric, ...], losses: Losses | None, folder: Path) -> str:
     content: dict[str, Any] = {"scenario": scenario.name, "hash": scenario.hash, "seed": scenario.seed, "folder": str(folder)}
     content["metrics"] = [
         {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in asdict(row).items()}
         for row in rows
     ]
+    if losses is not None:
+        content["losses"] = {"share": losses.share, "bearers": losses.bearers, **{what: losses.by(what) for what in GROUPS}}
     return json.dumps(content, indent=1, allow_nan=False)
 
 
-def _print(scenario: Scenario, rows: tuple[Metric, ...], folder: Path, volatilities: dict[str, tuple[float, float]]) -> None:
+def _print(
+    scenario: Scenario,
+    rows: tuple[Metric, ...],
+    losses: Losses | None,
+    folder: Path,
+    volatilities: dict[str, tuple[float, float]],
+) -> None:
     from simulator.cli.tables import print_table
 
     title = f"{scenario.name}: {scenario.paths:,} paths, seed {scenario.seed}, from the vote to the horizon"
     print_table(title, ["", "value", "95 % interval", "unit"], _lines(rows))
+    if losses is not None:
+        _print_losses(losses)
     for asset, (outside, observed) in volatilities.items():
         stationary = scenario.market.reference_volatility(asset)
         click.echo(f"volatility of {asset}: stationary {stationary:.3g}, these paths {outside:.3g}, observed {observed:.3g}")
     click.echo(f"{rows[0].interval} interval over paths; transition and steady state apart in metrics.csv")
     click.echo(folder)
+
+
+def _print_losses(losses: Losses) -> None:
+    from simulator.cli.tables import number, print_table
+    from simulator.protocol.loss_causes import CAUSES
+
+    def lines() -> Iterator[tuple[str, str, str]]:
+        for what in GROUPS:
+            found = losses.by(what)
+            whole = sum(found.values())
+            for name, usd in found.items():
+                yield CAUSES.get(name, name), number(usd, "usd"), number(usd / whole, "probability")
+        for name, usd in losses.bearers.items():
+            if usd:
+                yield (
+                    f"borne by {name}" if "open" not in name else name,
+                    number(usd, "usd"),
+                    number(usd / losses.total, "probability"),
+                )
+
+    explained = f"{losses.paths} worst paths, {number(losses.share, 'probability')} of all loss; who bore it: all paths"
+    print_table(f"Where the bad debt came from ({explained})", ["", "usd", "share"], lines())
 
 
 def _lines(rows: tuple[Metric, ...]) -> Iterator[tuple[str, str, str, str]]:

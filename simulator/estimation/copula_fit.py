@@ -17,7 +17,8 @@ import numpy as np
 from simulator.estimation.dcc import DccFit, correlation_path, fit_dcc
 from simulator.estimation.dependence import nearest_correlation
 from simulator.estimation.settings import FitSettings
-from simulator.estimation.standard_errors import Estimate, long_run_covariance
+from simulator.estimation.skewed_copula import fit_skewed
+from simulator.estimation.standard_errors import Estimate, estimated_covariance
 
 DEGREES_RANGE = (2.05, 200.0)
 DIFFERENCE = 1e-3  # in log degrees of freedom
@@ -40,9 +41,9 @@ class DependenceFit:
     """What ties the assets, as a market names it."""
 
     dynamics: str  # constant or dcc
-    copula: str  # gaussian or student-t
+    copula: str  # gaussian, student-t or skewed-t
     correlation: np.ndarray
-    estimates: dict[str, Estimate]  # dcc_alpha, dcc_beta, copula_degrees_of_freedom: those that the choice has
+    estimates: dict[str, Estimate]  # dcc_alpha, dcc_beta, copula_degrees_of_freedom, copula_asymmetry: what the choice has
     candidates: tuple[DependenceCandidate, ...]
     tails: tuple[tuple[str, float, float, float, float], ...]  # (pair, level, lower, upper, error): share of joint extremes
 
@@ -64,7 +65,7 @@ def fit_dependence(residuals: np.ndarray, names: list[str], settings: FitSetting
     seen = ~np.isnan(w).any(axis=1)
     target = nearest_correlation(np.corrcoef(w[seen], rowvar=False))
     dynamics = ("constant", "dcc") if settings.dependence == "auto" else (settings.dependence,)
-    copulas = ("gaussian", "student-t") if settings.copula == "auto" else (settings.copula,)
+    copulas = ("gaussian", "student-t") if settings.copula == "auto" else (settings.copula,)  # skewed-t takes minutes: by name
     found = [_fitted(u, w, target, d, c, block) for d in dynamics for c in copulas]
     rows = tuple(row for row, _, _ in found)
     best = min(range(len(found)), key=lambda i: getattr(rows[i], settings.criterion))
@@ -98,10 +99,13 @@ def _fitted(
         fit = fit_dcc(w, target, block)
         path = correlation_path(w, target, fit.alpha, fit.beta)[:-1][seen]
         estimates |= _dcc_estimates(fit)
-    elif copula == "student-t":
+    elif copula != "gaussian":
         matrix = kendall_correlation(u[seen])
         path = np.broadcast_to(matrix, path.shape)
-    if copula == "student-t":
+    if copula == "skewed-t":
+        matrix, skewed, value = fit_skewed(u[seen], matrix, block)
+        estimates |= skewed
+    elif copula == "student-t":
         degrees = fit_degrees(u[seen], path, block)
         estimates["copula_degrees_of_freedom"] = degrees
         value = float(np.sum(student_densities(u[seen], path, degrees.value)))
@@ -169,7 +173,7 @@ def fit_degrees(u: np.ndarray, path: np.ndarray, block: float) -> Estimate:
         return Estimate(math.exp(best), None, "at the bound: a Gaussian copula")
     up, here, down = (student_densities(u, path, math.exp(best + s * DIFFERENCE)) for s in (1, 0, -1))
     slopes, bend = (up - down) / (2 * DIFFERENCE), float(np.mean(up - 2 * here + down)) / DIFFERENCE**2
-    spread = float(long_run_covariance(slopes[:, None], max(block, 1.0))[0, 0])
+    spread = float(estimated_covariance(slopes[:, None], max(block, 1.0))[0, 0])
     return Estimate(math.exp(best), math.exp(best) * math.sqrt(spread / len(u)) / abs(bend))
 
 

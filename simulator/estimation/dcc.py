@@ -17,7 +17,7 @@ import numpy as np
 from simulator.estimation.ascent import CONVERGED, climb
 from simulator.estimation.coordinates import logistic, logit
 from simulator.estimation.errors import NotConverged
-from simulator.estimation.standard_errors import long_run_covariance
+from simulator.estimation.standard_errors import estimated_covariance
 from simulator.kernel import kernel, rule
 
 STARTS = ((0.98, 0.04), (0.9, 0.1), (0.998, 0.02), (0.6, 0.2))  # (alpha + beta, alpha as a share of it)
@@ -249,5 +249,5 @@ def _covariance(surface: _Surface, alpha: float, beta: float, block: float) -> n
         inverse = np.linalg.inv(bread)
     except np.linalg.LinAlgError:
         return np.full((2, 2), math.nan)
-    whole = inverse @ long_run_covariance(np.column_stack([products, scores]), block) @ inverse.T / len(w)
+    whole = inverse @ estimated_covariance(np.column_stack([products, scores]), block) @ inverse.T / len(w)
     return whole[count:, count:]

@@ -17,7 +17,7 @@ import numpy as np
 from simulator.estimation.errors import FitError
 from simulator.estimation.jumps import FEWEST_JUMPS, JumpFit, fit_kou
 from simulator.estimation.returns import Returns
-from simulator.estimation.standard_errors import Estimate, long_run_covariance
+from simulator.estimation.standard_errors import Estimate, estimated_covariance
 from simulator.market.jumps import Merton
 from simulator.parameters import DAY, YEAR
 
@@ -172,7 +172,7 @@ def _block(days: int) -> float:
 
 
 def _mean_of_days(values: np.ndarray) -> Estimate:
-    spread = float(long_run_covariance(values[:, np.newaxis], _block(values.size))[0, 0])
+    spread = float(estimated_covariance(values[:, np.newaxis], _block(values.size))[0, 0])
     return Estimate(float(values.mean()), math.sqrt(spread / values.size))
 
 
@@ -190,7 +190,7 @@ def _merton(jumps: np.ndarray, judged: np.ndarray, per_day: int) -> JumpFit:
         [0.0, -mean / per, 1 / per, 0.0],
         [0.0, (mean**2 - deviation**2) / per / (2 * deviation**2), -mean / per / deviation**2, 1 / per / (2 * deviation**2)],
     ])  # of log intensity, mean, log deviation  # fmt: skip
-    variance = np.diag(slopes @ long_run_covariance(daily, _block(n)) @ slopes.T) / n
+    variance = np.diag(slopes @ estimated_covariance(daily, _block(n)) @ slopes.T) / n
     errors = np.sqrt(variance)
     estimates = {
         "intensity": Estimate(float(intensity), float(intensity * errors[0])),

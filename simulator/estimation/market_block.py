@@ -69,10 +69,14 @@ def _correlation(fit: MarketFit) -> Iterator[str]:
 def _tied(found: DependenceFit) -> Iterator[str]:
     """Copula and dynamics as the market accepts them; their standard errors are two-stage, the margins given."""
     e = found.estimates
-    if found.copula == "student-t":
+    if found.copula != "gaussian":
         degrees = e["copula_degrees_of_freedom"]
-        value = _value(float(f"{degrees.value:.{DIGITS}g}"))
-        yield f'copula = {{ kind = "student-t", degrees_of_freedom = {value} }}  # {_error(degrees)}'
+        own, errors = f"degrees_of_freedom = {_value(float(f'{degrees.value:.{DIGITS}g}'))}", _error(degrees)
+        if found.copula == "skewed-t":
+            skew = e["copula_asymmetry"]
+            own += f", asymmetry = {_value(float(f'{skew.value:.{DIGITS}g}'))}"
+            errors += f" and {_error(skew)}"
+        yield f'copula = {{ kind = "student-t", {own} }}  # {errors}'
     if found.dynamics == "dcc":
         alpha, beta = (_value(float(f"{e[key].value:.{DIGITS}g}")) for key in ("dcc_alpha", "dcc_beta"))
         errors = f"{_error(e['dcc_alpha'])} and {_error(e['dcc_beta'])}"

@@ -13,7 +13,7 @@ import numpy as np
 
 from simulator.estimation.ascent import CONVERGED, climb
 from simulator.estimation.errors import NotConverged
-from simulator.estimation.standard_errors import long_run_covariance
+from simulator.estimation.standard_errors import estimated_covariance
 
 Densities = Callable[[np.ndarray], np.ndarray]  # coordinates -> log densities [t]
 SLOPE, BEND = 1e-5, 1e-3  # [1] steps of first and of second differences
@@ -36,7 +36,7 @@ class Maximum:
         free = list(self.free)
         bread = np.linalg.inv(self.hessian[np.ix_(free, free)])
         result = np.zeros_like(self.hessian)
-        filling = long_run_covariance(self.scores[:, free], max(block, 1.0)) * len(self.scores)
+        filling = estimated_covariance(self.scores[:, free], max(block, 1.0)) * len(self.scores)
         result[np.ix_(free, free)] = bread @ filling @ bread
         return result
 

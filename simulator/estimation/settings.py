@@ -25,7 +25,7 @@ class FitSettings:
     innovation: InnovationChoice = "student-t"
     criterion: Literal["aic", "bic"] = "bic"
     dependence: Literal["auto", "constant", "dcc"] = "constant"
-    copula: Literal["auto", "gaussian", "student-t"] = "gaussian"
+    copula: Literal["auto", "gaussian", "student-t", "skewed-t"] = "gaussian"
 
     def problems(self) -> list[tuple[str, str]]:
         """(setting, what is wrong; what is allowed) for each."""
@@ -36,4 +36,8 @@ class FitSettings:
             found.append(("tail-index", f"{self.tail_index:g} must lie above 2, where a variance exists, and not above 20"))
         if self.max_move is not None and not 3 <= self.max_move <= LARGEST_MAX_MOVE:
             found.append(("max-move", f"{self.max_move:g} must lie between 3 and {LARGEST_MAX_MOVE:g} standard deviations"))
+        if self.copula == "skewed-t" and self.dependence != "constant":
+            found.append(
+                ("copula", f"skewed-t is fitted with a constant correlation only, but `dependence` is {self.dependence}")
+            )
         return found

@@ -23,6 +23,7 @@ from simulator.parameters import DAY
 BLOCK_DAYS = 30.0  # at least: volatility clusters for weeks; the rule of Politis and White (2004) stops at 3 sqrt(n) rows
 BLOCK_LIVES = 10.0  # mean lives of a shock to variance, 1 / (1 - persistence); five leave out a sixth of the variance
 FEWEST_BLOCKS = 20
+NORMAL_95 = 1.959963985
 
 
 def mean_block(rows: int, step: float, persistence: float) -> float:
@@ -49,6 +50,22 @@ def long_run_covariance(moments: np.ndarray, block: float) -> np.ndarray:
     return result
 
 
+def estimated_covariance(moments: np.ndarray, block: float) -> np.ndarray:
+    """`long_run_covariance` for intervals of 1.96 standard errors.
+
+    Divided by what it is on average of white noise of variance one: the sample's own mean takes 1 / n off every lag, over the
+    lags of a long block a tenth and more. And widened to Student's quantile: with the weights (1 - 1 / block)^lag it has as
+    much noise as a sample variance of n / block degrees of freedom (Priestley 1981, section 6.2.4).
+    """
+    from scipy.special import stdtrit
+
+    n = len(moments)
+    lag = np.arange(1, n)
+    mass = 1 + 2 * float(np.sum((1 - lag / n) * (1 - 1 / block) ** lag))
+    widened = float(stdtrit(max(n / block, 3.0), 0.975)) / NORMAL_95
+    return long_run_covariance(moments, block) * widened**2 / (1 - mass / n)
+
+
 def covariance(fit: Fit, returns: np.ndarray, block: float) -> np.ndarray:
     """Covariance [coordinate, coordinate] of `coordinates.NAMES`; zero rows for what was not estimated or a bound holds."""
     surface = fit.surface(returns)
@@ -61,7 +78,7 @@ def covariance(fit: Fit, returns: np.ndarray, block: float) -> np.ndarray:
     derivatives[1:] = surface.hessian(fit.x, columns)[free] / len(moments)
     bread = np.linalg.inv(derivatives)
     spread = surface.spread(fit.x)[:, columns] @ bread
-    result = spread @ long_run_covariance(moments, block) @ spread.T / len(moments)
+    result = spread @ estimated_covariance(moments, block) @ spread.T / len(moments)
     return (result + result.T) / 2
 
 

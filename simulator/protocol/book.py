@@ -76,13 +76,16 @@ SCALARS = 41
 # of an auction: since which step, since which without equity (-1: it has some), the last step in which the account was found
 STARTED, INSOLVENT, LAST_SEEN = range(3, 6)  # fields of the watch
 
+# ledger fields [usd]: what a record's bad debt came to, realised and latent, and what of each was there before anybody closed it
+LOST, SUNK, LATENT_LOST, LATENT_SUNK, LEDGER_FIELDS = range(5)
+
 # request fields (docs/model.md 5.1)
 ACCOUNT, ARRIVAL, R_MARKET, QUANTITY, R_CASH, R_CURRENCY, TOKENS, R_DEBT, BORROW, EXIT, REDUCE = range(11)
 R_OPTION, COUNT = 11, 12  # the option asked for, and how many (< 0: sold)
 REQUEST_FIELDS = 13
 
 
-MOVING = 9  # arrays of a State that carry over from step to step; the rest is scratch
+MOVING = 10  # arrays of a State that carry over from step to step; the rest is scratch
 
 
 class State(NamedTuple):
@@ -97,6 +100,7 @@ class State(NamedTuple):
     listed: np.ndarray  # int32 [path, account]: the accounts that may be reached before the cut
     is_listed: np.ndarray  # uint8 [path, account]
     option: np.ndarray  # float64 [path, options, then expiry slots, underlyings and rows of scratch; field]
+    ledger: np.ndarray  # float64 [path, account, field]: who lost what; no accounts where nobody asked
     requests: np.ndarray  # float64 [path, slot, field]
     waiting: np.ndarray  # int64 [path]: requests made in this step
     row: np.ndarray  # float64 [field]: the copy on which a change is worked out
@@ -118,6 +122,7 @@ class Path(NamedTuple):
     listed: np.ndarray
     is_listed: np.ndarray
     option: np.ndarray
+    ledger: np.ndarray
     requests: np.ndarray
     row: np.ndarray
     other: np.ndarray
@@ -139,6 +144,7 @@ def path_of(state, p):
         state.listed[p],
         state.is_listed[p],
         state.option[p],
+        state.ledger[p],
         state.requests[p],
         state.row,
         state.other,
@@ -160,6 +166,7 @@ def make_state(
     timers: int = 0,
     grid: int = 0,
     auctions: bool = False,
+    keeps_ledger: bool = False,
 ) -> State:
     """A zeroed block for `accounts` cohort accounts (special records are added); a timer is the last field of a record."""
     fields = HEAD + 2 * currencies + 2 * markets + options + timers
@@ -174,6 +181,7 @@ def make_state(
         listed=np.zeros((paths, accounts), np.int32),
         is_listed=np.zeros((paths, accounts), np.uint8),
         option=np.zeros((paths, rows, max(OPTION_FIELDS + grid, options, LEAST_SCRATCH) if grid else OPTION_FIELDS)),
+        ledger=np.zeros((paths, (accounts + SPECIAL) * keeps_ledger, LEDGER_FIELDS)),
         requests=np.empty((paths, accounts, REQUEST_FIELDS)),
         waiting=np.zeros(paths, np.int64),
         row=np.zeros(fields),
@@ -220,6 +228,14 @@ def commit(b, i, row, rules):
         b.option[j, OPTION_OPEN] += max(row[o], 0.0) - max(old[o], 0.0)
     for f in range(row.size):
         old[f] = row[f]
+
+
+@small_rule
+def enter(b, i, first, lost, equity):
+    """Write into the ledger, if there is one, what record `i` lost; `equity` is its equity before anybody closed anything."""
+    if b.ledger.shape[0] > 0 and lost > 0.0:
+        b.ledger[i, first] += lost
+        b.ledger[i, first + 1] += min(lost, max(0.0, -equity))
 
 
 @small_rule

@@ -21,6 +21,7 @@ from simulator.protocol.book import (
     LIQUIDATED,
     LIQUIDATIONS,
     LIQUIDITY,
+    LOST,
     OUTSIDE_CASH,
     PENALTIES,
     REALISED,
@@ -29,6 +30,7 @@ from simulator.protocol.book import (
     UNBACKED,
     UNCOVERED,
     USER_COST,
+    enter,
 )
 from simulator.protocol.close_by_rule import close_at_fillable, close_in_window, share_by_rule
 from simulator.protocol.health import change, is_frozen, maintenance
@@ -63,6 +65,7 @@ def serve(b, i, terms, rules):
     slack, equity, requirement, notional = maintenance(b, row, terms, rules)
     if slack >= 0.0 or b.scalar[ROOM] < 1.0 or is_frozen(b, row, rules):
         return False
+    realised = b.scalar[REALISED]
     if rules.options > 0 and holds_options(row, rules):
         if rules.auctions:
             done = bid(b, i, row, slack, equity, notional, terms, rules)
@@ -80,6 +83,7 @@ def serve(b, i, terms, rules):
         b.accounts[rules.accounts + KEEPER, CASH] -= gas
         b.scalar[OUTSIDE_CASH] += gas
         write_off(b, row, rules)
+        enter(b, i, LOST, b.scalar[REALISED] - realised, equity)
         change(b, i, row, terms, rules)
     return done
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from simulator.kernel import rule
 from simulator.protocol.book import (
     CASH,
@@ -12,15 +14,18 @@ from simulator.protocol.book import (
     IMPACT,
     INDEX_COUNT,
     INDEX_SUM,
+    LOST,
     OPTION_HEDGE,
     OPTION_OPEN,
     OPTION_TRADED,
     OUTSIDE_CASH,
+    REALISED,
     SPECIAL,
     STRIKE,
     WRITER,
     YEARS,
     commit,
+    enter,
     slot_row,
     underlying_row,
 )
@@ -104,7 +109,9 @@ def expire(b, e, settlement, rules):
                 row = b.row
                 for f in range(row.size):
                     row[f] = b.accounts[i, f]
+                realised = b.scalar[REALISED]
                 write_off(b, row, rules)
+                enter(b, i, LOST, b.scalar[REALISED] - realised, -np.inf)
                 commit(b, i, row, rules)
         else:
             exercise(b, b.accounts[i], e, settlement, rules)

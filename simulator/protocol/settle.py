@@ -32,6 +32,7 @@ from simulator.protocol.book import (
     IMPACT_POOL,
     INDEX,
     LATENT,
+    LATENT_LOST,
     LIQUIDITY,
     MAKER,
     MOST_OPEN,
@@ -49,6 +50,7 @@ from simulator.protocol.book import (
     SPOT_DEPTH,
     STEPS,
     STOCK,
+    TREASURY,
     UNBACKED,
     UNCOVERED,
     UNCOVERED_CASH,
@@ -57,6 +59,7 @@ from simulator.protocol.book import (
     VAULT,
     WORST_IMBALANCE,
     WRITER,
+    enter,
     path_of,
 )
 from simulator.protocol.conditions import meet
@@ -385,6 +388,7 @@ def latent_loss(b, terms, rules):
     K, M = rules.currencies, rules.markets
     net, tokens = b.row[HEAD + 2 * K :], b.other[HEAD:]
     net[:M] = 0.0
+    b.ledger[:, LATENT_LOST:] = 0.0
     tokens[:K] = 0.0
     n = 0
     for i in range(rules.accounts):
@@ -399,7 +403,9 @@ def latent_loss(b, terms, rules):
                     tokens[k] -= row[HEAD + k] * b.currency[k, DEPOSIT_INDEX]
     if rules.options > 0:
         wound_down(b, n, rules)
-    total = _unbacked_reserves(b, tokens, rules) if rules.absorbs else 0.0
+    total = 0.0
+    if rules.absorbs:
+        total = _latent(b, rules.accounts + TREASURY, -_unbacked_reserves(b, tokens, rules), 0.0)
     for s in range(n):
         row = b.accounts[b.found[s]]
         owes = _owes(row, K)
@@ -417,14 +423,22 @@ def latent_loss(b, terms, rules):
             equity += row[HEAD + 2 * K + m] * (price - b.market[m, FUNDING]) - row[HEAD + 2 * K + M + m]
         if rules.options > 0:
             equity += worth_wound_down(b, row, rules)
-        total += max(0.0, -equity)
+        total += _latent(b, b.found[s], equity, maintenance(b, row, terms, rules)[1] if b.ledger.shape[0] > 0 else 0.0)
     if rules.has_vault:
-        total += max(0.0, -equity_of(b, rules.accounts + VAULT, terms, rules))
+        total += _latent(b, rules.accounts + VAULT, equity_of(b, rules.accounts + VAULT, terms, rules), 0.0)
     if rules.is_maker:
-        total += max(0.0, -equity_of(b, rules.accounts + MAKER, terms, rules))
+        total += _latent(b, rules.accounts + MAKER, equity_of(b, rules.accounts + MAKER, terms, rules), 0.0)
     if rules.options > 0:
-        total += max(0.0, -equity_of(b, rules.accounts + WRITER, terms, rules))
+        total += _latent(b, rules.accounts + WRITER, equity_of(b, rules.accounts + WRITER, terms, rules), 0.0)
     return total
+
+
+@small_rule
+def _latent(b, i, equity, before):
+    """What a wind-down of record `i` leaves unpaid; `before` is its equity at the values of the path."""
+    lost = max(0.0, -equity)
+    enter(b, i, LATENT_LOST, lost, before)
+    return lost
 
 
 @rule

@@ -22,6 +22,7 @@ from simulator.protocol.book import (
     HEAD,
     INDEX,
     LIQUIDITY,
+    LOST,
     MAKER,
     MARGIN_PRICE,
     OPEN_LONG,
@@ -36,6 +37,7 @@ from simulator.protocol.book import (
     USER_COST,
     VALUE,
     VAULT,
+    enter,
     less,
 )
 from simulator.protocol.health import change, find_liquidatable, is_empty, is_frozen, maintenance
@@ -159,7 +161,7 @@ def _take_over_one(b, i, equity, notional, terms, rules):
     row = b.row
     for f in range(row.size):
         row[f] = b.accounts[i, f]
-    loss = max(0.0, -equity)
+    loss, realised = max(0.0, -equity), b.scalar[REALISED]
     paid = fund_pays(b, loss, rules) if loss > 0.0 else 0.0
     b.scalar[FUND_DRAW] += paid
     row[CASH] += paid
@@ -186,6 +188,7 @@ def _take_over_one(b, i, equity, notional, terms, rules):
         if is_empty(row, rules) and abs(row[CASH]) <= 1e-9 * max(1.0, notional):
             b.scalar[OUTSIDE_CASH] += row[CASH]  # a rounding residue: the account was closed at its bankruptcy price
             row[CASH] = 0.0
+    enter(b, i, LOST, b.scalar[REALISED] - realised, equity)
     change(b, i, row, terms, rules)
 
 

@@ -34,6 +34,7 @@ def _loss(proposal: Proposal) -> Iterator[Block]:
             proposal,
         )
         yield Folded("Numbers of this figure", (_loss_table(proposal),))
+    yield from _bearers(proposal)
     if (test := proposal["paired_loss_test"]) is not None:
         proven = "is proven" if test["is_proven"] else "is not proven"
         yield Paragraph(
@@ -41,6 +42,19 @@ def _loss(proposal: Proposal) -> Iterator[Block]:
             f"higher on {count(test['worse'])} paths (level of the sign test {plain(test['sign_level'])}); the upper bound of "
             f"the mean change is {signed(test['mean_bound'], 'usd')} USD at {percent(test['confidence'])} confidence."
         )
+
+
+def _bearers(proposal: Proposal) -> Iterator[Block]:
+    """Who bears it, where anybody does."""
+    rows = [row for row in proposal["loss_bearers"] if row["before"]["value"] or row["after"]["value"]]
+    if rows:
+        cells = [(row["who"][:1].upper() + row["who"][1:], *(_mean(row[side]) for side in ("before", "after"))) for row in rows]
+        caption = "Who bears the loss: mean of a path [USD], parts of the mean loss."
+        yield Table(("Borne by", "Current", after(proposal)), "lrr", tuple(cells), caption=caption, small=True)
+
+
+def _mean(found: Proposal) -> Estimate:
+    return Estimate(in_unit(found["value"], "usd"), between(found["low"], found["high"], "usd"))
 
 
 def _loss_table(proposal: Proposal) -> Table:

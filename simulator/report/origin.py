@@ -18,6 +18,13 @@ def not_covered(proposal: Proposal) -> Iterator[Block]:
         yield Paragraph(expiry(proposal), quiet=True)
 
 
+def _data(found: Proposal | None) -> Iterator[tuple[str, str | Code]]:
+    """The price file that the market was fitted to."""
+    if found:
+        yield "Prices", f"{found['prices']}, {count(found['rows'])} rows, {found['since']} to {found['until']}"
+        yield "Hash of the prices", Code(found["sha256"])
+
+
 def reproduce(proposal: Proposal) -> Iterator[Block]:
     """The command, the seed, hashes and versions."""
     found = proposal["reproduce"]
@@ -32,6 +39,7 @@ def reproduce(proposal: Proposal) -> Iterator[Block]:
             ("Scenario", proposal["scenario"]),
             ("Hash of the scenario", Code(found["scenario_hash"])),
             ("Hash of the question", Code(found["lineage"])),
+            *_data(found["data"]),
             ("Seed", f"{found['seed']}"),
             ("Confirmation paths", count(proposal["paths"]["confirmation"])),
             ("Versions", ", ".join(f"{name} {version}" for name, version in found["versions"].items())),

@@ -64,3 +64,60 @@ def test_fits_of_the_exchange_rate(cases, monkeypatch):
                 assert abs(mine[NAMES[param]] - case["value"]) <= case["tol"], (model, param)
     if not seen:
         pytest.skip("no fit by arch's conventions is among the cases")
+
+
+def mean_square(y: np.ndarray) -> float:
+    """Fiorentini, Calzolari and Panattoni's (1996) first variance: that of the residuals."""
+    return float(np.nanmean(y * y))
+
+
+BENCHMARKS = {"GARCH(1,1)-normal": "garch", "EGARCH(1,1)-normal": "egarch"}
+SIGNS = {"omega": "omega", "alpha": "alpha", "beta": "beta", "loglik": "loglik", "alpha(sign)": "gamma", "gamma(size)": "alpha"}
+
+
+def fitted(returns: np.ndarray, mean: float, process: str, monkeypatch):
+    for module in ("likelihood", "exponential"):
+        monkeypatch.setattr(f"simulator.estimation.{module}.backcast", mean_square)
+    return fit_garch((returns - mean) / 100, FREE, specification=Specification(process, "normal"))
+
+
+def test_the_benchmarks_of_the_exchange_rate(cases, monkeypatch):
+    """Published before any of these libraries: omega, alpha, beta and the likelihood, the mean as published.
+
+    An EGARCH's first variance is a convention that moves its numbers by what its source says, 1e-3.
+    """
+    models, returns = cases
+    seen = 0
+    for model, by_param in models.items():
+        process = next((kind for start, kind in BENCHMARKS.items() if model.startswith(start)), None)
+        if process is None or "mu" not in by_param:
+            continue
+        fit = fitted(returns, by_param["mu"]["value"], process, monkeypatch)
+        p = fit.natural
+        omega = p.omega + (1 - p.beta) * math.log(1e4) if p.is_exponential else 1e4 * p.omega
+        mine = {"omega": omega, "alpha": p.alpha, "gamma": p.gamma, "beta": p.beta, "loglik": fit.log_likelihood}
+        for param, case in by_param.items():
+            if param in SIGNS:
+                seen += 1
+                allowed = max(case["tol"], 1e-3) if p.is_exponential else case["tol"]
+                assert abs(mine[SIGNS[param]] - case["value"]) <= allowed, (model, param, mine)
+    if not seen:
+        pytest.skip("no benchmark fit is among the cases")
+
+
+def test_margins_of_the_two_stocks(shared_data, monkeypatch):
+    """dcc.json's univariate GARCH(1,1): [mean, omega, alpha, beta] in percent; without a tolerance there, 1e-3 here."""
+    reference = shared_data / "reference"
+    for name in ("dcc.json", "data/dow29_cols1_2.csv"):
+        if not (reference / name).is_file():
+            pytest.skip(f"{name} is not among the shared data")
+    columns = np.genfromtxt(reference / "data" / "dow29_cols1_2.csv", delimiter=",", skip_header=1).T
+    rows = [
+        case for case in json.loads((reference / "dcc.json").read_text())["cases"] if case["param"] == "[mu,omega,alpha,beta]"
+    ]
+    if not rows:
+        pytest.skip("no univariate fit is among the cases")
+    for case in rows:
+        mean, *known = case["value"]
+        p = fitted(columns[int(case["data"][-1]) - 1], mean, "garch", monkeypatch).natural
+        assert (1e4 * p.omega, p.alpha, p.beta) == pytest.approx(known, abs=case.get("tol", 1e-3)), case["data"]

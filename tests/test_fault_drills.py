@@ -1,0 +1,208 @@
+"""What machines do to a running command: full disks, signals, moved clocks, edited files. VERIFICATION F01 to F20.
+
+The record's own drills are in tests/calibration/test_record.py (F02, F03, F10, F19) and test_resume.py (F01 on a closed-form
+world), lost workers in test_workers.py (F13, F14), changed results in test_third_parties.py (F17), failed candidates in
+tests/calibration/test_calibrate.py (F20). Here is the real command on the real engine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from simulator.calibration.calibrate import calibrate
+from simulator.calibration.files import write_file
+from simulator.calibration.proposal import proposal_bytes
+from simulator.cli import main
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent / "calibration"))
+from fake_world import FakeWorld, evaluate
+from test_cli import small
+
+ROOT = Path(__file__).resolve().parent.parent
+KILLS = 50
+LISTED = ("proposal.json", "proposal.md", "report.html", "log.jsonl", "candidates.csv", "confirmation.csv")
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "simulator", *arguments]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+
+
+def digests(result: Path) -> dict[str, str]:
+    """SHA-256 of what must be the same after any interruption."""
+    return {name: hashlib.sha256((result / name).read_bytes()).hexdigest() for name in LISTED if (result / name).exists()}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """(folder with small.toml, the result of a calibration that nothing disturbed)."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "small.toml").write_text(small())
+    assert main(["calibrate", str(folder / "small.toml"), "--jobs", "1", "--out", str(folder / "results")]) in (0, 1)
+    return folder, the_result(folder / "results")
+
+
+def the_result(out: Path) -> Path:
+    (result,) = [path for path in out.iterdir() if path.is_dir()]
+    return result
+
+
+@pytest.fixture
+def small_disk():
+    """No file may grow beyond what is said, as on a full disk or under a quota (F06, F08)."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+def test_a_disk_that_fills_up_ends_with_4_and_resumes_to_the_same_bytes(whole, tmp_path, small_disk, capsys, share):
+    folder, undisturbed = whole
+    small_disk(int(share * (undisturbed / "log.jsonl").stat().st_size))
+    code = main(["calibrate", str(folder / "small.toml"), "--jobs", "1", "--out", str(tmp_path / "results")])
+    small_disk(resource.RLIM_INFINITY)
+    said = capsys.readouterr().err.splitlines()
+    assert code == 4
+    assert "results" in said[-1]
+    result = the_result(tmp_path / "results")
+    assert not (result / "manifest.json").exists()
+    assert not list(result.glob("*.tmp"))
+    assert not list(result.glob(".*.tmp"))
+    assert main(["resume", str(result), "--jobs", "1"]) in (0, 1)
+    assert digests(result) == digests(undisturbed)
+
+
+def test_a_full_disk_names_the_file_and_the_free_space(tmp_path, small_disk, capsys):
+    from simulator.cli.exits import report_and_code
+
+    write_file(tmp_path / "table.csv", b"old")
+    small_disk(1000)
+    with pytest.raises(OSError, match="too large") as full:
+        write_file(tmp_path / "table.csv", bytes(5000))
+    small_disk(resource.RLIM_INFINITY)
+    assert report_and_code(full.value) == 4
+    assert f"{tmp_path / 'table.csv'}: File too large; check space (" in capsys.readouterr().err
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("table.csv", b"old")]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
+def test_a_full_stdout_is_exit_code_4():
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command("schema"), stdout=full, stderr=subprocess.PIPE, env=environment(), timeout=60, check=False)
+    assert done.returncode == 4
+    assert b"No space left on device" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_results_that_cannot_be_a_folder_are_refused_before_anything_is_computed(tmp_path, monkeypatch, capsys):
+    (tmp_path / "small.toml").write_text(small())
+    (tmp_path / "results").write_text("a file")
+    monkeypatch.setattr("simulator.model.evaluate", lambda *_, **__: pytest.fail("computed before the folder was there"))
+    for verb in ("run", "calibrate"):
+        assert main([verb, str(tmp_path / "small.toml"), "--out", str(tmp_path / "results")]) == 4
+    assert (tmp_path / "results").read_text() == "a file"
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_keeps_the_record_and_says_how_to_go_on(whole, tmp_path, number):
+    folder, undisturbed = whole
+    process, result = begun(folder, tmp_path / "results")
+    process.send_signal(number)
+    sent = time.monotonic()
+    _, said = process.communicate(timeout=60)
+    assert time.monotonic() - sent < 15
+    if process.returncode in (0, 1):
+        pytest.skip("it had finished before the signal came")
+    assert process.returncode == 130
+    assert b"simulator resume" in said.splitlines()[-1]
+    assert not (result / "manifest.json").exists()
+    assert main(["resume", str(result), "--jobs", "1"]) in (0, 1)
+    assert digests(result) == digests(undisturbed)
+
+
+def begun(folder: Path, out: Path) -> tuple[subprocess.Popen[bytes], Path]:
+    """A calibration in another process, whose record has begun to grow."""
+    started = command("calibrate", str(folder / "small.toml"), "--jobs", "1", "--out", str(out))
+    process = subprocess.Popen(started, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), start_new_session=True)
+    while process.poll() is None and not (out.exists() and any(log.stat().st_size > 500 for log in out.glob("*/log.jsonl"))):
+        time.sleep(0.02)
+    return process, the_result(out)
+
+
+def test_a_scenario_edited_on_the_way_is_refused(whole, tmp_path, capsys):
+    _, undisturbed = whole
+    result = shutil.copytree(undisturbed, tmp_path / undisturbed.name)
+    text = (result / "scenario.toml").read_text()
+    (result / "scenario.toml").write_text(text.replace("maintenance_margin_ratio = 0.03", "maintenance_margin_ratio = 0.028"))
+    assert main(["resume", str(result), "--jobs", "1"]) == 2
+    assert "the scenario changed since this calibration began" in capsys.readouterr().err
+
+
+def test_another_version_goes_on_only_where_that_is_allowed_and_recorded(whole, tmp_path, monkeypatch, capsys):
+    _, undisturbed = whole
+    result = shutil.copytree(undisturbed, tmp_path / undisturbed.name)
+    monkeypatch.setattr("simulator.calibration.calibrate.own_version", lambda: "99.0")
+    assert main(["resume", str(result), "--jobs", "1"]) == 2
+    assert "--allow-version-change" in capsys.readouterr().err
+    assert main(["resume", str(result), "--jobs", "1", "--allow-version-change"]) in (0, 1)
+    assert b'"version":"99.0"' in (result / "log.jsonl").read_bytes()
+
+
+def test_a_clock_that_jumps_back_and_another_time_zone_move_no_byte(monkeypatch):
+    usual = proposal_bytes(calibrate(FakeWorld(), evaluate=evaluate))
+    clock = iter(range(10**9, 0, -3600))
+    for name in ("time", "monotonic", "perf_counter"):
+        monkeypatch.setattr(time, name, lambda: float(next(clock)))
+    monkeypatch.setenv("TZ", "Pacific/Kiritimati")
+    time.tzset()
+    try:
+        assert proposal_bytes(calibrate(FakeWorld(), evaluate=evaluate)) == usual
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.slow
+def test_fifty_kills_at_random_moments_and_every_result_is_the_same(whole, tmp_path):
+    """F01 with the real command: SIGKILL to the whole process group at a uniformly random time, resumed until it ends."""
+    folder, undisturbed = whole
+    dice, kills, rounds = random.Random(5), 0, 0
+    started = time.monotonic()
+    subprocess.run(
+        command("calibrate", str(folder / "small.toml"), "--jobs", "2", "--out", str(tmp_path / "timed")),
+        env=environment(), capture_output=True, check=False,
+    )  # fmt: skip
+    life = time.monotonic() - started
+    while kills < KILLS:
+        out = tmp_path / f"results-{rounds}"
+        while True:
+            process = subprocess.Popen(
+                command("calibrate", str(folder / "small.toml"), "--jobs", "2", "--out", str(out)),
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(), start_new_session=True,
+            )  # fmt: skip
+            try:
+                assert process.wait(timeout=dice.uniform(0.0, life)) in (0, 1)
+                break
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                kills += 1
+        assert digests(the_result(out)) == digests(undisturbed)
+        rounds += 1
+    print(f"{kills} kills over {rounds} calibrations of {life:.0f} s, all with the same bytes")
