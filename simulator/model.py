@@ -27,7 +27,7 @@ from simulator.protocol.load import load
 from simulator.protocol.loss_causes import causes_of_latent, find_causes, make_sight, see
 from simulator.protocol.margin import ratios_now
 from simulator.protocol.market_numbers import timers
-from simulator.protocol.rules import blend, handed_over, make_rules, make_terms
+from simulator.protocol.rules import blend, handed_over, make_rules, make_terms, remembered
 from simulator.protocol.settle import close_window, count_newly_liquidatable, forget, settle, start_step
 from simulator.risk.procyclicality import procyclicality
 from simulator.scenario.vote import Vote
@@ -113,6 +113,7 @@ class RiskModel(mesa.Model):
             r.grid,
             bool(r.auctions),
             int(r.band_rows),
+            remembered(r),
             keeps_ledger,
         )
         self.sight: np.ndarray | None = None  # where a ledger is kept, what was seen of each account: protocol/loss_causes.py

@@ -189,4 +189,29 @@ def liquidation_world(seed):
     return replace(world, protocol=protocol, current=current, candidate=current.replace(changes), cohorts=cohorts)
 
 
-MAKERS = [margin_world, market_world, liquidation_world, volatility_world]
+ORACLES = [
+    {"window": 3 * 3600.0},
+    {"most_growth": 0.5},
+    {"width": 0.02, "widest": 0.016, "stale_after": 7200.0, "heartbeat": 3600.0, "deviation": 0.0},
+    {},
+]
+ALLOCATIONS = ["pro-rata", "leverage-weighted", "queue"]
+
+
+def guarded_world(seed):
+    """The margin worlds with oracles that average, cap or doubt, circuit breakers, a capped fund, and other allocations."""
+    world = margin_world(seed)
+    draw = random.Random(f"guarded {seed}")
+    tree = world.protocol.model_dump()
+    for number, name in enumerate(("BTC", "ETH")):
+        tree["venues"][name]["oracle"] |= ORACLES[(seed + number) % len(ORACLES)]
+        if draw.random() < 0.5:
+            window, halt = draw.choice([3600.0, 14_000.0]), draw.choice([3600.0, 9000.0])
+            tree["venues"][name]["breaker"] = {"move": draw.choice([0.03, 0.06]), "window": window, "halt": halt}
+    tree["fund"] |= {"cash": 500.0, "most_per_event": draw.choice([None, 20.0]), "most_per_day": draw.choice([None, 90.0])}
+    kind = ALLOCATIONS[seed % len(ALLOCATIONS)]
+    tree["backstop"] = {"kind": "vault", "capital": draw.choice([0.0, 2e4]), "threshold": 0.9, "allocation": kind}
+    return replace(world, protocol=Protocol.model_validate(tree))
+
+
+MAKERS = [margin_world, market_world, liquidation_world, volatility_world, guarded_world]

@@ -19,6 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 import reference_liquidation
 import reference_margin
+import reference_oracles
 import reference_rules_of_markets
 
 from simulator.agents import Borrowers, Keepers, PerpTraders, Suppliers
@@ -444,6 +445,9 @@ class ReferenceModel(Lending, mesa.Model):
         self.oracle = [self.protocol.venues[a].oracle for a in self.assets]
         self.external = [float(x) for x in world.prices[0]]
         self.index, self.age = list(self.external), [0.0] * n
+        self.memories = [reference_oracles.Memory(self.protocol.venues[name], price, world.dt)
+                         for name, price in zip(self.assets, self.external, strict=True)]  # fmt: skip
+        self.spent = 0.0
         self.v = [world.reference_volatility[a] ** 2 for a in self.assets]
         self.estimates = reference_margin.Estimates(self)
         if self.estimates.are_read:
@@ -557,12 +561,19 @@ class ReferenceModel(Lending, mesa.Model):
             self.before_observation = list(self.index)
         for a, oracle in enumerate(self.oracle):
             raw = oracle.oracle_weight * self.external[a] + (1 - oracle.oracle_weight) * self.spot_price(a)
+            raw = self.memories[a].believed(raw, dt)
             previous, move = self.index[a], abs(raw / self.index[a] - 1)
             if oracle.deviation > 0:
                 self.near(move - oracle.deviation, oracle.deviation)
             if dt is not None:
                 self.age[a] += dt
             halted = self.world.oracle_halted is not None and self.world.oracle_halted[self.t][a]
+            if oracle.width > 0:
+                if dt is not None:
+                    width = oracle.width * math.sqrt(self.v[a])
+                    self.near(width - oracle.widest, oracle.widest)
+                    self.memories[a].doubts = width > oracle.widest
+                halted = halted or self.memories[a].doubts
             if not halted and (self.age[a] >= oracle.heartbeat or move >= oracle.deviation):
                 self.index[a] = raw
                 if dt is not None:
@@ -573,6 +584,7 @@ class ReferenceModel(Lending, mesa.Model):
                 if self.estimates.are_read:
                     self.v[a] = self.estimates.variance(a, self.t // self.world.substeps)
                 self.stale[a] = oracle.stale_after is not None and self.age[a] > oracle.stale_after
+                self.stale[a] |= self.memories[a].breaks(self, self.index[a], dt)
         if dt is not None:
             reference_margin.learn(self)
 
@@ -651,6 +663,8 @@ class ReferenceModel(Lending, mesa.Model):
             self.newly_liquidatable = sum(self.maintenance(r, self.candidate) < 0 for r in moved)
             self.protocol = w.protocol
         self._put_in_force(t)
+        if t % max(round(DAY / w.dt), 1) == 0:
+            self.spent = 0.0
         self._market(t)  # 4.1
         for venue in self.spot + self.perpetual:  # 4.2
             venue.recover(w.dt)
@@ -1060,7 +1074,11 @@ class ReferenceModel(Lending, mesa.Model):
 
     def fund_pays(self, y):
         """5.6: takes what FUND can pay of `y` out of its cash, and returns it: the caller says who gets it."""
-        fund = self.special["FUND"]
+        fund, caps = self.special["FUND"], self.protocol.fund
+        if caps.most_per_event is not None:
+            y = min(y, caps.most_per_event)
+        if caps.most_per_day is not None:
+            y = min(y, max(caps.most_per_day - self.spent, 0.0))
         for k, a in enumerate(self.currency_asset):
             missing, s, venue = y - fund.cash, self.spot_price(a), self.spot[a]
             if missing <= 0:
@@ -1073,6 +1091,7 @@ class ReferenceModel(Lending, mesa.Model):
             self.sell(fund, k, tokens)
         paid = min(y, fund.cash)
         fund.cash -= paid
+        self.spent += paid
         self.count("fund_draw", paid)
         return paid
 
@@ -1131,6 +1150,15 @@ class ReferenceModel(Lending, mesa.Model):
         queue.sort()
         for (first, _), (second, _) in pairwise(queue):
             self.near(second - first, abs(first) + abs(second) if second != first else 0.0)
+        if self.protocol.backstop.allocation != "queue":
+            rows = [self.rows[j] for _, j in queue]
+            weights = [1.0] * len(rows)
+            if self.protocol.backstop.allocation == "leverage-weighted":
+                weights = [self.notional(r) / max(self.equity(r), 1e-12) for r in rows]
+            parts = reference_oracles.in_proportion(wanted, [abs(r.position[m]) for r in rows], weights)
+            for other, part in zip(rows, parts, strict=True):
+                self.book(other, m, side * part, price)
+            left, queue = wanted - sum(parts), []
         for j in [j for _, j in queue] + [self.N + SPECIAL.index("MAKER")]:
             other = self.rows[j]
             if left > DUST * wanted and other.position[m] * side < 0:

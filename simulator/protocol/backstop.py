@@ -32,6 +32,8 @@ class InsuranceFund(Part):
     cash: Annotated[float, Field(ge=0), VOTABLE] = 0.0  # [usd]
     tokens: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)  # [asset] by currency
     fee_share: Annotated[Fraction, VOTABLE] = 0.0  # [1] of trading fees; the rest goes to the treasury
+    most_per_event: Annotated[float, Field(ge=0)] | None = None  # [usd] paid for one loss; absent: all there is
+    most_per_day: Annotated[float, Field(ge=0)] | None = None  # [usd] paid in one day since the load
 
 
 class VaultBackstop(Part):
@@ -42,6 +44,7 @@ class VaultBackstop(Part):
     threshold: Annotated[float, Field(ge=0, le=1), VOTABLE] = 0.6667  # [1] of the maintenance requirement
     margin: Annotated[float, Field(gt=0, le=1), VOTABLE] = 0.05  # [1] vault equity needed per notional it holds
     unwind_half_life: Annotated[float, Field(gt=0), VOTABLE] = 3600.0  # [s]
+    allocation: Literal["queue", "pro-rata", "leverage-weighted"] = "queue"  # who is auto-deleveraged, and by how much
 
 
 class NoBackstop(Part):

@@ -23,7 +23,9 @@ DEPTH_SHARE, HALTED, STALE = 10, 11, 12
 # of market steps: squared log returns so far and the last price, outside and as people here observe it
 EXTERNAL_SQUARES, OBSERVED_SQUARES, LAST_EXTERNAL, LAST_OBSERVED = range(13, 17)
 VOLATILITY_NOW = 17  # [1/sqrt(year)] conditional, of this market step
-ASSET_FIELDS = 18
+# what an oracle and a circuit breaker remember; the prices of an oracle's window follow
+ORACLE_CURSOR, ORACLE_CAP, ORACLE_SNAPSHOT, BREAK_REFERENCE, BREAK_AGE, HALT_LEFT, UNSURE = range(18, 25)
+ASSET_FIELDS = 25
 
 # market fields: MARGIN_PRICE is M and VALUE is P = M - F of docs/model.md; REFERENCE_* are as the watch list last saw them
 PERMANENT, TRANSIENT, FLOW, DEPTH, MARK, FUNDING, MARGIN_PRICE, VALUE, OPEN_LONG, HEDGE = range(10)
@@ -79,7 +81,8 @@ ANY_STALE = 37  # 1: some oracle is stale
 CLOCK = 38  # [s] since the load
 A_CLOCK = 39  # the step, as auctions count it
 CORRELATION = 40  # mean of pairs of assets in this market step; below -1: the paths carry none
-SCALARS = 41
+FUND_SPENT = 41  # [usd] what the fund paid today
+SCALARS = 42
 # of an auction: since which step, since which without equity (-1: it has some), the last step in which the account was found
 STARTED, INSOLVENT, LAST_SEEN = range(3, 6)  # fields of the watch
 
@@ -177,6 +180,7 @@ def make_state(
     grid: int = 0,
     auctions: bool = False,
     bands: int = 0,
+    remembered: int = 0,
     keeps_ledger: bool = False,
 ) -> State:
     """A zeroed block for `accounts` cohort accounts (special records are added); a timer is the last field of a record."""
@@ -184,7 +188,7 @@ def make_state(
     rows = options + slots + 3 * underlyings + SCRATCH if options else 0
     return State(
         accounts=np.zeros((paths, accounts + SPECIAL, fields)),
-        asset=np.zeros((paths, assets, ASSET_FIELDS)),
+        asset=np.zeros((paths, assets, ASSET_FIELDS + remembered)),
         market=np.zeros((paths, markets, MARKET_FIELDS)),
         currency=np.zeros((paths, currencies, CURRENCY_FIELDS)),
         scalar=np.zeros((paths, SCALARS)),

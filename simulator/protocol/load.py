@@ -38,6 +38,8 @@ def load(
     if rules.reads_known:
         state.asset[:, :, book.VARIANCE] = known[0].T ** 2
     state.asset[:, :, book.DEPTH_SHARE] = 1.0
+    for field in (book.ORACLE_CAP, book.ORACLE_SNAPSHOT, book.BREAK_REFERENCE, *range(book.ASSET_FIELDS, state.asset.shape[2])):
+        state.asset[:, :, field] = price.T
     state.asset[:, :, book.SPOT_DEPTH] = rules.spot[: rules.assets, 1]
     state.market[:, :, book.DEPTH] = rules.perpetual[: rules.markets, 1]
     state.currency[:, :, [book.DEPOSIT_INDEX, book.BORROW_INDEX, book.INDEX_PEAK]] = 1.0

@@ -12,7 +12,10 @@ from simulator.parameters import YEAR
 from simulator.protocol.bands.table import value_bands
 from simulator.protocol.book import (
     ANY_STALE,
+    ASSET_FIELDS,
     BORROW_INDEX,
+    BREAK_AGE,
+    BREAK_REFERENCE,
     CAPACITY,
     CASH,
     CLOCK,
@@ -25,6 +28,7 @@ from simulator.protocol.book import (
     EXTERNAL_SQUARES,
     FLOW,
     FUNDING,
+    HALT_LEFT,
     HALTED,
     HEAD,
     HEDGE,
@@ -37,6 +41,9 @@ from simulator.protocol.book import (
     MARK,
     OBSERVED_SQUARES,
     ORACLE_AGE,
+    ORACLE_CAP,
+    ORACLE_CURSOR,
+    ORACLE_SNAPSHOT,
     OUTSIDE_CASH,
     PERMANENT,
     SPOT,
@@ -46,6 +53,7 @@ from simulator.protocol.book import (
     SPOT_TRANSIENT,
     STALE,
     TRANSIENT,
+    UNSURE,
     VALUE,
     VARIANCE,
     VOLATILITY_NOW,
@@ -61,9 +69,16 @@ from simulator.protocol.pools import accrue_interest
 from simulator.protocol.rules import (
     LINEAR,
     O_DEVIATION,
+    O_GROWTH,
+    O_HALT,
     O_HEARTBEAT,
+    O_MOVE,
+    O_SPAN,
     O_STALE,
     O_WEIGHT,
+    O_WIDEST,
+    O_WIDTH,
+    O_WINDOW,
     SKEW_FILL,
     V_COEFFICIENT,
     V_DEPTH,
@@ -95,6 +110,23 @@ def shifted(price, permanent, transient):
     return price * np.exp(impact)
 
 
+@rule
+def believed(asset, oracle, raw, elapsed):
+    """What an oracle makes of the raw value: its mean over the window, and no more than growth since the load allows."""
+    steps = int(oracle[O_WINDOW])
+    if steps > 0:
+        if elapsed > 0.0:
+            asset[ORACLE_CURSOR] = (asset[ORACLE_CURSOR] + 1.0) % steps
+        asset[ASSET_FIELDS + int(asset[ORACLE_CURSOR])] = raw
+        raw = 0.0
+        for s in range(steps):
+            raw += asset[ASSET_FIELDS + s] / steps
+    if oracle[O_GROWTH] >= 0.0:
+        asset[ORACLE_CAP] += asset[ORACLE_SNAPSHOT] * oracle[O_GROWTH] * elapsed / YEAR
+        raw = min(raw, asset[ORACLE_CAP])
+    return raw
+
+
 @small_rule
 def observe(b, rules, elapsed):
     """Spot prices, the oracle's rule, marks. `elapsed` seconds make the oracle older; 0 within a step."""
@@ -106,8 +138,12 @@ def observe(b, rules, elapsed):
         if oracle[O_WEIGHT] < 1.0:
             spot = shifted(asset[EXTERNAL], asset[SPOT_PERMANENT], asset[SPOT_TRANSIENT])
             raw = oracle[O_WEIGHT] * asset[EXTERNAL] + (1.0 - oracle[O_WEIGHT]) * spot
+        if rules.shapes_oracle:
+            raw = believed(asset, oracle, raw, elapsed)
+            if elapsed > 0.0:
+                asset[UNSURE] = 1.0 if oracle[O_WIDTH] * np.sqrt(asset[VARIANCE]) > oracle[O_WIDEST] else 0.0
         moved = asset[ORACLE_AGE] >= oracle[O_HEARTBEAT] or abs(raw / asset[INDEX] - 1.0) >= oracle[O_DEVIATION]
-        if moved and asset[HALTED] == 0.0:
+        if moved and asset[HALTED] + asset[UNSURE] == 0.0:
             asset[INDEX] = raw
             if elapsed > 0.0:
                 asset[ORACLE_AGE] = 0.0
@@ -208,11 +244,27 @@ def begin(b, price, previous, volatility, known, terms, rules):
 
 
 @rule
+def is_halted(asset, oracle, dt):
+    """Whether the circuit breaker of an asset holds, a substep later: it looks at the index once a substep."""
+    asset[HALT_LEFT] = max(asset[HALT_LEFT] - dt, 0.0)
+    asset[BREAK_AGE] += dt
+    broke = abs(asset[INDEX] / asset[BREAK_REFERENCE] - 1.0) >= oracle[O_MOVE]
+    if broke:
+        asset[HALT_LEFT] = oracle[O_HALT]
+    if broke or asset[BREAK_AGE] >= oracle[O_SPAN]:
+        asset[BREAK_REFERENCE] = asset[INDEX]
+        asset[BREAK_AGE] = 0.0
+    return asset[HALT_LEFT] > 0.0
+
+
+@rule
 def find_stale(b, rules):
-    """Which oracles are older than their protocol believes."""
+    """Which oracles are older than their protocol believes, or halted by their circuit breaker."""
     b.scalar[ANY_STALE] = 0.0
     for a in range(rules.assets):
         b.asset[a, STALE] = 1.0 if b.asset[a, ORACLE_AGE] > rules.oracle[a, O_STALE] else 0.0
+        if rules.oracle[a, O_MOVE] > 0.0 and is_halted(b.asset[a], rules.oracle[a], rules.dt):
+            b.asset[a, STALE] = 1.0
         b.scalar[ANY_STALE] = max(b.scalar[ANY_STALE], b.asset[a, STALE])
 
 

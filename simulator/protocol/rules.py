@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.market.gas import GWEI
-from simulator.parameters import YEAR, RiskParameters
+from simulator.parameters import DAY, YEAR, RiskParameters
 from simulator.protocol import Protocol
 from simulator.protocol.backstop import Maker, VaultBackstop
 from simulator.protocol.fee_numbers import FEE_KINDS, FEE_NUMBERS, fee_numbers
@@ -39,7 +39,9 @@ from simulator.terms.part import P
 SKEW_FILL, POWER = 2.0, 3.0
 LINEAR, V_DEPTH, V_PERMANENT, V_KEEP, V_ELASTICITY, V_FLOOR, V_COEFFICIENT = range(7)
 # columns of the oracle table
-O_WEIGHT, O_DEVIATION, O_HEARTBEAT, O_STALE = range(4)
+O_WEIGHT, O_DEVIATION, O_HEARTBEAT, O_STALE, O_WINDOW, O_GROWTH, O_WIDTH, O_WIDEST, O_MOVE, O_SPAN, O_HALT = range(11)
+ALLOCATIONS = ("queue", "pro-rata", "leverage-weighted")
+QUEUE, PRO_RATA = 0, 1
 
 
 # columns of the table of option terms
@@ -88,7 +90,8 @@ RULES = np.dtype(
         ("borrowable", "u1", (MOST,)),  # by currency
         ("spot", "f8", (MOST, 7)),  # [asset, venue column]
         ("perpetual", "f8", (MOST, 7)),  # [market, venue column]
-        ("oracle", "f8", (MOST, 4)),  # [asset, oracle column]
+        ("oracle", "f8", (MOST, 11)),  # [asset, oracle column]
+        ("shapes_oracle", "?"),  # any oracle has a window, a growth that is capped, or a width
         ("reference_volatility", *COLUMN),  # by asset
         ("dt", "f8"),
         ("year", "f8"),
@@ -107,6 +110,10 @@ RULES = np.dtype(
         ("is_maker", "?"),
         ("hedge_ratio", "f8"),
         ("fee_share", "f8"),
+        ("fund_event", "f8"),
+        ("fund_day", "f8"),
+        ("day_steps", "i8"),
+        ("adl_rule", "i8"),  # place in ALLOCATIONS
         ("has_vault", "?"),
         ("threshold", "f8"),
         ("vault_margin", "f8"),
@@ -173,10 +180,21 @@ def _venue_row(venue, dt: float) -> list[float]:
     return [1.0, venue.depth, venue.permanent_share, keep, venue.depth_elasticity, venue.depth_floor, 0.0]
 
 
-def _oracle_row(oracle) -> list[float]:
+def _oracle_row(venues, dt: float) -> list[float]:
+    oracle = venues.oracle if venues else None
     if oracle is None:
-        return [1.0, 0.0, 1e30, 1e30]
-    return [oracle.oracle_weight, oracle.deviation, oracle.heartbeat, 1e30 if oracle.stale_after is None else oracle.stale_after]
+        return [1.0, 0.0, 1e30, 1e30, 0.0, -1.0, 0.0, 1e30, 0.0, 0.0, 0.0]
+    stale_after = 1e30 if oracle.stale_after is None else oracle.stale_after
+    beat = oracle.oracle_weight, oracle.deviation, oracle.heartbeat, stale_after
+    steps = 0.0 if oracle.window is None else float(max(round(oracle.window / dt), 1))
+    shape = steps, -1.0 if oracle.most_growth is None else oracle.most_growth, oracle.width, oracle.widest
+    halt = (venues.breaker.move, venues.breaker.window, venues.breaker.halt) if venues.breaker else (0.0, 0.0, 0.0)
+    return [*beat, *shape, *halt]
+
+
+def remembered(rules: np.record) -> int:
+    """How many prices the longest window of an oracle remembers."""
+    return int(rules.oracle[: rules.assets, O_WINDOW].max(initial=0.0))
 
 
 def make_terms(parameters: RiskParameters) -> np.record:
@@ -266,7 +284,7 @@ def make_rules(
     spot = [
         _venue_row(protocol.venues[name].spot, dt) if name in protocol.venues else [1.0, 1e30, 0, 0, 0, 1, 0] for name in assets
     ]
-    oracles = [protocol.venues[name].oracle if name in protocol.venues else None for name in assets]
+    oracles = np.array([_oracle_row(protocol.venues.get(name), dt) for name in assets], float)
     return _record(
         RULES,
         accounts=accounts,
@@ -278,7 +296,10 @@ def make_rules(
         borrowable=np.array([name in parameters.borrowing for name in currencies], np.uint8),
         spot=np.array(spot, float).reshape(len(assets), 7),
         perpetual=np.array([_venue_row(protocol.venues[name].perpetual, dt) for name in markets], float).reshape(len(markets), 7),
-        oracle=np.array([_oracle_row(oracle) for oracle in oracles], float),
+        oracle=oracles,
+        shapes_oracle=bool(
+            (oracles[:, O_WINDOW] > 0.0).any() or (oracles[:, O_GROWTH] >= 0.0).any() or (oracles[:, O_WIDTH] > 0.0).any()
+        ),
         reference_volatility=np.array(reference_volatility, float),
         dt=dt,
         year=dt / YEAR,
@@ -297,6 +318,10 @@ def make_rules(
         is_maker=maker is not None,
         hedge_ratio=maker.hedge_ratio if maker else 0.0,
         fee_share=protocol.fund.fee_share,
+        fund_event=1e30 if protocol.fund.most_per_event is None else protocol.fund.most_per_event,
+        fund_day=1e30 if protocol.fund.most_per_day is None else protocol.fund.most_per_day,
+        day_steps=max(round(DAY / dt), 1),
+        adl_rule=ALLOCATIONS.index(vault.allocation) if vault else QUEUE,
         has_vault=vault is not None,
         threshold=vault.threshold if vault else 0.0,
         vault_margin=vault.margin if vault else 1.0,
@@ -313,7 +338,7 @@ def make_rules(
         gas_limit=keepers.gas_limit if keepers else 0.0,
         gas_asset=where[gas.asset] if gas else 0,
         gas_units=gas.gas_per_liquidation * GWEI if gas else 0.0,
-        can_be_stale=any(oracle is not None and oracle.stale_after is not None for oracle in oracles),
+        can_be_stale=bool((oracles[:, O_STALE] < 1e30).any() or (oracles[:, O_MOVE] > 0.0).any()),
         reads_known=not protocol.knows_observed,
         minimum_profit=keepers.minimum_profit if keepers else 0.0,
         keeper_key=keeper_key,

@@ -27,6 +27,7 @@ from simulator.protocol.book import (
     FUND,
     FUND_DRAW,
     FUND_MINIMUM,
+    FUND_SPENT,
     FUNDING,
     GAS_COST,
     GROSS_FLOW,
@@ -98,6 +99,8 @@ def start_step(state, t, price, volatility, known, conditions, terms, rules):
     now = t // rules.substeps
     for p in range(state.accounts.shape[0]):
         b = path_of(state, p)
+        if t % rules.day_steps == 0:
+            b.scalar[FUND_SPENT] = 0.0
         meet(b, t, p, price[t + 1, :, p], conditions, rules)
         begin(b, price[t + 1, :, p], price[t, :, p], volatility[now, :, p], known[now, :, p], terms, rules)
         if rules.options > 0:

@@ -44,6 +44,11 @@ class Oracle(Part):
         None  # [s] older than this, what it prices is frozen; absent: never
     )
 
+    window: Annotated[float, Field(gt=0)] | None = None  # [s] it believes the mean of so long; absent: the last value
+    most_growth: Annotated[float, Field(ge=0)] | None = None  # [1/year] above the price at load: Aave's capped ratios
+    width: Annotated[float, Field(ge=0)] = 0.0  # [sqrt(year)] confidence interval over price, per unit of volatility
+    widest: Annotated[float, Field(gt=0)] = 0.02  # [1] a wider interval is not published (Drift: 2 %)
+
     @model_validator(mode="after")
     def _beats_before_it_is_stale(self) -> Oracle:
         if self.stale_after is not None and self.stale_after < self.heartbeat:
@@ -54,9 +59,18 @@ class Oracle(Part):
         return self
 
 
+class Breaker(Part):
+    """A circuit breaker: an index that moves by `move` within `window` halts what the asset backs, as a stale oracle would."""
+
+    move: Annotated[float, Field(gt=0)]  # [1]
+    window: Annotated[float, Field(gt=0)] = 300.0  # [s]
+    halt: Annotated[float, Field(gt=0)] = 300.0  # [s] users may only reduce, nobody is liquidated
+
+
 class AssetVenues(Part):
     """The venues and the oracle of one asset."""
 
     spot: Venue
     perpetual: PerpetualVenue | None = None
     oracle: Oracle = Oracle()
+    breaker: Breaker | None = None

@@ -19,6 +19,7 @@ from simulator.protocol.book import (
     DEPOSIT_TOTAL,
     FUND,
     FUND_DRAW,
+    FUND_SPENT,
     HEAD,
     INDEX,
     LIQUIDITY,
@@ -41,15 +42,17 @@ from simulator.protocol.book import (
     less,
 )
 from simulator.protocol.health import change, find_liquidatable, is_empty, is_frozen, maintenance
+from simulator.protocol.loss_sharing.allocation import take_in_proportion
 from simulator.protocol.option_liquidation import give_options, options_notional, unwind_options
-from simulator.protocol.rules import LINEAR
+from simulator.protocol.rules import LINEAR, PRO_RATA, QUEUE
 from simulator.protocol.trading import exchange, trade, trade_spot
 
 
 @rule
 def fund_pays(b, amount, rules):
-    """Section 5.6: take up to `amount` of cash out of the fund, selling its tokens if need be. Returns what it paid."""
+    """Section 5.6: take up to `amount` of cash out of the fund, within its caps. Returns what it paid."""
     fund = b.accounts[rules.accounts + FUND]
+    amount = min(amount, rules.fund_event, max(rules.fund_day - b.scalar[FUND_SPENT], 0.0))
     for k in range(rules.currencies):
         if fund[CASH] >= amount:
             break
@@ -68,6 +71,7 @@ def fund_pays(b, amount, rules):
         sell_deposit(b, rules.accounts + FUND, k, min(tokens, held), rules)
     paid = max(min(amount, fund[CASH]), 0.0)
     fund[CASH] -= paid
+    b.scalar[FUND_SPENT] += paid
     return paid
 
 
@@ -251,7 +255,7 @@ def deleverage(b, i, row, share, loss, notional, terms, rules):
 
 @rule
 def _match(b, i, m, sign, wanted, price, terms, rules):
-    """Close up to `wanted` base of opposite positions in market `m` at `price`, worst score last. Returns what was closed."""
+    """Close up to `wanted` base of opposite positions in market `m` at `price`, as allocated. Returns what was closed."""
     K, M = rules.currencies, rules.markets
     place = HEAD + 2 * K + m
     n = 0
@@ -260,8 +264,28 @@ def _match(b, i, m, sign, wanted, price, terms, rules):
             _slack, equity, _requirement, held = maintenance(b, b.accounts[j], terms, rules)
             if equity > 0.0:
                 b.order[n] = j
-                b.due[n] = _score(b, b.accounts[j], m, equity, held, rules)
+                if rules.adl_rule == QUEUE:
+                    b.due[n] = _score(b, b.accounts[j], m, equity, held, rules)
+                else:
+                    b.due[n] = 1.0 if rules.adl_rule == PRO_RATA else held / max(equity, 1e-12)
                 n += 1
+    if rules.adl_rule == QUEUE:
+        left = _match_in_turn(b, m, sign, wanted, price, n, terms, rules)
+    else:
+        left = _match_in_proportion(b, m, sign, wanted, price, n, terms, rules)
+    maker = b.accounts[rules.accounts + MAKER]
+    if left > 1e-12 * wanted and maker[place] * sign < 0.0:
+        part = min(abs(maker[place]), left)
+        before = max(maker[place], 0.0)
+        exchange(maker, place, place + M, sign * part, price)
+        b.market[m, OPEN_LONG] += max(maker[place], 0.0) - before
+        left -= part
+    return wanted - left
+
+
+@rule
+def _match_in_turn(b, m, sign, wanted, price, n, terms, rules):
+    """The queue of `n` (`order`, scores in `due`) closes, the greatest score first. Returns what is left of `wanted`."""
     left = wanted
     while left > 1e-12 * wanted and n > 0:
         best = 0
@@ -271,21 +295,36 @@ def _match(b, i, m, sign, wanted, price, terms, rules):
         j = b.order[best]
         n -= 1
         b.order[best], b.due[best] = b.order[n], b.due[n]
-        other = b.other
-        for f in range(other.size):
-            other[f] = b.accounts[j, f]
-        part = min(abs(other[place]), left)
-        exchange(other, place, place + M, sign * part, price)
-        change(b, j, other, terms, rules)
+        part = min(abs(b.accounts[j, HEAD + 2 * rules.currencies + m]), left)
+        _close_other(b, j, m, sign * part, price, terms, rules)
         left -= part
-    maker = b.accounts[rules.accounts + MAKER]
-    if left > 1e-12 * wanted and maker[place] * sign < 0.0:
-        part = min(abs(maker[place]), left)
-        before = max(maker[place], 0.0)
-        exchange(maker, place, place + M, sign * part, price)
-        b.market[m, OPEN_LONG] += max(maker[place], 0.0) - before
-        left -= part
-    return wanted - left
+    return left
+
+
+@rule
+def _match_in_proportion(b, m, sign, wanted, price, n, terms, rules):
+    """All `n` (`order`, weights in `due`) close in proportion to size x weight. Returns what is left of `wanted`."""
+    if n == 0:
+        return wanted
+    sizes, taken = b.requests[:n, 0], b.requests[:n, 1]  # no request is waiting any more
+    for s in range(n):
+        sizes[s] = abs(b.accounts[b.order[s], HEAD + 2 * rules.currencies + m])
+    take_in_proportion(wanted, sizes, b.due[:n], taken)
+    left = wanted
+    for s in range(n):
+        _close_other(b, b.order[s], m, sign * taken[s], price, terms, rules)
+        left -= taken[s]
+    return left if left > 1e-12 * wanted else 0.0
+
+
+@rule
+def _close_other(b, j, m, n, price, terms, rules):
+    """Account `j` gets `n` base at `price`, against its position."""
+    other, place = b.other, HEAD + 2 * rules.currencies + m
+    for f in range(other.size):
+        other[f] = b.accounts[j, f]
+    exchange(other, place, place + rules.markets, n, price)
+    change(b, j, other, terms, rules)
 
 
 @rule
