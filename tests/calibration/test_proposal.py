@@ -152,10 +152,17 @@ def test_no_proposal_is_a_result_with_reasons_and_evidence():
     assert found["evidence"][0]["world"] == "selection paths"
 
 
-def test_a_risk_reducing_step_names_the_sequence_that_follows():
+@pytest.mark.parametrize("scale", [0.04, 0.08])
+def test_a_risk_reducing_step_names_the_sequence_that_follows(scale):
     near = tuple(one.model_copy(update={"max_change": 0.02}) for one in SEARCH)
-    found = make_proposal(calibrate(dataclasses.replace(with_settings(search=near, **SMALL), scale=0.04), evaluate=evaluate))
+    found = make_proposal(calibrate(dataclasses.replace(with_settings(search=near, **SMALL), scale=scale), evaluate=evaluate))
     assert found["verdict"] == "risk-reducing step"
     assert found["title"].startswith("Risk-reducing step")
-    assert [row["step"] for row in found["sequence"]] == [2, 3]
+    moves = {row["name"]: (row["proposed"], row["proposed"] - row["current"]) for row in found["parameters"]}
+    steps = [{name: now + n * step for name, (now, step) in moves.items()} for n in (1, 2)]
+    legal = [values for values in steps if values[MAINTENANCE] <= values[INITIAL] + 1e-12]
+    assert legal
+    assert [row["step"] for row in found["sequence"]] == [2, 3][: len(legal)]  # a step that breaks a relation ends it
+    for row, values in zip(found["sequence"], legal, strict=True):
+        assert row["values"] == pytest.approx(values)
     assert all(row["needs"] == "its own calibration" for row in found["sequence"])
