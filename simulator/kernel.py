@@ -69,11 +69,12 @@ def _cache_folder(file: Path) -> str:
 
 
 def _compile(function: F, **options: Any) -> F:
-    """`numba.njit` with our cache folder, set only while numba looks where to keep the machine code."""
+    """`numba.njit` with our cache folder, set only while numba looks where to keep the machine code. Nobody calls our kernels
+    from C: no wrapper for that is made."""
     before, file = numba.config.CACHE_DIR, Path(function.__code__.co_filename)
     numba.config.CACHE_DIR = _cache_folder(file) if file.is_relative_to(ROOT) else tempfile.mkdtemp(prefix="simulator-kernels-")
     try:
-        return numba.njit(cache=True, error_model="numpy", **options)(function)
+        return numba.njit(cache=True, error_model="numpy", no_cfunc_wrapper=True, **options)(function)
     finally:
         numba.config.CACHE_DIR = before
 
