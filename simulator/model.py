@@ -247,6 +247,7 @@ class RiskModel(mesa.Model):
     def let_go(self) -> None:
         """Drop everything large. Mesa's models and agents name each other, so they stay until Python looks for such cycles."""
         del self.state, self.market, self.known, self.conditions, self.surface
+        del self.terms, self.current, self.rules, self.usual, self.handed_over
         self.ratios = []
 
     def outcomes_of(self, candidate: RiskParameters | Vote) -> Outcomes:

@@ -47,7 +47,7 @@ def run(command: str, folder: Path, data: str) -> None:
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     arguments = [match for word in words[1:] for match in (sorted(map(str, folder.glob(word))) if "*" in word else [word])]
     done = subprocess.run(
-        [*program, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=280, check=False
+        [*program, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=1400, check=False
     )
     allowed = (0, 1) if verb in VERBS_THAT_MAY_SAY_NO else (0,)
     assert done.returncode in allowed, f"{command}\n{done.stdout}\n{done.stderr}"
@@ -56,7 +56,9 @@ def run(command: str, folder: Path, data: str) -> None:
 def test_the_readme_has_exactly_two_set_up_commands():
     main_job, tests = set_up_commands()
     assert main_job == "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/simulator calibrate eth-perpetual"
-    assert tests == 'python3 -m venv .venv-test && .venv-test/bin/pip install -e ".[test]" && .venv-test/bin/python -m pytest'
+    assert (
+        tests == 'python3 -m venv .venv-test && .venv-test/bin/pip install -e ".[test]" && .venv-test/bin/python -m pytest -n 2'
+    )
 
 
 def test_every_command_of_the_readme_runs(tmp_path):
@@ -78,7 +80,7 @@ def test_every_command_that_needs_real_data_runs(tmp_path, shared_data):
 def test_every_python_block_of_the_readme_runs():
     for code in PYTHON.findall(README.read_text(encoding="utf-8")):
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True, timeout=280, capture_output=True)
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True, timeout=1400, capture_output=True)
 
 
 def test_every_link_of_the_documents_leads_somewhere():

@@ -161,6 +161,12 @@ def test_a_figure_without_numbers_in_the_proposal_is_a_sentence_or_the_finalists
     assert "The finalists: the goal against the limits" in text
 
 
+def test_losses_that_are_all_the_same_are_no_curve():
+    found = proposal("confirmed")
+    found["loss_distribution"]["loss"] = [0.0, *[250.0] * 5]
+    assert "figure-losses" not in page(found)
+
+
 def test_numbers_that_do_not_exist_are_said_and_never_drawn():
     found = proposal("confirmed")
     judged = found["evidence"][0]["conditions"][0]["after"]

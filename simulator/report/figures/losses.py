@@ -16,10 +16,10 @@ BIG = ((1e12, "T"), (1e9, "bn"), (1e6, "m"), (1e3, "k"))
 
 
 def draw_losses(proposal: Proposal, width: float) -> Element | None:
-    """None without `loss_distribution`."""
+    """None without `loss_distribution`, and where all losses in it are the same: one point is no curve."""
     found = proposal.get("loss_distribution")
     losses = _drawn_losses(found) if found else []
-    if found is None or len(losses) < 2:
+    if found is None or losses[:1] == losses[-1:]:
         return None
     tight = width < TIGHT
     height, left = (280.0, 44.0) if tight else (380.0, 64.0)
