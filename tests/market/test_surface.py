@@ -185,7 +185,7 @@ STATED = {"BTC": ImpliedSurface(), "ETH": ImpliedSurface(term_reversion=8.0, lev
 @pytest.mark.parametrize("currency", STATED)
 def test_the_stated_response_of_the_level_is_that_of_real_surfaces(shared_data, currency):
     """The regression named in `ImpliedSurface`, done again on whatever summaries there are: within four standard errors."""
-    pandas = pytest.importorskip("pandas")
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
     from scipy.optimize import nnls
 
     files = sorted(shared_data.glob("data/options/deribit_surface_summary_*.parquet"))

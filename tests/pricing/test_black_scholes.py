@@ -66,7 +66,7 @@ def grid():
 
 
 def test_prices_and_greeks_are_quantlibs(grid):
-    ql = pytest.importorskip("QuantLib")
+    ql = pytest.importorskip("QuantLib", reason="QuantLib, of the extra `test`, is not installed")
     s, k, t, v, call, r, q = grid
     forward, discount = black.forward_of(s, r, q, t), np.exp(-r * t)
     premium, greeks = black.price(forward, k, t, v, call, discount), black.greeks(forward, k, t, v, call, r, q)

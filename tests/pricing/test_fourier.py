@@ -89,7 +89,7 @@ def quantlib_prices(ql, heston: Heston, jumps, days: int) -> np.ndarray:
 @pytest.mark.parametrize("name", HESTONS)
 def test_heston_and_bates_are_quantlibs(name, jumps, days):
     """1e-10 of the forward for Heston and 1e-9 for Bates."""
-    ql = pytest.importorskip("QuantLib")
+    ql = pytest.importorskip("QuantLib", reason="QuantLib, of the extra `test`, is not installed")
     heston, jump = HESTONS[name], JUMPS[jumps]
     theirs = quantlib_prices(ql, heston, jump, days)
     law = heston if jump is None else Bates(*heston.values, *jump)

@@ -36,7 +36,7 @@ def test_where_the_series_gives_up_the_integral_answers():
         fourier.terms(WILD, 2.0, 1_000.0)
     strikes = np.array([50.0, 80.0, 95.0, 100.0, 105.0, 125.0, 200.0])
     found = fourier.price(WILD, 100.0, strikes, 2.0, strikes > 100)
-    ql = pytest.importorskip("QuantLib")
+    ql = pytest.importorskip("QuantLib", reason="QuantLib, of the extra `test`, is not installed")
     today = ql.Date(1, 1, 2023)
     ql.Settings.instance().evaluationDate = today
     flat = ql.YieldTermStructureHandle(ql.FlatForward(today, 0.0, ql.Actual365Fixed()))

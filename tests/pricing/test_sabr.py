@@ -51,7 +51,7 @@ def test_hagans_error_against_the_model_is_as_large_as_the_reference_says(shared
 
 
 def test_both_formulas_are_quantlibs():
-    ql = pytest.importorskip("QuantLib")
+    ql = pytest.importorskip("QuantLib", reason="QuantLib, of the extra `test`, is not installed")
     for smile, forward, years in some(80):
         for strike in forward * np.exp(np.array([-1.2, -0.4, -1e-3, 0.0, 1e-9, 0.02, 0.5, 1.1])):
             numbers = (float(strike), forward, years, smile.alpha, smile.beta, smile.nu, smile.rho)

@@ -64,7 +64,7 @@ def test_every_published_case(shared_data):
 
 @pytest.mark.parametrize("years", [0.01, 1.0, 5.0])
 def test_volatility_is_quantlibs(years):
-    ql = pytest.importorskip("QuantLib")
+    ql = pytest.importorskip("QuantLib", reason="QuantLib, of the extra `test`, is not installed")
     for smile in some_smiles(40):
         if smile.wing_slope * years > 4:  # QuantLib's own bound b (1 + |rho|) T <= 4 on its own units
             continue
