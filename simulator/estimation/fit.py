@@ -25,6 +25,8 @@ from simulator.estimation.fine_jumps import FineJumps, fine_jumps
 from simulator.estimation.jump_choice import Parted, parted_by
 from simulator.estimation.jumps import EXPECTED_BEYOND, no_crashes
 from simulator.estimation.market_block import market_block
+from simulator.estimation.merton_likelihood import no_crashes_note
+from simulator.estimation.peg_fit import PegFit, fit_peg, peg_problems, pegged
 from simulator.estimation.residual_tests import ResidualTest, residual_tests
 from simulator.estimation.returns import Returns, Window, iso, log_returns
 from simulator.estimation.scaling import Feedback
@@ -75,7 +77,7 @@ class Source:
 class MarketFit:
     """A fitted market. `print` is a short report; `toml()` the block of a scenario; frames hold the numbers."""
 
-    assets: tuple[AssetFit, ...]
+    assets: tuple[AssetFit | PegFit, ...]
     correlation: tuple[tuple[float, ...], ...]
     correlation_rows: int
     source: Source
@@ -98,7 +100,7 @@ class MarketFit:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know of this fit, a sentence each; warnings of the file last."""
-        own = (note for asset in self.assets for note in asset_notes(asset))
+        own = (note for a in self.assets for note in (a.notes if isinstance(a, PegFit) else asset_notes(a)))
         return (*own, *(row.note for row in self.feedback), *self.warnings)
 
     @property
@@ -111,11 +113,12 @@ class MarketFit:
         return market_block(self, substeps)
 
     def frame(self) -> pd.DataFrame:
-        """One row an estimate: asset, parameter, value, standard_error (NaN where there is none), note."""
+        """One row an estimate: asset, parameter, value, standard_error and its 95 % interval (NaN where there is none), note."""
         import pandas as pd
 
-        rows = [(a.name, key, e.value, e.standard_error, e.note) for a in self.assets for key, e in a.estimates.items()]
-        names = ["asset", "parameter", "value", "standard_error", "note"]
+        estimates = [(a.name, key, e) for a in self.assets for key, e in a.estimates.items()]
+        rows = [(name, key, e.value, e.standard_error, *e.interval, e.note) for name, key, e in estimates]
+        names = ["asset", "parameter", "value", "standard_error", "low", "high", "note"]
         return pd.DataFrame(rows, columns=names).astype({"standard_error": float})
 
     def residual_tests(self) -> list[ResidualTest]:
@@ -152,19 +155,10 @@ class MarketFit:
     def __str__(self) -> str:
         lines = [f"market of {', '.join(a.name for a in self.assets)}, {iso(self.source.since)} to {iso(self.source.until)}"]
         for asset in self.assets:
-            e = asset.estimates
-            lines.append(
-                f"  {asset.name}: volatility {e['volatility'].value:.3f} a year, today {e['volatility_today'].value:.3f}, "
-                f"persistence {e['persistence'].value:.6f} a step, {_innovations(asset)}"
-            )
+            lines.append(f"  {asset.name}: {asset.headline}")
             if asset.name in self.agreement:
                 lines.append(f"    simulated inside the data's interval: {self.agreement[asset.name]}")
         return "\n".join(lines)
-
-
-def _innovations(asset: AssetFit) -> str:
-    degrees = asset.estimates.get("degrees_of_freedom")
-    return f"{asset.specification}" + (f" of {degrees.value:.2f} degrees of freedom" if degrees else "")
 
 
 def asset_notes(asset: AssetFit) -> list[str]:
@@ -201,12 +195,7 @@ def asset_notes(asset: AssetFit) -> list[str]:
     else:
         notes.append(f"{asset.name}: {asset.jumps.jumps.kind} jumps; {found}: they are the jumps, and left out of the GARCH")
     if likelihood is not None and not likelihood.describes_crashes:
-        law, day = likelihood.jumps.jumps, likelihood.daily_deviation
-        notes.append(
-            f"{asset.name}: Merton's likelihood describes no crashes: {law.intensity:.0f} jumps a year with a root mean square "
-            f"of {100 * math.sqrt(law.second_moment):.2g} %, where a day's deviation is {100 * day:.2g} %; not used, "
-            "jumps are found by threshold instead (--jumps-from takes them from finer bars)"
-        )
+        notes.append(f"{asset.name}: {no_crashes_note(likelihood)} (--jumps-from takes them from finer bars)")
     if (
         asset.jumps is not None
         and fine is None
@@ -258,11 +247,17 @@ def fit_market(
         raise FitError(problems)
     window = Window(until, since, tuple(exclude))
     returns = log_returns(prices, window, step)
+    problems = peg_problems(settings, returns.assets)
+    if problems:
+        raise FitError(problems)
     told = {} if fine is None else _fine(fine, fine_file, returns, window, settings)
-    assets = []
+    pegs, assets = dict(settings.pegs), list[AssetFit | PegFit]()
     for name, price, r in zip(returns.assets, returns.price, returns.returns.T, strict=True):
         progress(f"fitting {name}")
-        assets.append(fit_asset(name, float(price), np.ascontiguousarray(r), returns.step, settings, told.get(name)))
+        if name in pegs:
+            assets.append(fit_peg(returns, name, settings, pegs[name]))
+        else:
+            assets.append(fit_asset(name, float(price), np.ascontiguousarray(r), returns.step, settings, told.get(name)))
     matrix, rows = _dependence(assets)
     tied = None
     if len(assets) > 1 and (settings.dependence, settings.copula) != ("constant", "gaussian"):
@@ -291,7 +286,7 @@ def _fine(fine: PriceTable, file: str, returns: Returns, window: Window, setting
     """The jumps of every asset that `fine` has prices of. Raises FitError, NotConverged."""
     if settings.jumps in ("none", "likelihood"):
         raise FitError([("jumps-from", f"`jumps` must be auto, merton or kou with it, but is {settings.jumps}")])
-    names = [name for name in returns.assets if name in fine.assets]
+    names = [name for name in returns.assets if name in fine.assets and name not in dict(settings.pegs)]
     if not names:
         raise FitError([("jumps-from", f"{file} has no column {' or '.join(returns.assets)}")])
     found = log_returns(fine, window)
@@ -302,7 +297,7 @@ def _fine(fine: PriceTable, file: str, returns: Returns, window: Window, setting
     return told
 
 
-def _fine_source(assets: Sequence[AssetFit], fine: PriceTable | None, file: str) -> str:
+def _fine_source(assets: Sequence[AssetFit | PegFit], fine: PriceTable | None, file: str) -> str:
     if fine is None:
         return ""
     names = [asset.name for asset in assets if asset.parted is not None and asset.parted.fine is not None]
@@ -319,7 +314,7 @@ def _checked(fit: MarketFit) -> ModelMarket:
         raise FitError(problems) from None
 
 
-def _dependence(assets: Sequence[AssetFit]) -> tuple[np.ndarray, int]:
+def _dependence(assets: Sequence[AssetFit | PegFit]) -> tuple[np.ndarray, int]:
     if len(assets) == 1:
         return np.eye(1), assets[0].count
     try:
@@ -333,7 +328,7 @@ def _source(returns: Returns, window: Window, settings: FitSettings, sha256: str
     method = (
         f"{_family(settings)} by maximum likelihood on zero-mean log returns; variance targeted; "
         f"persistence <= {settings.persistence_per_day:g} a day; {tail}; jumps: {settings.jumps}; "
-        f"returns across gaps and exclusions dropped; correlation of normal scores{fine}"
+        f"returns across gaps and exclusions dropped; correlation of normal scores{fine}{pegged(settings)}"
     )
     return Source(file, sha256, returns.first, returns.last, window.exclude, returns.rows, returns.step, method)
 
