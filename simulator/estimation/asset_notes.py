@@ -68,7 +68,8 @@ def _no_crashes(asset: AssetFit) -> Iterator[str]:
     if no_crashes(law, asset.estimates["volatility"].value * math.sqrt(DAY / YEAR)):
         yield (
             f"{law.intensity:.0f} jumps a year of ordinary size (a root mean square of {math.sqrt(law.second_moment):.3g}) are "
-            "fat tails, not crashes; take --jumps none with --innovation student-t, and put crashes into stress overlays or replays"
+            "fat tails, not crashes; take --jumps none with --innovation student-t, and put crashes into stress overlays or "
+            "replays"
         )
 
 
