@@ -10,7 +10,12 @@ from simulator.report.numbers import between, count, in_unit, named, percent, pl
 from simulator.report.words import Proposal
 
 NOT_STATED = "not stated"
-STATED = {"author": "Author", "discussion": "Discussion", "conflicts": "Interests of the author", "licence": "Licence of this text"}
+STATED = {
+    "author": "Author",
+    "discussion": "Discussion",
+    "conflicts": "Interests of the author",
+    "licence": "Licence of the text",
+}
 
 
 def background(proposal: Proposal) -> Iterator[Block]:
@@ -18,7 +23,8 @@ def background(proposal: Proposal) -> Iterator[Block]:
     said, about = proposal.get("preamble"), proposal.get("context")
     if said:
         yield from (Paragraph(" ".join(part.split())) for part in said["motivation"].split("\n\n") if part.strip())
-        yield Table(("Who stands behind it", ""), "ll", tuple((name, said[key] or NOT_STATED) for key, name in STATED.items()), small=True)
+        rows = tuple((name, said[key] or NOT_STATED) for key, name in STATED.items())
+        yield Table(("Who stands behind it", ""), "ll", rows, small=True)
         if said["references"]:
             yield Paragraph("References:")
             yield Bullets(tuple(said["references"]))

@@ -189,7 +189,7 @@ class Scenario(Part):
 
     @property
     def depths(self) -> dict[str, float]:
-        """Traded value [usd] that moves the log price of each venue by 1, in a market as usual; venues of other rules have none."""
+        """Traded value [usd] that moves the log price of each venue by 1, in a usual market; venues of other rules have none."""
         places = {f"{name}, {side}": getattr(venues, side) for name, venues in self.protocol.venues.items() for side in SIDES}
         return {place: venue.depth for place, venue in places.items() if isinstance(venue, LinearVenue | LinearPermanentVenue)}
 

@@ -60,7 +60,7 @@ class FakeWorld:
     history: tuple[dict[str, str], ...] = ()  # windows of regimes that live in history
     pause: float = 0.0  # [s] per call
     broken: tuple[float, ...] = field(default=())  # initial margins whose outcomes are not finite
-    preamble: Preamble = Preamble()
+    preamble: Preamble = field(default_factory=Preamble)
     depths: dict[str, float] = field(default_factory=dict)
     wicks: bool = False  # whether a cushion between the margins spares users, and the liquidation penalty covers losses
 
