@@ -83,10 +83,12 @@ def pool_world(seed, shape):
     candidate = current.replace(changes)
     absorbs = shape == "absorb-and-resale"
     twin = {"collateral": "STE", "debt": "USDC" if absorbs else "ETH"}
+    both = {"collateral": draw.choice(["STE", "ISO"]), "debt": "USDC", "also": () if absorbs else ("ETH",)}
     cohorts = [
         borrowers(name="eth", activity=8.0, holding_days=2.0, top_up_probability=0.3, factor_elasticity=ONE),
         borrowers(name="ste", activity=8.0, holding_days=2.0, top_up_probability=0.2).model_copy(update=twin),
         borrowers(name="iso", activity=8.0, holding_days=2.0).model_copy(update={"collateral": "ISO"}),
+        borrowers(name="two", activity=12.0, holding_days=1.0, top_up_probability=0.5).model_copy(update=both),
         suppliers(name="usdc", activity=6.0, rate_elasticity=ONE, run_utilisation=0.9, reference_rate=0.5),
         Keepers(
             kind="keepers", latency=draw.choice([0.0, 3000.0]), capital=draw.choice([3e3, 5e4]), turnover=7200.0,
@@ -97,6 +99,7 @@ def pool_world(seed, shape):
         crowd(draw, 8),
         crowd(draw, 8),
         crowd(draw, 6, 1000.0, 5000.0),
+        crowd(draw, 8),
         people([draw.uniform(1e4, 3e4) for _ in range(5)]),
     ]
     if not absorbs:
@@ -115,6 +118,7 @@ def pool_world(seed, shape):
             "accrual": draw.choice(["simple", "three-term", "continuous"]),
             "categories": {"ether": ["ETH", "STE"]},
             "borrowable_in_isolation": ["USDC"],
+            "siloed": draw.choice([[], ["USDC"], [list(current.borrowing)[-1]]]),
             "reserves": draw.choice([{}, {"USDC": 300.0}]),
         },
         change={"notice": 0.0, "phase_in": draw.choice([0.0, 5 * HOUR])},
