@@ -93,12 +93,16 @@ class LiquidationParameters(Part):
         return self
 
 
+Limit = Annotated[float, Field(ge=0)]
+
+
 class OptionParameters(Part):
     """The standard margin of options on one asset, S its index, V the mark, per option sold; those bought count nothing.
 
     Call: initial max(`initial_spot` - out-of-the-money share, `least_spot`) S, maintenance `maintenance_call` S. Put: the same
     initial, at least `put_offset` x maintenance; maintenance max(`maintenance_put` S, `maintenance_put_mark` V). Beside the mark.
-    Defaults: Derive's standard manager (derivexyz/v2-core @7736900, scripts/config-mainnet.sol).
+    Defaults: Derive's standard manager (derivexyz/v2-core @7736900, scripts/config-mainnet.sol). The last four limit the book:
+    what would take it beyond is refused.
     """
 
     initial_spot: Annotated[float, Field(ge=0, le=1)] = 0.15  # [1] of the index
@@ -110,6 +114,10 @@ class OptionParameters(Part):
     fee: Annotated[float, Field(ge=0, lt=1)] = 0.0003  # [1] of the index, a trade
     fee_cap: Annotated[float, Field(ge=0, le=1)] = 0.125  # [1] of the premium, above which no fee goes
     penalty: Annotated[float, Field(ge=0, lt=1)] = 0.0  # [1] of the index, an option closed by a liquidation
+    most_open: Limit = UNLIMITED  # [asset] bought by anybody, all expiries
+    most_open_in_expiry: Limit = UNLIMITED  # [asset] the same of one expiry
+    most_vega: Limit = UNLIMITED  # [usd per 1.00 of volatility] of all that is bought
+    most_gamma: Limit = UNLIMITED  # [usd per 1.00 of relative move] gamma x index^2 of all that is bought
 
     @model_validator(mode="after")
     def _relations(self) -> OptionParameters:

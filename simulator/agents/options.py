@@ -54,6 +54,7 @@ class OptionBuyers(Part):
     open_share: Annotated[float, Field(gt=0, lt=1)] = 0.6  # [1] who hold one in the steady state
     activity: Annotated[float, Field(ge=0)] = 2.0  # [1/day] how often one account looks
     holding_days: Annotated[float, Field(gt=0)] = 5.0  # [day] mean time from opening to closing; expiry may come first
+    price_elasticity: Elasticity = NONE  # of what they spend to the volatility marked over the reference volatility
     entry_fee_sensitivity: Elasticity = NONE  # [1 per unit of fee] of openings to the fee of options
 
     @property
@@ -79,6 +80,7 @@ class OptionWriters(Part):
     margin_buffer: Annotated[float, Field(ge=0, lt=1)] = 0.1  # [1] distance kept from the most that margin allows
     top_up_below: Annotated[float, Field(ge=0)] = 1.5  # [1] x maintenance requirement
     top_up_probability: Fraction = 0.0  # [1] that a look in distress brings money
+    price_elasticity: Elasticity = NONE  # of what they sell to the volatility marked over the reference volatility
     leverage_elasticity: Elasticity = NONE  # of leverage to the initial margin of the option sold
     entry_margin_elasticity: Elasticity = NONE  # of openings to it
     entry_fee_sensitivity: Elasticity = NONE  # [1 per unit of fee]
@@ -107,6 +109,7 @@ class OptionHedgers(Part):
     margin_buffer: Annotated[float, Field(ge=0, lt=1)] = 0.2  # [1]
     top_up_below: Annotated[float, Field(ge=0)] = 1.5  # [1] x maintenance requirement
     top_up_probability: Fraction = 0.5  # [1]
+    price_elasticity: Elasticity = NONE  # of what they buy (less) and sell (more) to the volatility marked over the reference
     leverage_elasticity: Elasticity = NONE
     entry_margin_elasticity: Elasticity = NONE
     entry_fee_sensitivity: Elasticity = NONE
