@@ -98,7 +98,9 @@ def option_world(seed):
     if seed % 2 == 1:
         portfolio = PortfolioParameters(maintenance_factor=draw.choice([0.3, 0.8]))
         current = current.model_copy(update={"portfolio": portfolio})
-    candidate = current.replace({"options.ETH.most_open": 200.0, "options.ETH.initial_spot": 0.3, "options.ETH.maintenance_put": draw.choice([0.05, 0.2])})
+    candidate = current.replace(
+        {"options.ETH.most_open": 200.0, "options.ETH.initial_spot": 0.3, "options.ETH.maintenance_put": draw.choice([0.05, 0.2])}
+    )
     cohorts = [
         *dealers(draw),
         worlds.traders(activity=12.0, holding_days=1.0),
@@ -113,7 +115,14 @@ def option_world(seed):
     def crowd(n, low, high):
         return worlds.people([draw.uniform(200, 5000) for _ in range(n)], [draw.uniform(low, high) for _ in range(n)])
 
-    books = [crowd(8, 0.05, draw.choice([0.5, 1.3])), crowd(8, 1, 5), crowd(8, 1, 8), crowd(6, 1, 4), crowd(8, 1, 8), crowd(4, 0.4, 0.9)]
+    books = [
+        crowd(8, 0.05, draw.choice([0.5, 1.3])),
+        crowd(8, 1, 5),
+        crowd(8, 1, 8),
+        crowd(6, 1, 4),
+        crowd(8, 1, 8),
+        crowd(4, 0.4, 0.9),
+    ]
     books.append(worlds.people([draw.uniform(1e4, 5e4) for _ in range(4)]))
     rules = worlds.protocol(
         venues={
@@ -225,7 +234,9 @@ def assert_equal(world, run, watches):
 
 def test_the_worlds_use_every_mechanism():
     """Else equality would prove nothing: trades, expiries, liquidations, takeovers and bad debt all happen in some world."""
-    seen = dict.fromkeys(("fees", "refusals", "liquidations", "takeovers", "realised_bad_debt", "latent_bad_debt", "penalties"), 0.0)
+    seen = dict.fromkeys(
+        ("fees", "refusals", "liquidations", "takeovers", "realised_bad_debt", "latent_bad_debt", "penalties"), 0.0
+    )
     traded = 0.0
     for seed in range(16):
         _, run = drawn(seed)

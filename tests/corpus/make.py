@@ -433,6 +433,13 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
         'spot = { kind = "linear", depth = 1e9 }\n\n[protocol.options.m',
         'spot = { kind = "linear", depth = 1e9 }\nperpetual = { kind = "linear", depth = 1e8 }\n\n[protocol.options.m',
     ),
+    "options-limit": (O, "initial_spot = 0.15", "initial_spot = 0.15\nmost_vega = -1"),
+    "options-limit-unknown": (O, "initial_spot = 0.15", "initial_spot = 0.15\nmost_delta = 1"),
+    "options-elasticity": (
+        O,
+        "spending = { low = 0.02, high = 0.2 }",
+        "spending = { low = 0.02, high = 0.2 }\nprice_elasticity = { low = 1, central = 0.5, high = 2 }",
+    ),
     "options-auction-order": (
         O,
         "[protocol.options.writer]",
