@@ -139,7 +139,7 @@ def test_indices_pools_and_caps_keep_their_laws_at_every_step(kind, seed):
 
 @pytest.mark.parametrize("siloed", [[], ["GHO"], ["USDC"]])
 def test_a_siloed_debt_stands_alone(siloed):
-    """Aave v3: who owes a siloed asset owes nothing else. Each debt is half of 0.5 x 0.8 x 1000 USD, the second only where it may be."""
+    """Aave v3: who owes a siloed asset owes nothing else. Each debt is half of 0.5 x 0.8 x 1000 USD."""
     curve = {"kind": "flat", "rate": 0.0}
     tree = {
         "collateral": {"ETH": {"collateral_factor": 0.8, "liquidation_threshold": 0.85}, "USDC": {}, "GHO": {}},

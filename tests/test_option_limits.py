@@ -1,4 +1,4 @@
-"""Limits on a book of options, and what dealers make of its price, against figures of Black's formula. docs/model.md 8.4 and 8.7."""
+"""Limits on a book of options, and what dealers make of its price, against figures of Black's formula."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 
 from simulator.market import MarketPaths
 from simulator.model import RiskModel
-from simulator.parameters import DAY, UNLIMITED, YEAR
+from simulator.parameters import DAY, YEAR
 from simulator.pricing.black_scholes import greeks, price
 from simulator.protocol import book
 
 sys.path.insert(0, str(Path(__file__).parent))
-from test_options import scenario_of
+from test_options import FLAT, scenario_of
 
 BUYERS = """
 [[cohorts]]
@@ -42,19 +42,17 @@ SIZES = {
 }
 
 
-def after_a_step(cohorts, limits):
-    """Options bought of the call at the money, by account, and requests refused, once everybody looked."""
-    lines = "".join(f"{name} = {value}\n" for name, value in limits.items())
-    scenario = scenario_of(cohorts=cohorts)
-    part = scenario.parameters.options["ETH"].model_copy(update=limits)
-    scenario = scenario.model_copy(update={"parameters": scenario.parameters.model_copy(update={"options": {"ETH": part}})})
+def after_a_step(cohorts, limits, surface=FLAT):
+    """Options held of the call at the money, by account, and requests refused, once everybody looked."""
+    scenario = scenario_of(cohorts=cohorts, surface=surface)
+    changed = scenario.parameters.replace({f"options.ETH.{name}": value for name, value in limits.items()})
+    scenario = scenario.model_copy(update={"parameters": changed})
     grid = scenario.grid
     still = MarketPaths(
-        ("ETH",), grid.dt, grid.substeps, np.full((grid.steps + 1, 1, 1), 3000.0), np.full((grid.market_steps, 1, 1), 0.8)
+        ("ETH",), grid.dt, grid.substeps, np.full((grid.steps + 1, 1, 1), 3000.0), np.full((grid.market_steps, 1, 1), VOLATILITY)
     )
     model = RiskModel(scenario, still, purpose="test")
     model.run(1)
-    assert lines or not limits
     held = model.state.accounts[0, : model.rules.accounts, -model.rules.options :]
     return held.sum(axis=1), model.state.scalar[0, book.REFUSED]
 
@@ -66,3 +64,16 @@ def test_a_limit_lets_in_who_still_fits_and_counts_who_is_refused(name):
     assert sorted(held)[-2:] == pytest.approx([EACH, EACH], rel=1e-5)
     assert np.count_nonzero(held) == 2
     assert refused == 4
+
+
+@pytest.mark.parametrize(("elasticity", "bought", "sold"), [(0.0, 1.0, 1.0), (1.0, 0.5, 2.0), (2.0, 0.25, 4.0)])
+def test_who_buys_does_less_at_twice_the_usual_volatility_and_who_sells_more(elasticity, bought, sold):
+    """Marked at 1.6 where 0.8 is usual: premium spent is divided, index sold multiplied by 2 to the elasticity."""
+    dear = FLAT.replace("premium = 1.0", "premium = 2.0")
+    line = f"price_elasticity = {{ low = {elasticity}, central = {elasticity}, high = {elasticity} }}\n"
+    held, _ = after_a_step(BUYERS + line, {}, dear)
+    worth = price(3000.0, 3000.0, YEARS, 1.6, True).item()
+    assert held[held != 0.0] == pytest.approx(bought * 100.0 / worth, rel=1e-5)
+    writers = BUYERS.replace("option-buyers", "option-writers").replace("spending", "leverage")
+    held, _ = after_a_step(writers + line, {}, dear)
+    assert held[held != 0.0] == pytest.approx(-sold * 100.0 / 3000.0, rel=1e-12)

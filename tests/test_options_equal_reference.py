@@ -76,7 +76,8 @@ def dealers(draw):
             holding_days=3.0, entry_fee_sensitivity=ONE, price_elasticity=ONE, **fields,
         ),
         OptionHedgers(
-            kind="option-hedgers", name="hedgers", leverage={"low": 1, "high": 2}, holding_days=2.0, price_elasticity=ONE, **fields
+            kind="option-hedgers", name="hedgers", leverage={"low": 1, "high": 2}, holding_days=2.0,
+            price_elasticity=ONE, **fields,
         ),
     ]  # fmt: skip
 

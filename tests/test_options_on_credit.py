@@ -1,4 +1,4 @@
-"""A loan against options: under a margin of whole accounts what is bought counts, and cash may be negative. docs/portfolio-margin.md."""
+"""A loan against options: under a margin of whole accounts what is bought counts, and cash may be negative."""
 
 from __future__ import annotations
 

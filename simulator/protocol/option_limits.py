@@ -29,7 +29,7 @@ def book_of(b, j, rules):
 
 @rule
 def may_open(b, held, j, n, terms, rules):
-    """Whether buying `n` of option `j` (n < 0: selling) by who holds `held` keeps the limits of its book; a refusal is counted."""
+    """Whether buying `n` of option `j` (n < 0: selling) on top of `held` keeps its book in its limits; a refusal counts."""
     written = b.accounts[rules.accounts + WRITER, first_option(rules) + j]
     former = b.option[j, OPTION_OPEN]
     added = max(held + n, 0.0) - max(held, 0.0) + max(written - n, 0.0) - max(written, 0.0)
