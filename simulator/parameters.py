@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from simulator.terms.fees import FeeParameters, LinearFee
 from simulator.terms.loan_liquidation import Bands, LoanLiquidation
 from simulator.terms.margin import PerpetualParameters
-from simulator.terms.part import VOTABLE, Fraction, Part, number, numbers, replaced, tupled
+from simulator.terms.part import VOTABLE, Fraction, Part, number, numbers, replaced, require_order, tupled
 from simulator.terms.rate_curves import UNLIMITED, Borrowing
 
 DAY = 86_400.0  # [s]
@@ -35,11 +35,7 @@ class CollateralParameters(Part):
     @model_validator(mode="after")
     def _relations(self) -> CollateralParameters:
         check_credit(self.haircut, self.collateral_factor, self.liquidation_threshold, self.liquidation_bonus)
-        if self.liquidation_threshold > self.liquidation_factor:
-            raise ValueError(
-                f"`liquidation_threshold <= liquidation_factor` must hold, but got {self.liquidation_threshold:g} and "
-                f"{self.liquidation_factor:g}; every absorption would create bad debt"
-            )
+        require_order(self, "liquidation_threshold", "liquidation_factor", "every absorption would create bad debt")
         return self
 
 
@@ -85,11 +81,7 @@ class LiquidationParameters(Part):
 
     @model_validator(mode="after")
     def _no_dust_that_stays(self) -> LiquidationParameters:
-        if self.least_leftover > self.full_below_value:
-            raise ValueError(
-                f"`least_leftover <= full_below_value` must hold, but got {self.least_leftover:g} and {self.full_below_value:g}; "
-                "some accounts could not be liquidated at all"
-            )
+        require_order(self, "least_leftover", "full_below_value", "some accounts could not be liquidated at all")
         return self
 
 
@@ -121,13 +113,8 @@ class OptionParameters(Part):
 
     @model_validator(mode="after")
     def _relations(self) -> OptionParameters:
-        if self.least_spot > self.initial_spot:
-            raise ValueError(f"`least_spot <= initial_spot` must hold, but got {self.least_spot:g} and {self.initial_spot:g}")
-        if self.maintenance_call > self.least_spot:
-            raise ValueError(
-                f"`maintenance_call <= least_spot` must hold, but got {self.maintenance_call:g} and {self.least_spot:g}; "
-                "a call could be liquidatable when sold"
-            )
+        require_order(self, "least_spot", "initial_spot")
+        require_order(self, "maintenance_call", "least_spot", "a call could be liquidatable when sold")
         return self
 
 
@@ -148,11 +135,7 @@ class PortfolioParameters(Part):
 
     @model_validator(mode="after")
     def _relations(self) -> PortfolioParameters:
-        if self.maintenance_factor > self.initial_factor:
-            raise ValueError(
-                f"`maintenance_factor <= initial_factor` must hold, but got {self.maintenance_factor:g} and "
-                f"{self.initial_factor:g}; raise the initial margin or lower the maintenance margin"
-            )
+        require_order(self, "maintenance_factor", "initial_factor", "raise the initial margin or lower the maintenance margin")
         return self
 
 

@@ -24,6 +24,20 @@ SHAPES = {
 }
 
 
+def among(risks):
+    """The head of a world of assets, each with its volatility now and its reference volatility."""
+    return {
+        "assets": list(risks),
+        "volatility": [[now for now, _ in risks.values()]] * STEPS,
+        "reference_volatility": {name: usual for name, (_, usual) in risks.items()},
+        "burn_in_steps": 8,
+        "transition_steps": 20,
+    }
+
+
+FOUR = among({"ETH": (0.6, 0.5), "STE": (0.6, 0.5), "ISO": (0.9, 0.9), "USDC": (0.01, 0.01)})
+
+
 def curves(draw):
     """One of each kind of interest curve, steep enough to matter within days."""
     line = {"slope": 1.0, "jump": 8.0, "kink": 0.6, "base_rate": 0.02}
@@ -130,13 +144,9 @@ def pool_world(seed, shape):
         books,
         rules,
         candidate=candidate,
-        assets=["ETH", "STE", "ISO", "USDC"],
         prices=[list(row) for row in zip(eth, [e * r for e, r in zip(eth, ratio, strict=True)], iso, usdc, strict=True)],
-        volatility=[[0.6, 0.6, 0.9, 0.01]] * STEPS,
-        reference_volatility={"ETH": 0.5, "STE": 0.5, "ISO": 0.9, "USDC": 0.01},
-        burn_in_steps=8,
-        transition_steps=20,
         seed=seed,
+        **FOUR,
     )
 
 
@@ -195,13 +205,9 @@ def cross_world(seed):
         cohorts,
         books,
         rules,
-        assets=["ETH", "STE", "ISO", "USDC"],
         prices=[[e, 1.1 * e, i, 1.0] for e, i in zip(eth, iso, strict=True)],
-        volatility=[[0.6, 0.6, 0.9, 0.01]] * STEPS,
-        reference_volatility={"ETH": 0.5, "STE": 0.5, "ISO": 0.9, "USDC": 0.01},
-        burn_in_steps=8,
-        transition_steps=20,
         seed=seed,
+        **FOUR,
     )
 
 
@@ -249,12 +255,8 @@ def bands_world(seed):
         books,
         rules,
         candidate=candidate,
-        assets=["ETH", "WBTC", "USD"],
         prices=[list(row) for row in zip(eth, wbtc, usd, strict=True)],
-        volatility=[[0.6, 0.7, 0.01]] * STEPS,
-        reference_volatility={"ETH": 0.5, "WBTC": 0.5, "USD": 0.01},
-        burn_in_steps=8,
-        transition_steps=20,
+        **among({"ETH": (0.6, 0.5), "WBTC": (0.7, 0.5), "USD": (0.01, 0.01)}),
         block_capacity=draw.choice([None, [0.7] * STEPS]),
         seed=seed,
     )

@@ -43,7 +43,8 @@ class Borrowers(Part):
         if self.use is not None and self.use.high > 1:
             raise ValueError(f"`use.high <= 1` must hold, but got {self.use.high:g}; use is a share of the borrowing power")
         if self.collateral in self.debts:
-            raise ValueError(f"`collateral` and what is owed must differ, but both are {self.collateral!r}")
+            other = "debt" if self.collateral == self.debt else "also"
+            raise ValueError(f"`collateral` and `{other}` must differ, but both are {self.collateral!r}")
         if len(set(self.debts)) < len(self.debts):
             raise ValueError(f"`debt` and `also` must name each currency once, but name {', '.join(self.debts)}")
         return _one_population(self, ("wealth", "use"))

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from simulator.agents.demand import NONE, Elasticity, Wealth
 from simulator.parameters import Fraction, Part
+from simulator.terms.part import require_order
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$")]
 Accounts = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -21,8 +22,7 @@ class Span(Part):
 
     @model_validator(mode="after")
     def _ordered(self) -> Span:
-        if self.low > self.high:
-            raise ValueError(f"`low <= high` must hold, but got {self.low:g} and {self.high:g}")
+        require_order(self, "low", "high")
         return self
 
 
@@ -35,8 +35,7 @@ class Choice(Part):
 
     @model_validator(mode="after")
     def _ordered(self) -> Choice:
-        if self.lowest > self.highest:
-            raise ValueError(f"`lowest <= highest` must hold, but got {self.lowest:g} and {self.highest:g}")
+        require_order(self, "lowest", "highest")
         return self
 
 
