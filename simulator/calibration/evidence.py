@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.calibration.calibrate import Calibration
 from simulator.calibration.confirmation import Confirmation, InWorld, interval_of
-from simulator.calibration.goals import MARGIN, available, available_change, used_change
+from simulator.calibration.goals import MARGIN, available, used_change
+from simulator.calibration.promise import available_change
 from simulator.calibration.world import HEADLINE, World
 from simulator.outcomes import BEARERS, QUANTITIES
 from simulator.risk import measures
@@ -179,10 +180,10 @@ def efficiency(calibration: Calibration) -> dict[str, Any]:
         return {"available_change": None, "used_change": None, "used_may_be_claimed": False}
     ours, theirs = calibration.confirmation.outcomes
     used = used_change(ours, theirs, calibration.plan.confidence)
-    current = calibration.space.current
-    promised = available_change(candidate, current)
+    current, book = calibration.space.current, calibration.world.book
+    promised = available_change(candidate, current, book)
     if MARGIN in ours.columns:
-        promised = measures.mean(available(candidate, ours, current, theirs)).value
+        promised = measures.mean(available(candidate, ours, current, theirs, book)).value
     return {
         "available_change": math.expm1(promised),
         "used_change": asdict(used),

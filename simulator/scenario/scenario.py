@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, ValidationInfo, model_validator
 
@@ -37,6 +37,9 @@ from simulator.scenario.seen import Sight, last_day, sights_of
 from simulator.scenario.size import Size, option_seconds, size_of
 from simulator.scenario.vote import Vote
 from simulator.wording import shown
+
+if TYPE_CHECKING:
+    from simulator.scenario.book import Book
 
 
 def _iso(value: Any) -> Any:
@@ -181,6 +184,15 @@ class Scenario(Part):
         dealers = sum(cohort.accounts for cohort in self.cohorts if isinstance(cohort, OPTION_COHORTS))
         of_options = option_seconds(self.protocol.options, dealers)
         return size_of(self.paths, self.account_count, self.grid, self.market, self.parameters, of_options)
+
+    @property
+    def book(self) -> Book:
+        """What accounts hold at load by their own wish, at the first prices of the market."""
+        from simulator.scenario.book import book_of
+
+        market = self.market_paths("book", 0, 1)
+        prices = dict(zip(market.assets, market.price[0, :, 0].tolist(), strict=True))
+        return book_of(self.cohorts, self.seed, self.folder, prices)
 
     @property
     def preamble(self) -> Preamble:

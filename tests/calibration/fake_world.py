@@ -47,6 +47,7 @@ class FakeWorld:
     calibration: CalibrationSettings | None = SETTINGS
     assets: tuple[str, ...] = ("ETH",)
     account_count: int = 100
+    book: None = None
     has_elasticities: bool = False
     has_sourced_elasticities: bool = True
     has_parameter_law: bool = False
