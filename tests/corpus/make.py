@@ -43,6 +43,10 @@ def gas(text: str) -> str:
     return f'[gas]\nkind = "mean-reverting"\nasset = "ETH"\nlevel = 20\nhalf_life = 864000\n{own}{text}\n'
 
 
+def filtered(filters: str) -> str:
+    return replay('"prices.csv"').replace("replay", "filtered-history") + f"filters = [{filters}]\n"
+
+
 def replay(file: str) -> str:
     return f'kind = "replay"\nfile = {file}\nfrom = 2025-01-01T00:00:00Z\nuntil = 2025-02-01T00:00:00Z\nassets = ["ETH", "BTC"]\n'
 
@@ -351,6 +355,12 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     "paths-above": (P, MARKET_OF_P, replay('"../secret.csv"')),
     "paths-address": (P, MARKET_OF_P, replay('"https://example.org/prices.csv"')),
     "paths-missing": (P, MARKET_OF_P, replay('"prices.csv"')),
+    "filters-unknown-kind": (
+        P,
+        MARKET_OF_P,
+        filtered('{ alpha = 0.1, beta = 0.8 }, { kind = "egarhc", alpha = 0.1, beta = 0.9 }'),
+    ),
+    "filters-egarch-beta": (P, MARKET_OF_P, filtered('{ alpha = 0.1, beta = 0.8 }, { kind = "egarch", alpha = 0.1, beta = 1 }')),
     "paths-missing-accounts": (P, POPULATION, 'file = "accounts.csv"'),
     # text
     "text-script": (P, 'name = "good"', 'name = "<script>alert(1)</script>"'),

@@ -374,6 +374,7 @@ def as_yesterday(h, e, omega, alpha, gamma, beta, ceiling):
 
 DEFECTS = {"no compensation": ("compensate", no_compensation), "rows apart": ("place_rows", rows_apart)}
 DEFECTS |= {"variance stands still": ("recur", as_yesterday)}
+DEFECTS |= {"log variance stands still": ("recur_logarithm", lambda *_: None)}
 
 
 @pytest.mark.parametrize("defect", [None, *DEFECTS])
@@ -384,7 +385,7 @@ def test_the_plain_loop_sees_a_wrong_one(defect, tmp_path, monkeypatch):
     monkeypatch.setattr(filtered, "fill_filtered", getattr(window_kernel.fill_filtered, "py_func", window_kernel.fill_filtered))
     if defect is not None:
         monkeypatch.setattr(window_kernel, *DEFECTS[defect])
-    found = market(tmp_path).paths(DAYS, 7, "run", 3, 1)
-    returns, _ = PlainFilteredHistory(rows, [PLAIN, GJR], 86_400).path(7, 3, 20, 1.0, 0.0)
+    found = market(tmp_path, filters=[GJR, NELSON]).paths(DAYS, 7, "run", 3, 1)
+    returns, _ = PlainFilteredHistory(rows, [GJR, NELSON], 86_400).path(7, 3, 20, 1.0, 0.0)
     apart = np.abs(np.diff(np.log(found.price[:, :, 0]), axis=0) - returns).max()
     assert apart < 1e-9 if defect is None else apart > 1e-4
