@@ -127,7 +127,7 @@ def test_margins_of_the_two_stocks(shared_data, monkeypatch):
 
 
 def log_likelihood_of(point, returns, monkeypatch, first=None) -> float:
-    """Ours at (mean, omega, alpha, beta) of percent returns; the first variance is `first(residuals)`, or arch's of mean_square."""
+    """Ours at (mean, omega, alpha, beta) of percent returns; variance starts at `first(residuals)`, or as arch would."""
     mean, omega, alpha, beta = point
     if min(omega, alpha, beta) <= 0 or alpha + beta >= 1:
         return -math.inf
