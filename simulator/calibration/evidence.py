@@ -35,6 +35,7 @@ def _world(one: InWorld, confirmation: Confirmation) -> dict[str, Any]:
         "passes": one.passes,
         "interval": confirmation.intervals[one.label],
         "loss_change_usd": asdict(one.loss_change),
+        "weighted": one.weighted,
         "conditions": _before_and_after(one.current, one.candidate),
     }
 
@@ -150,7 +151,7 @@ def alternatives(calibration: Calibration) -> list[dict[str, Any]]:
 
 def _error(judgement: Judgement) -> float:
     """The standard error behind a judgement; for a probability, at half a failure more, so that none seen is not certainty."""
-    if judgement.unit == "probability":
+    if judgement.method == "Clopper-Pearson":
         p = (judgement.value * judgement.paths + 0.5) / (judgement.paths + 1)
         return math.sqrt(p * (1 - p) / judgement.paths)
     return (judgement.high - judgement.low) / 4 if math.isfinite(judgement.high - judgement.low) else math.nan

@@ -85,7 +85,7 @@ class Goal:
         if not parts:
             return fixed, 0.0
         total = np.sum([weight * change.value for weight, change in parts], axis=0)
-        estimate = measures.mean(PerPath(outcomes.path, total))
+        estimate = measures.mean(PerPath.over(outcomes, total))
         return fixed + estimate.value, estimate.standard_error
 
 
@@ -97,7 +97,7 @@ def _relative(outcomes: Outcomes, baseline: Outcomes, columns: tuple[str, ...]) 
 
 
 def _sum(outcomes: Outcomes, columns: tuple[str, ...]) -> PerPath:
-    return PerPath(outcomes.path, np.sum([PerPath.of(outcomes, column).value for column in columns], axis=0))
+    return PerPath.over(outcomes, np.sum([PerPath.of(outcomes, column).value for column in columns], axis=0))
 
 
 def available_change(candidate: Votable, current: Votable) -> float:
@@ -112,11 +112,11 @@ def available_change(candidate: Votable, current: Votable) -> float:
 def available(candidate: Votable, outcomes: Outcomes, current: Votable, baseline: Outcomes) -> PerPath:
     """`available_change` path by path: where margin follows volatility, of the mean ratio over a path's time and its markets."""
     if MARGIN not in outcomes.columns:
-        return PerPath(outcomes.path, np.full(len(outcomes.path), available_change(candidate, current)))
-    ours, theirs = (PerPath(side.path, np.log(side.column(MARGIN))) for side in (outcomes, baseline))
+        return PerPath.over(outcomes, np.full(len(outcomes.path), available_change(candidate, current)))
+    ours, theirs = (PerPath.over(side, np.log(side.column(MARGIN))) for side in (outcomes, baseline))
     markets, others = len(current.perpetuals), _changes_of_collateral(candidate, current)
     changes = markets * theirs.minus(ours).value + math.fsum(others)
-    return PerPath(outcomes.path, changes / (markets + len(others)))
+    return PerPath.over(outcomes, changes / (markets + len(others)))
 
 
 def _changes_of_collateral(candidate: Votable, current: Votable) -> list[float]:

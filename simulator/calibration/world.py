@@ -79,6 +79,10 @@ class World(Protocol):
         """Whether market parameters are drawn for each path."""
 
     @property
+    def weight_of_unseen(self) -> float:
+        """What a losing path that was not seen counts at most: 1 of plain paths, less where rare events are drawn more often."""
+
+    @property
     def substeps(self) -> int: ...
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -93,9 +94,8 @@ def generate(
     if not moves:
         correlation = np.broadcast_to(_mean_of_pairs(law.copula.matrix), (grid.market_steps, count))
     known = correlation if len(names) > 1 else None
-    return MarketPaths(
-        names, grid.dt, grid.substeps, price, volatility, known, weight=weights(tilt, rare) if rare else None
-    )
+    paths = MarketPaths(names, grid.dt, grid.substeps, price, volatility, known)
+    return replace(paths, weight=weights(tilt, rare), weight_of_unseen=rare.heaviest(market, grid)) if rare else paths
 
 
 def _mean_of_pairs(matrix: np.ndarray) -> float:

@@ -10,7 +10,7 @@ STRIDE = 32  # paths looked at together for a jump
 
 @rule
 def joint_normals(key, step, asset, path, n, factor, lean, scale):
-    """Two standard normals for jump n, each tied to the other assets' jump n by the copula; the first shifted (tilt_kernel.py)."""
+    """Two standard normals for jump n, each tied to the other assets' jump n by the copula, the first shifted by a tilt."""
     x, y = 0.0, 0.0
     for b in range(asset + 1):
         u, v = uniform_pair(key, step, b, path, n)

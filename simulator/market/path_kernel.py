@@ -413,7 +413,7 @@ def between(price, key, step, first, at, tied, base, initial, h, e, level, growt
             exponential(work[2], initial[a], work[0], work[1], price[step * substeps + substep + 1, a, at : at + n])
 
 
-@rule
+@kernel
 def chunk_of(tilt, at, n):
     """The tilt of paths `at` .. `at + n - 1`."""
     part = slice(at, at + n)
@@ -441,9 +441,7 @@ def settle(variance, keys, first, steps, law, tilt):
     w, still, no_factor = np.empty((assets, n)), np.zeros(n), np.empty((0, 0, 0))
     has_roots = any_is(law.family, SQUARE_ROOT)
     for step in range(steps):
-        draw_steps(
-            keys, step, first, law.copula, False, no_factor, innovation, law.innovations, e, unused, work, draw, tilt
-        )
+        draw_steps(keys, step, first, law.copula, False, no_factor, innovation, law.innovations, e, unused, work, draw, tilt)
         to_innovations(e, law.copula, innovation, law.innovations, work)
         if has_roots:
             draw_variances(keys.variance, step, first, law.copula, False, no_factor, w, work)

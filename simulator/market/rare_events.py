@@ -54,7 +54,10 @@ class RareEvents(Part):
             yield "jumps", f"must be above the {there:.3g} jumps that a path has anyway, but got {self.jumps:g}"
         elif self.factor(market, grid) * often > MOST_OFTEN:
             most = MOST_OFTEN / often * there
-            yield "jumps", f"must leave half of the market steps of an asset without jumps, but got {self.jumps:g}; at most {most:.3g}"
+            yield (
+                "jumps",
+                f"must leave half of the market steps of an asset without jumps, but got {self.jumps:g}; at most {most:.3g}",
+            )
 
     def heaviest(self, market: ModelMarket, grid: Grid) -> float:
         """The most that a path with one jump counts, whatever its size: what plans go by. A path without jumps counts more."""
@@ -82,7 +85,9 @@ def _most_in_a_step(market: ModelMarket, grid: Grid) -> float:
     return max(-math.expm1(-_intensity(asset) * grid.market_step / YEAR) for asset in market.assets)
 
 
-def make_tilt(rare: RareEvents, market: ModelMarket, grid: Grid, seed: int, purpose: str, first: int, law: Law, paths: int) -> Tilt:
+def make_tilt(
+    rare: RareEvents, market: ModelMarket, grid: Grid, seed: int, purpose: str, first: int, law: Law, paths: int
+) -> Tilt:
     """The tilt of paths `first` .. `first + paths - 1`."""
     import numpy as np
 
