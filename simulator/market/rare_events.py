@@ -49,7 +49,7 @@ class RareEvents(Part):
             yield "", "draws paths with more jumps, but no asset of [market] has any; give one `jumps`, or leave this section out"
             return
         assert isinstance(market, ModelMarket)
-        there, often = jumps_after_vote(market, grid), _most_in_a_step(market, grid)
+        there, often = jumps_after_vote(market, grid), max(_chances_in_a_step(market, grid))
         if self.jumps <= there:
             yield "jumps", f"must be above the {there:.3g} jumps that a path has anyway, but got {self.jumps:g}"
         elif self.factor(market, grid) * often > MOST_OFTEN:
@@ -61,9 +61,11 @@ class RareEvents(Part):
 
     def heaviest(self, market: ModelMarket, grid: Grid) -> float:
         """The most that a path with one jump counts, whatever its size: what plans go by. A path without jumps counts more."""
-        there, factor = jumps_after_vote(market, grid), self.factor(market, grid)
-        ratios = (sum(math.exp(c * z / 10 - c * c / 2) for c in self.shifts) / len(self.shifts) for z in range(-80, 81))
-        return min(1.0, 1 / (PLAIN_SHARE + (1 - PLAIN_SHARE) * min(ratios) * factor * math.exp(-(factor - 1) * there)))
+        factor, steps = self.factor(market, grid), grid.horizon_steps // grid.substeps
+        chances = _chances_in_a_step(market, grid)
+        calm = math.fsum(steps * (math.log1p(-min(factor * p, MOST_OFTEN)) - math.log1p(-p)) for p in chances)
+        sizes = min(sum(math.exp(c * z / 10 - c * c / 2) for c in self.shifts) for z in range(-80, 81)) / len(self.shifts)
+        return min(1.0, 1 / (PLAIN_SHARE + (1 - PLAIN_SHARE) * sizes * factor * math.exp(calm)))
 
 
 def has_jumps(market: object) -> bool:
@@ -81,8 +83,9 @@ def jumps_after_vote(market: ModelMarket, grid: Grid) -> float:
     return math.fsum(map(_intensity, market.assets)) * grid.horizon_steps * grid.dt / YEAR
 
 
-def _most_in_a_step(market: ModelMarket, grid: Grid) -> float:
-    return max(-math.expm1(-_intensity(asset) * grid.market_step / YEAR) for asset in market.assets)
+def _chances_in_a_step(market: ModelMarket, grid: Grid) -> list[float]:
+    """Of any jump, asset by asset."""
+    return [-math.expm1(-_intensity(asset) * grid.market_step / YEAR) for asset in market.assets]
 
 
 def make_tilt(

@@ -44,28 +44,27 @@ def draw_more(v, a, draw, tilt):
 
 @rule
 def score_sizes(counts, jumps, draw, tilt, key, step, first):
-    """Add what the normals behind the sizes of this step's jumps say: jump n of an asset rests on those of all before it."""
+    """Add what the normals behind the sizes of this step's jumps say, of those that a size rests on."""
     for i in range(draw.shape[0]):
         n = 0
-        last = last_with_jump(counts, jumps, draw[i], i, n)
-        while last >= 0:
-            for b in range(last + 1):
-                z = normal(uniform_pair(key, step, b, first + i, n)[0]) + tilt.lean[b] * tilt.scale[i]
-                tilt.score[SIZES, i] += tilt.lean[b] * z
-                tilt.score[SQUARES, i] += 0.5 * tilt.lean[b] * tilt.lean[b]
+        while has_jump(counts, jumps, draw[i], i, n, -1):
+            for b in range(counts.shape[0]):
+                if has_jump(counts, jumps, draw[i], i, n, b):
+                    z = normal(uniform_pair(key, step, b, first + i, n)[0]) + tilt.lean[b] * tilt.scale[i]
+                    tilt.score[SIZES, i] += tilt.lean[b] * z
+                    tilt.score[SQUARES, i] += 0.5 * tilt.lean[b] * tilt.lean[b]
             n += 1
-            last = last_with_jump(counts, jumps, draw[i], i, n)
 
 
 @rule
-def last_with_jump(counts, jumps, draw, i, n):
-    """The last asset with more than `n` jumps on path `i`; -1 without one."""
-    last = -1
+def has_jump(counts, jumps, draw, i, n, b):
+    """Whether any asset has more than `n` jumps on path `i`; from `b` = 0 on, any whose size rests on normal `b`."""
+    found = False
     if n < jumps.counts.shape[2]:
-        for a in range(counts.shape[0]):
-            if counts[a, i] > jumps.counts[a, draw, n]:
-                last = a
-    return last
+        for a in range(max(b, 0), counts.shape[0]):
+            if counts[a, i] > jumps.counts[a, draw, n] and (b < 0 or jumps.factor[a, b] != 0.0):
+                found = True
+    return found
 
 
 @kernel

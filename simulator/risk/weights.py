@@ -94,11 +94,19 @@ def mean(value: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
 
 
 def exceeded_by(value: np.ndarray, weight: np.ndarray, rate: float) -> float:
-    """The least value that at most a share `rate` of all weight is above; minus infinity if all of it may be."""
-    order = np.argsort(-value, kind="stable")
-    above = np.cumsum(weight[order])
-    place = int(np.searchsorted(above, rate * above[-1] * (1 + 1e-12), side="right"))
-    return float(value[order[place]]) if place < len(value) else -math.inf
+    """The least value that is exceeded with a probability of at most `rate`; minus infinity if it may be all.
+
+    Counted from the rarer side, as `frequency` counts.
+    """
+    if rate >= 1:
+        return -math.inf
+    order = np.argsort(value, kind="stable")
+    if rate > 0.5:
+        place = int(np.searchsorted(np.cumsum(weight[order]) / len(value), (1 - rate) * (1 - 1e-12)))
+        return float(value[order[min(place, len(value) - 1)]])
+    above = np.cumsum(weight[order[::-1]]) / len(value)
+    place = int(np.searchsorted(above, rate * (1 + 1e-12), side="right"))
+    return float(value[order[-1 - min(place, len(value) - 1)]])
 
 
 def quantile(value: np.ndarray, weight: np.ndarray, level: float, reach: float) -> tuple[float, float, float]:
@@ -106,7 +114,7 @@ def quantile(value: np.ndarray, weight: np.ndarray, level: float, reach: float) 
     found = exceeded_by(value, weight, 1 - level)
     error = frequency(value > found, weight)[1]
     rates = (1 - level + reach * error, 1 - level - reach * error)
-    low, high = (exceeded_by(value, weight, rate) if 0 < rate < 1 else -math.inf for rate in rates)
+    low, high = (exceeded_by(value, weight, rate) for rate in rates)
     return found, low, high if rates[1] > 0 else math.inf
 
 

@@ -629,6 +629,18 @@ CASES |= {
         "latency = 600",
         'latency = 600\nacts = "always"',
     ),
+    "rare-events-no-jumps": (P, KOU, "", "[appetite]\n", "[rare_events]\n\n[appetite]\n"),
+    "rare-events-of-history": (
+        P,
+        MARKET_OF_P,
+        replay('"prices.csv"'),
+        "[appetite]\n",
+        "[rare_events]\n\n[appetite]\n",
+    ),
+    "rare-events-rarer": (P, "[appetite]\n", "[rare_events]\njumps = 0.01\n\n[appetite]\n"),
+    "rare-events-everywhere": (P, "[appetite]\n", "[rare_events]\njumps = 90\n\n[appetite]\n"),
+    "rare-events-no-shift": (P, "[appetite]\n", "[rare_events]\nshifts = []\n\n[appetite]\n"),
+    "rare-events-far-shift": (P, "[appetite]\n", "[rare_events]\nshifts = [-2, 40]\n\n[appetite]\n"),
     "venue-spot-by-skew": (P, 'spot = { kind = "linear", depth = 1e9 }', 'spot = { kind = "skew-fill", skew_scale = 1e6 }'),
 }
 RAW: dict[str, bytes] = {
