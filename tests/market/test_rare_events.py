@@ -157,8 +157,8 @@ def test_what_plain_paths_see_they_see_as_often(name, make_market):
 
 
 def test_a_path_with_one_jump_counts_at_most_what_is_planned(make_market):
-    """Draws of paths without other jumps: the first whose log return cannot be of the diffusion."""
-    jumps = {"kind": "merton", "intensity": 1.0, "mean": -0.4, "deviation": 0.1}
+    """Every jump is a fall that the diffusion cannot make."""
+    jumps = {"kind": "merton", "intensity": 1.0, "mean": -0.4, "deviation": 0.05}
     calm = {"kind": "geometric-brownian", "volatility": 0.01}
     market, grid, rare = make_market(calm, jumps=jumps), Grid(market_step=86_400.0, transition=1, horizon=3), RareEvents()
     paths = market.paths(grid, 3, "run", 0, 5_000, rare=rare)
