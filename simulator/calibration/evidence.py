@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.calibration.calibrate import Calibration
 from simulator.calibration.confirmation import Confirmation, InWorld, interval_of
-from simulator.calibration.goals import MARGIN, available, available_change, used_change
+from simulator.calibration.goals import MARGIN, available, used_change
+from simulator.calibration.promise import available_change
 from simulator.calibration.world import HEADLINE, World
 from simulator.outcomes import BEARERS, QUANTITIES
 from simulator.risk import measures
@@ -180,15 +181,29 @@ def efficiency(calibration: Calibration) -> dict[str, Any]:
         return {"available_change": None, "used_change": None, "used_may_be_claimed": False}
     ours, theirs = calibration.confirmation.outcomes
     used = used_change(ours, theirs, calibration.plan.confidence)
-    current = calibration.space.current
-    promised = available_change(candidate, current)
+    current, book = calibration.space.current, calibration.world.book
+    promised = available_change(candidate, current, book)
     if MARGIN in ours.columns:
-        promised = measures.mean(available(candidate, ours, current, theirs)).value
+        promised = measures.mean(available(candidate, ours, current, theirs, book)).value
     return {
         "available_change": math.expm1(promised),
         "used_change": asdict(used),
         "used_may_be_claimed": calibration.world.has_sourced_elasticities,
     }
+
+
+BOOK = ("open_interest", "borrowed", "collateral", "utilisation", "fund_end")
+
+
+def context(calibration: Calibration) -> dict[str, Any]:
+    """What the vote is about: accounts, the book under current parameters (means of the confirmation paths), and depth [usd]."""
+    world, confirmation = calibration.world, calibration.confirmation
+    rows = [] if confirmation is None else [{"quantity": name, **asdict(_mean(confirmation.outcomes[1], name))} for name in BOOK]
+    return {"accounts": world.account_count, "book": rows, "depth_usd": dict(world.depths)}
+
+
+def _mean(outcomes: Outcomes, quantity: str) -> measures.Estimate:
+    return measures.mean(PerPath.of(outcomes, f"{quantity}.whole"))
 
 
 def newly_liquidatable(confirmation: Confirmation) -> dict[str, Any]:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from simulator.calibration_settings import CalibrationSettings
     from simulator.outcomes import Outcomes
     from simulator.risk.appetite import RiskAppetite
+    from simulator.scenario.book import Book
+    from simulator.scenario.preamble import Preamble
 
 HEADLINE = "headline"  # the scenario itself, market parameters drawn where it has a law for them
 
@@ -21,6 +23,9 @@ class Votable(Protocol):
 
     @property
     def collateral(self) -> Mapping[str, Any]: ...
+
+    @property
+    def borrowing(self) -> Mapping[str, Any]: ...
 
     def borrowing_power(self, asset: str) -> float: ...
 
@@ -67,6 +72,10 @@ class World(Protocol):
         """Accounts of all cohorts: the denominator of limits that are shares of accounts."""
 
     @property
+    def book(self) -> Book | None:
+        """What accounts hold at load by their own wish, if it is known: what available efficiency is weighed by."""
+
+    @property
     def has_elasticities(self) -> bool:
         """Whether any response of demand differs between its levels."""
 
@@ -88,6 +97,14 @@ class World(Protocol):
     @property
     def data_until(self) -> str | None:
         """ISO date of the last observation behind the market model, if the scenario says it."""
+
+    @property
+    def preamble(self) -> Preamble:
+        """Who proposes, and why; every field may be empty."""
+
+    @property
+    def depths(self) -> Mapping[str, float]:
+        """Traded value [usd] that moves the log price of each venue by 1."""
 
     def windows(self) -> Sequence[dict[str, str]]:
         """`world`, `role`, `since`, `until` of every regime in history, and by what it was `seen`, empty if by nothing."""

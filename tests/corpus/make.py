@@ -433,6 +433,13 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
         'spot = { kind = "linear", depth = 1e9 }\n\n[protocol.options.m',
         'spot = { kind = "linear", depth = 1e9 }\nperpetual = { kind = "linear", depth = 1e8 }\n\n[protocol.options.m',
     ),
+    "options-limit": (O, "initial_spot = 0.15", "initial_spot = 0.15\nmost_vega = -1"),
+    "options-limit-unknown": (O, "initial_spot = 0.15", "initial_spot = 0.15\nmost_delta = 1"),
+    "options-elasticity": (
+        O,
+        "spending = { low = 0.02, high = 0.2 }",
+        "spending = { low = 0.02, high = 0.2 }\nprice_elasticity = { low = 1, central = 0.5, high = 2 }",
+    ),
     "options-auction-order": (
         O,
         "[protocol.options.writer]",
@@ -517,6 +524,10 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
         CATEGORY.replace("0.93", "0.89") + FACTORS,
     ),
     "loans-isolation": (L, "fund = {", 'lending = { borrowable_in_isolation = ["ETH"] }\nfund = {'),
+    "loans-siloed": (L, "fund = {", 'lending = { siloed = ["USDT"] }\nfund = {'),
+    "loans-debts-twice": (L, 'debt = "USDC"', 'debt = "USDC"\nalso = ["USDC"]'),
+    "loans-unknown-debt": (L, 'debt = "USDC"', 'debt = "USDC"\nalso = ["USDT"]'),
+    "cohorts-unknown-market": (P, 'market = "ETH"', 'market = "ETH"\nalso = ["SOL"]'),
     "loans-reserves": (L, "fund = {", "lending = { reserves = { DAI = 1000 } }\nfund = {"),
     "loans-cap": (L, "liquidation_bonus = 0.05", "liquidation_bonus = 0.05\nsupply_cap = -1"),
     "loans-unknown-accrual": (L, "fund = {", 'lending = { accrual = "daily" }\nfund = {'),
@@ -641,6 +652,8 @@ CASES |= {
     "rare-events-everywhere": (P, "[appetite]\n", "[rare_events]\njumps = 90\n\n[appetite]\n"),
     "rare-events-no-shift": (P, "[appetite]\n", "[rare_events]\nshifts = []\n\n[appetite]\n"),
     "rare-events-far-shift": (P, "[appetite]\n", "[rare_events]\nshifts = [-2, 40]\n\n[appetite]\n"),
+    "preamble-address": (P, "", '[proposal]\ndiscussion = "forum.example.org/t/1"\n'),
+    "preamble-misspelt": (P, "", '[proposal]\nlicense = "CC0-1.0"\n'),
     "venue-spot-by-skew": (P, 'spot = { kind = "linear", depth = 1e9 }', 'spot = { kind = "skew-fill", skew_scale = 1e6 }'),
 }
 RAW: dict[str, bytes] = {
