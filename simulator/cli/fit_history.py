@@ -24,6 +24,7 @@ REFUSED = {  # option: (what it may be beside a filtered history, why)
     "jumps_from": ((None,), "its residuals hold the jumps"),
     "dependence": (("constant",), "its rows stay whole, and so does what ties them"),
     "copula": (("gaussian",), "its rows stay whole, and so does what ties them"),
+    "pegs": ((None,), "its shocks are divided by a volatility, not by a distance from a peg"),
     "with_feedback": ((None,), "only the returns of a model can be scaled"),
 }
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from simulator.estimation.asset_fit import AssetFit
 from simulator.estimation.errors import FitError
+from simulator.estimation.peg_fit import PegFit
 from simulator.estimation.returns import nanoseconds
 from simulator.estimation.source import Source
 from simulator.market.grid import Grid
@@ -20,7 +21,7 @@ DIGITS = 8  # significant; persistence near one needs them
 LONGEST_GAP = 21_600.0  # [s] what a history accepts unless told
 
 
-def filtered_history(assets: Sequence[AssetFit], prices: PriceTable, source: Source, folder: Path) -> FilteredHistory:
+def filtered_history(assets: Sequence[AssetFit | PegFit], prices: PriceTable, source: Source, folder: Path) -> FilteredHistory:
     """The market whose rows are those of `source`, its file in `folder`. Raises FitError if it cannot be made of them."""
     blanks, gap = _gaps(prices, source)
     market = FilteredHistory.model_validate(
@@ -31,7 +32,7 @@ def filtered_history(assets: Sequence[AssetFit], prices: PriceTable, source: Sou
             "assets": tuple(asset.name for asset in assets),
             "blanks": blanks,
             "max_gap": max(gap, LONGEST_GAP),
-            "filters": tuple(_filter(asset) for asset in assets),
+            "filters": tuple(_filter(asset) for asset in _without_pegs(assets)),
         },
         context={"folder": folder},
     )
@@ -47,6 +48,13 @@ def _gaps(prices: PriceTable, source: Source) -> tuple[bool, float]:
     whole = ~np.isnan(prices.prices[inside]).any(axis=1)
     moments = prices.timestamps[inside][whole]
     return not whole.all(), float(np.diff(moments).max(initial=0)) / 1e9
+
+
+def _without_pegs(assets: Sequence[AssetFit | PegFit]) -> list[AssetFit]:
+    pegs = [asset.name for asset in assets if isinstance(asset, PegFit)]
+    if pegs:
+        raise FitError([("kind", f"a filtered history divides shocks by a volatility, but {', '.join(pegs)} is held near a peg")])
+    return [asset for asset in assets if isinstance(asset, AssetFit)]
 
 
 def _filter(asset: AssetFit) -> dict[str, object]:
