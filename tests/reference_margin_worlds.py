@@ -121,6 +121,7 @@ FUNDINGS = [
     {"kind": "premium", "hourly_interest": 1.25e-5, "hourly_cap": 0.004},
     {"kind": "premium", "hourly_interest": 1.25e-5, "hourly_band": 6e-5, "hourly_cap": 0.04},
     {"kind": "premium", "hourly_cap": 0.5, "margin_multiple": 0.5},
+    {"kind": "premium", "hourly_interest": 8e-6, "convergence_hours": 24.0, "most_of_fees": 0.3, "fees_at_load": 2.0},
     {"kind": "velocity", "skew_scale": 4000.0, "greatest_velocity": 3.0},
     {"kind": "adaptive", "increase": 1e-10, "decrease": 1e-11, "threshold_decrease": 0.02, "least": 1e-9, "greatest": 3e-6},
 ]
@@ -165,6 +166,8 @@ CLOSES = [
     {"kind": "window-cap", "multiplier": 5e-5, "calm_skew": 0.002},
     {"kind": "fillable-price", "block": 1800.0, "most_of_position": 0.4, "most_notional": 4e3, "least_notional": 500.0},
     {"kind": "fillable-price", "spread": 0.1, "most_fee": 0.005, "most_insurance_lost": 0.02},
+    {"kind": "growing-fee", "grace": 3600.0, "growth": 3e-6, "duration": 9000.0, "first_share": 0.3},
+    {"kind": "growing-fee", "grace": 0.0, "growth": 1e-5, "fund_fee": 0.004, "buffer": 0.01, "small": 200.0},
 ]
 
 

@@ -83,6 +83,9 @@ class Row:
     basis: float = 0.0
     loan: tuple = None  # 5.9: (currency, first band, share)
     closed_at: float = 0.0  # 5.2: when it was last closed in part
+    up_since: int = None  # 5.2, growing-fee: steps
+    up_last: int = None
+    freed: float = 0.0  # [usd]
 
 
 @dataclass
@@ -442,6 +445,7 @@ class ReferenceModel(Lending, mesa.Model):
         self.spot = [Venue(self.protocol.venues[a].spot) for a in self.assets]
         self.perpetual = [reference_rules_of_markets.venue(self, m, Venue) for m in range(len(self.markets))]
         self.rates_kept = [0.0] * len(self.markets)
+        self.fee_pools = [getattr(self.protocol.funding, "fees_at_load", 0.0)] * len(self.markets)
         self.oracle = [self.protocol.venues[a].oracle for a in self.assets]
         self.external = [float(x) for x in world.prices[0]]
         self.index, self.age = list(self.external), [0.0] * n
@@ -736,7 +740,10 @@ class ReferenceModel(Lending, mesa.Model):
         self.fee_memory.learn(self)
         for m, a in enumerate(self.market_asset):
             if funding.kind != "interval":
-                self.F[m] += reference_rules_of_markets.funding(self, m) * self.index[a]
+                paid = reference_rules_of_markets.funding(self, m) * self.index[a]
+                self.F[m] += paid
+                if funding.kind == "premium" and funding.most_of_fees is not None:
+                    reference_rules_of_markets.spare_maker(self, m, paid)
                 continue
             rate = (self.mark(m) / self.index[a] - 1) * YEAR / funding.interval
             self.F[m] += between(rate, -funding.cap, funding.cap) * year * self.index[a]
@@ -811,6 +818,8 @@ class ReferenceModel(Lending, mesa.Model):
         w = self.world
         for number in range(self.protocol.max_rounds):
             queue = [(request.arrival, i, 1, request) for i, request in requests] if number == 0 else []
+            if self.protocol.liquidation.kind == "growing-fee" and self.keepers:
+                reference_liquidation.note_up(self, [i for i in range(self.N) if self.liquidatable(i)])
             for i in range(self.N if self.keepers and self.gas_cost <= self.gas_limit else 0):
                 if self.liquidatable(i):
                     tau = 0.0
@@ -885,13 +894,13 @@ class ReferenceModel(Lending, mesa.Model):
         places = [i] + [self.N + SPECIAL.index(name) for name in ("MAKER", "FUND", "TREASURY")]
         before = [copy.deepcopy(self.rows[place]) for place in places]
         venues = [copy.copy(venue) for venue in self.perpetual]
-        pools = list(self.liquidity), list(self.outside_tokens), self.outside
+        pools = list(self.liquidity), list(self.outside_tokens), self.outside, list(self.fee_pools)
         fee = self._work_out(self.rows[i], request)
         if fee is None:
             for place, row in zip(places, before, strict=True):
                 self.rows[place] = row
             self.perpetual = venues
-            self.liquidity, self.outside_tokens, self.outside = pools
+            self.liquidity, self.outside_tokens, self.outside, self.fee_pools = pools
         else:
             self.count("fees", fee)
             self.count("user_cost", fee)
@@ -934,6 +943,7 @@ class ReferenceModel(Lending, mesa.Model):
                 row.cash -= fee
                 self.special["FUND"].cash += share * fee
                 self.special["TREASURY"].cash += (1 - share) * fee
+                self.fee_pools[q.market] += (1 - share) * fee
         if q.tokens < 0:  # 6
             k = q.currency
             tokens = min(-q.tokens, row.deposit[k] * self.A[k], self.liquidity[k])
@@ -977,6 +987,8 @@ class ReferenceModel(Lending, mesa.Model):
         f, sizes = 1.0, None
         if rule.kind == "fillable-price":
             return reference_liquidation.fillable(self, row)
+        if rule.kind == "growing-fee":
+            return reference_liquidation.growing(self, row)
         if rule.kind == "staged-close":
             f = reference_liquidation.stage(self, row, N)
         if rule.kind == "window-cap":

@@ -125,6 +125,22 @@ def funding(model, m):
     return model.rates_kept[m] * dt if longs > 0 and shorts > 0 else 0.0
 
 
+def spare_maker(model, m, paid):
+    """4.4, most_of_fees: longs pay `paid` a base; what MAKER does not pay of its own, receivers go without."""
+    rule, makers = model.protocol.funding, model.special["MAKER"]
+    y = paid * makers.position[m]
+    z = rule.most_of_fees * model.world.dt / HOUR * max(model.fee_pools[m], 0.0)
+    model.near(y - z, abs(y) + z)
+    model.fee_pools[m] -= min(y, z)
+    if y <= z:
+        return
+    receivers = [row for row in model.rows if row is not makers and row.position[m] * paid < 0]
+    base = sum(abs(row.position[m]) for row in receivers)
+    for row in receivers:
+        row.cost[m] += abs(row.position[m]) * (y - z) / base
+    makers.cost[m] -= y - z
+
+
 def adapted(rule, rate, longs, shorts, dt):
     difference = longs - shorts
     share = abs(difference) ** rule.exponent / (longs + shorts)

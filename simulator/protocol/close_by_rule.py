@@ -29,12 +29,11 @@ from simulator.protocol.liquidation_shapes.perpetuals import (
 from simulator.protocol.margin import reading
 from simulator.protocol.margin_ratio.requirement import requirement as requirement_of
 from simulator.protocol.market_numbers import STAGED
-from simulator.protocol.trading import quote, trade
+from simulator.protocol.trading import fillable_size, trade
 from simulator.protocol.waterfall import fund_pays
 
 LEAST = 1.0  # [usd] no smaller slice is traded
 LEAST_MARGIN = 1e-9  # [usd] where no maintenance is asked for, positions are offered at the index
-HALVINGS = 50
 
 
 @rule
@@ -64,22 +63,6 @@ def close_in_window(b, row, m, q, rules):
     if abs(skew_of(b, m, rules)) >= rules.close[1] * rules.impact[m, 0]:
         b.market[m, WINDOW_LEFT] -= size
     trade(b, row, m, -size if q > 0.0 else size, rules)
-
-
-@rule
-def fillable_size(b, m, n, price, rules):
-    """The part of `n` base whose mean fill is no worse than `price`: all of it, or what halving finds."""
-    side = 1.0 if n > 0.0 else -1.0
-    if side * quote(b, m, n, rules)[1] <= side * price:
-        return n
-    low, high = 0.0, 1.0
-    for _ in range(HALVINGS):
-        middle = 0.5 * (low + high)
-        if side * quote(b, m, middle * n, rules)[1] <= side * price:
-            low = middle
-        else:
-            high = middle
-    return low * n
 
 
 @rule

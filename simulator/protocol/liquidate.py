@@ -34,9 +34,10 @@ from simulator.protocol.book import (
     enter,
 )
 from simulator.protocol.close_by_rule import close_at_fillable, close_in_window, share_by_rule
+from simulator.protocol.close_growing import close_with_growing_fee
 from simulator.protocol.health import change, is_frozen, maintenance
 from simulator.protocol.loans import serve_loan
-from simulator.protocol.market_numbers import FILLABLE, STAGED, WINDOW
+from simulator.protocol.market_numbers import FILLABLE, GROWING, STAGED, WINDOW
 from simulator.protocol.option_auction import bid
 from simulator.protocol.option_liquidation import close_portfolio
 from simulator.protocol.option_values import holds_options
@@ -94,6 +95,8 @@ def _close_positions(b, i, row, slack, equity, requirement, notional, terms, rul
     """Section 5.2: close a share of every position in its venue; the penalty goes to keeper and fund."""
     if rules.close_rule == FILLABLE:
         return close_at_fillable(b, row, equity, requirement, terms, rules)
+    if rules.close_rule == GROWING:
+        return close_with_growing_fee(b, row, slack, requirement, notional, terms, rules)
     f = share_to_close(slack, requirement, notional, terms, rules)
     if rules.close_rule >= STAGED:
         f = share_by_rule(b, row, notional, rules)

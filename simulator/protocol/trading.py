@@ -15,6 +15,7 @@ from simulator.protocol.book import (
     DEPOSIT_INDEX,
     DEPTH,
     EXIT,
+    FEE_POOL,
     FEES,
     FLOW,
     FUND,
@@ -51,6 +52,8 @@ from simulator.protocol.impact import makers_price, mark_by_skew, quote_by_skew
 from simulator.protocol.limits import leaves_category, may_borrow, may_supply
 from simulator.protocol.rules import LINEAR, SKEW_FILL, V_PERMANENT
 
+HALVINGS = 50
+
 
 @small_rule
 def average(x):
@@ -70,6 +73,22 @@ def quote(b, m, n, rules):
         return 0.0, mark
     x = n * mark / b.market[m, DEPTH]
     return x, mark * average(x)
+
+
+@rule
+def fillable_size(b, m, n, price, rules):
+    """The part of `n` base whose mean fill is no worse than `price`: all of it, or what halving finds."""
+    side = 1.0 if n > 0.0 else -1.0
+    if side * quote(b, m, n, rules)[1] <= side * price:
+        return n
+    low, high = 0.0, 1.0
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        if side * quote(b, m, middle * n, rules)[1] <= side * price:
+            low = middle
+        else:
+            high = middle
+    return low * n
 
 
 @small_rule
@@ -156,11 +175,15 @@ def quote_spot(b, a, n, rules):
 
 
 @small_rule
-def pay_fee(b, fee, rules):
-    """A fee that has left an account goes to the fund and the treasury; what a maker is paid, the treasury pays."""
+def pay_fee(b, m, fee, rules):
+    """A fee that has left an account goes to the fund and the treasury; what a maker is paid, the treasury pays.
+
+    The fee pool of market `m` (-1: of none) counts what the treasury gets."""
     share = rules.fee_share if fee > 0.0 else 0.0
     b.accounts[rules.accounts + FUND, CASH] += share * fee
     b.accounts[rules.accounts + TREASURY, CASH] += (1.0 - share) * fee
+    if m >= 0:
+        b.market[m, FEE_POOL] += (1.0 - share) * fee
     b.scalar[FEES] += fee
     b.scalar[USER_COST] += fee
 
@@ -200,7 +223,7 @@ def _grant_trade(b, i, row, request, terms, rules):
         b.scalar[OUTSIDE_CASH] -= request[R_CASH]
         b.scalar[GROSS_FLOW] += request[R_CASH]
     move_venue(b, m, n, x, price, rules)
-    pay_fee(b, fee, rules)
+    pay_fee(b, m, fee, rules)
     change(b, i, row, terms, rules)
     return True
 
@@ -298,7 +321,7 @@ def _grant_loan(b, i, row, request, terms, rules):
     _move_pools(b, c, tokens_in, d, borrowed, cash_in, rules)
     if n != 0.0:
         move_venue(b, m, n, x, price, rules)
-        pay_fee(b, fee, rules)
+        pay_fee(b, m, fee, rules)
     change(b, i, row, terms, rules)
     return True
 
@@ -342,6 +365,6 @@ def _leave(b, i, row, d, borrowed, cash_in, m, n, x, price, fee, terms, rules):
             _move_pools(b, k, -b.other[HEAD + k], -1, 0.0, 0.0, rules)
     if n != 0.0:
         move_venue(b, m, n, x, price, rules)
-        pay_fee(b, fee, rules)
+        pay_fee(b, m, fee, rules)
     change(b, i, row, terms, rules)
     return True
