@@ -128,13 +128,13 @@ def growing(model, row):
         u = max(rule.liquidator_fee, min(rule.liquidator_fee + rule.growth * max(e - rule.grace, 0.0),
                                          rule.most_fee_multiple * rule.liquidator_fee, r))  # fmt: skip
         w = min(0.95 * max(r + rule.buffer - u - S * r / R, 0.0), rule.fund_fee)
-        a = max(min(rule.first_share + e / rule.duration, 1.0) * (S + row.freed) - row.freed, 0.0) / S
+        a = (min(rule.first_share + e / rule.duration, 1.0) * (S + row.freed) - row.freed) / S
         model.near(S - rule.small, rule.small)
         model.near(h - rule.small, rule.small)
-        model.near(a, 1.0 if row.freed > 0 else 0.0)
+        model.near(a - 1e-9, 1.0)
         if S < rule.small:
             a = 1.0
-        if a == 0:
+        if a < 1e-9:
             continue
         left = r + rule.buffer - u - w
         size = abs(q) if h <= rule.small or left <= 0 else min(a * S / (M * left), abs(q))

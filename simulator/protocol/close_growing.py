@@ -29,6 +29,7 @@ from simulator.protocol.trading import exchange, fillable_size, move_venue, quot
 
 LEAST = 1.0  # [usd] no smaller slice of a larger position is traded
 LEAST_MARGIN = 1e-9  # [usd]
+LEAST_SHARE = 1e-9  # [1] of a shortage: what rounding leaves of what was freed is nothing
 
 
 @rule
@@ -78,7 +79,7 @@ def _to_close(waited, freed, shortage, margin, needed, price, held, rules):
     of_market = shortage * needed / max(margin, LEAST_MARGIN)
     fund = fund_fee(of_market, held * price, ratio + buffer, fee, most_fund)
     share = freeable_share(shortage, freed, waited, duration, first, small)
-    if share <= 0.0:
+    if share < LEAST_SHARE:
         return 0.0, fee, fund
     if held * price <= small:
         return held, fee, fund

@@ -99,15 +99,14 @@ def exchange(row, position, cost, n, price):
         row[position] = q + n
         row[cost] += n * price
         return
+    row[position] = q + n
     if abs(n) > abs(q):
         row[CASH] += q * price - row[cost]
-        row[position] = q + n
         row[cost] = (q + n) * price
-        return
-    f = abs(n) / abs(q)
-    row[CASH] += f * (q * price - row[cost])
-    row[cost] *= 1.0 - f
-    row[position] = q + n
+    else:
+        f = abs(n) / abs(q)
+        row[CASH] += f * (q * price - row[cost])
+        row[cost] *= 1.0 - f
     if abs(row[position]) < 1e-12 * abs(q):
         row[position] = 0.0
         row[cost] = 0.0
