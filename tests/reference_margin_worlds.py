@@ -117,11 +117,12 @@ def volatility_world(seed):
     return replace(world, current=current, candidate=current.replace(changes), **fields)
 
 
+DRIFT_FUNDING = {"kind": "premium", "hourly_interest": 8e-6, "convergence_hours": 24.0, "most_of_fees": 0.3, "fees_at_load": 2.0}
 FUNDINGS = [
     {"kind": "premium", "hourly_interest": 1.25e-5, "hourly_cap": 0.004},
     {"kind": "premium", "hourly_interest": 1.25e-5, "hourly_band": 6e-5, "hourly_cap": 0.04},
     {"kind": "premium", "hourly_cap": 0.5, "margin_multiple": 0.5},
-    {"kind": "premium", "hourly_interest": 8e-6, "convergence_hours": 24.0, "most_of_fees": 0.3, "fees_at_load": 2.0},
+    DRIFT_FUNDING,
     {"kind": "velocity", "skew_scale": 4000.0, "greatest_velocity": 3.0},
     {"kind": "adaptive", "increase": 1e-10, "decrease": 1e-11, "threshold_decrease": 0.02, "least": 1e-9, "greatest": 3e-6},
 ]
@@ -217,4 +218,18 @@ def guarded_world(seed):
     return replace(world, protocol=Protocol.model_validate(tree))
 
 
+def drift_world(seed):
+    """Drift's liquidation and capped funding under other margins and venues, shorter than the others."""
+    world, draw = market_world(seed), random.Random(f"drift {seed}")
+    tree = world.protocol.model_dump()
+    tree["liquidation"] = CLOSES[-1 - seed % 2]
+    tree["funding"] = {**DRIFT_FUNDING, "fees_at_load": draw.choice([0.0, 5.0])}
+    tree["backstop"] = {"kind": "none"}
+    acts = "always" if seed % 4 == 3 else "at-a-profit"
+    cohorts = [c.model_copy(update={"acts": acts}) if c.kind == "keepers" else c for c in world.cohorts]
+    fields = {"protocol": Protocol.model_validate(tree), "cohorts": cohorts, "steps": 45}
+    return replace(world, prices=world.prices[:46], volatility=world.volatility[:15], **fields)
+
+
+DRIFT = [drift_world]
 MAKERS = [margin_world, market_world, liquidation_world, volatility_world, guarded_world]

@@ -614,6 +614,9 @@ CASES |= {
         PERPETUAL_VENUE,
         'perpetual = { kind = "power", positive_factor = 2e-7, negative_factor = 1e-7, positive_exponent = 2 }',
     ),
+    "funding-more-than-the-fees": (P, FUND, f'{FUND}funding = {{ kind = "premium", most_of_fees = 33 }}\n'),
+    "liquidation-growing-keeper": (P, FUND, f'{FUND}liquidation = {{ kind = "growing-fee", keeper_share = 0.5 }}\n'),
+    "liquidation-growing-shrinks": (P, FUND, f'{FUND}liquidation = {{ kind = "growing-fee", most_fee_multiple = 0.5 }}\n'),
     "liquidation-window": (P, FUND, f'{FUND}liquidation = {{ kind = "window-cap", window = 900 }}\n'),
     "liquidation-unpaid": (
         P,
