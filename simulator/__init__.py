@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from simulator.calibration.calibrate import Calibration, calibrate
     from simulator.calibration.proposal import make_proposal
-    from simulator.estimation.fit import MarketFit, fit_market
+    from simulator.estimation.fit import fit_market
+    from simulator.estimation.market_fit import MarketFit
     from simulator.market import MarketPaths
     from simulator.market.price_file import read_prices
     from simulator.model import RiskModel, evaluate, simulate
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Calibration": "simulator.calibration.calibrate",
-    "MarketFit": "simulator.estimation.fit",
+    "MarketFit": "simulator.estimation.market_fit",
     "MarketPaths": "simulator.market",
     "Outcomes": "simulator.outcomes",
     "RiskModel": "simulator.model",

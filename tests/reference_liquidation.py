@@ -132,7 +132,7 @@ def growing(model, row):
         model.near(S - rule.small, rule.small)
         model.near(h - rule.small, rule.small)
         model.near(a - 1e-9, 1.0)
-        if S < rule.small:
+        if rule.small > S:
             a = 1.0
         if a < 1e-9:
             continue

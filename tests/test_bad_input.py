@@ -397,6 +397,8 @@ def test_the_hash_does_not_see_comments_order_or_spelling(tmp_path):
     swapped = GOOD.replace(venues, f"[protocol.venues.BTC]{second}{first}")
     assert swapped.index("[protocol.venues.BTC]") < swapped.index("[protocol.venues.ETH]")
     assert Scenario.from_text(swapped, tmp_path).hash == Scenario.from_text(GOOD, tmp_path).hash
+    signed = Scenario.from_text(GOOD + '\n[proposal]\nauthor = "Risk Co"\n', tmp_path)
+    assert (signed.preamble.author, signed.hash) == ("Risk Co", Scenario.from_text(GOOD, tmp_path).hash)
     assert Scenario.from_text(GOOD.replace("seed = 7", "seed = 8"), tmp_path).hash != Scenario.from_text(GOOD, tmp_path).hash
 
 

@@ -190,6 +190,20 @@ def efficiency(calibration: Calibration) -> dict[str, Any]:
     }
 
 
+BOOK = ("open_interest", "borrowed", "collateral", "utilisation", "fund_end")
+
+
+def context(calibration: Calibration) -> dict[str, Any]:
+    """What the vote is about: accounts, the book under current parameters (means of the confirmation paths), and depth [usd]."""
+    world, confirmation = calibration.world, calibration.confirmation
+    rows = [] if confirmation is None else [{"quantity": name, **asdict(_mean(confirmation.outcomes[1], name))} for name in BOOK]
+    return {"accounts": world.account_count, "book": rows, "depth_usd": dict(world.depths)}
+
+
+def _mean(outcomes: Outcomes, quantity: str) -> measures.Estimate:
+    return measures.mean(PerPath.of(outcomes, f"{quantity}.whole"))
+
+
 def newly_liquidatable(confirmation: Confirmation) -> dict[str, Any]:
     """Accounts that the vote itself makes liquidatable, before and after [count]."""
     return _pair(confirmation, "newly_liquidatable.transition")

@@ -22,7 +22,8 @@ from simulator.market.model import ModelMarket
 from simulator.parameters import DAY
 
 if TYPE_CHECKING:
-    from simulator.estimation.fit import MarketFit, Source
+    from simulator.estimation.market_fit import MarketFit
+    from simulator.estimation.source import Source
     from simulator.outcomes import Outcomes
     from simulator.scenario import Scenario
 

@@ -47,6 +47,8 @@ def make_proposal(calibration: Calibration, *, scenario_file: str = "scenario.to
             "reasons": list(calibration.reasons),
             "warnings": list(calibration.warnings),
             "summary": change.summary(calibration),
+            "preamble": world.preamble.model_dump(),
+            "context": evidence.context(calibration),
             "appetite": {
                 "text": appetite.describe(),
                 "limits": [limit.describe() for limit in appetite.limits],

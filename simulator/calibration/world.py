@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from simulator.calibration_settings import CalibrationSettings
     from simulator.outcomes import Outcomes
     from simulator.risk.appetite import RiskAppetite
+    from simulator.scenario.preamble import Preamble
 
 HEADLINE = "headline"  # the scenario itself, market parameters drawn where it has a law for them
 
@@ -84,6 +85,14 @@ class World(Protocol):
     @property
     def data_until(self) -> str | None:
         """ISO date of the last observation behind the market model, if the scenario says it."""
+
+    @property
+    def preamble(self) -> Preamble:
+        """Who proposes, and why; every field may be empty."""
+
+    @property
+    def depths(self) -> Mapping[str, float]:
+        """Traded value [usd] that moves the log price of each venue by 1."""
 
     def windows(self) -> Sequence[dict[str, str]]:
         """`world`, `role`, `since`, `until` of every regime in history, and by what it was `seen`, empty if by nothing."""

@@ -19,7 +19,7 @@ from simulator.cli.options import json_option
 from simulator.wording import shown
 
 if TYPE_CHECKING:
-    from simulator.estimation.fit import MarketFit
+    from simulator.estimation.market_fit import MarketFit
     from simulator.market.price_file import PriceTable
 
 

@@ -14,8 +14,8 @@ import click
 from simulator.wording import shown
 
 if TYPE_CHECKING:
-    from simulator.estimation.fit import MarketFit
     from simulator.estimation.held_out import HeldOut
+    from simulator.estimation.market_fit import MarketFit
     from simulator.estimation.portrait import Portrait
     from simulator.estimation.staleness import Staleness
     from simulator.estimation.walk_forward import Plan, WalkForward

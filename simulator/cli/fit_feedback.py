@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from simulator.estimation.fit import MarketFit
+    from simulator.estimation.market_fit import MarketFit
     from simulator.scenario import Scenario
 
 FEWEST = 10  # paths of which a standard error means something

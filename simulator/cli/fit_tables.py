@@ -13,8 +13,8 @@ from simulator.wording import shown
 if TYPE_CHECKING:
     from simulator.estimation.asset_fit import AssetFit
     from simulator.estimation.copula_fit import DependenceCandidate, DependenceFit
-    from simulator.estimation.fit import MarketFit
     from simulator.estimation.held_out import HeldOut
+    from simulator.estimation.market_fit import MarketFit
     from simulator.estimation.staleness import Staleness
     from simulator.estimation.standard_errors import Estimate
 

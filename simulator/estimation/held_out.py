@@ -27,7 +27,7 @@ from simulator.parameters import DAY, YEAR
 from simulator.risk.backtests import Coverage, coverage
 
 if TYPE_CHECKING:
-    from simulator.estimation.fit import MarketFit
+    from simulator.estimation.market_fit import MarketFit
     from simulator.market.price_file import PriceTable
 
 LEVELS = (0.05, 0.01, 0.005)  # probabilities of exceeding the VaR, on either side

@@ -12,7 +12,7 @@ from simulator.estimation.returns import iso
 if TYPE_CHECKING:
     from simulator.estimation.asset_fit import AssetFit
     from simulator.estimation.copula_fit import DependenceFit
-    from simulator.estimation.fit import MarketFit
+    from simulator.estimation.market_fit import MarketFit
     from simulator.estimation.standard_errors import Estimate
 
 FIRST_LINE = "# A [market] block written by `simulator fit`; paste it into a scenario."

@@ -15,7 +15,7 @@ from itertools import combinations
 import numpy as np
 
 from simulator.estimation.comparison import LEVEL, drawn_rows, pair_correlation, simulated_returns
-from simulator.estimation.fit import MarketFit
+from simulator.estimation.market_fit import MarketFit
 from simulator.estimation.returns import Returns
 from simulator.estimation.settings import FEWEST_PATHS
 from simulator.kernel import stream

@@ -22,7 +22,7 @@ from simulator.parameters import DAY
 from simulator.risk.backtests import exact_p
 
 if TYPE_CHECKING:
-    from simulator.estimation.fit import MarketFit
+    from simulator.estimation.market_fit import MarketFit
     from simulator.market.price_file import PriceTable
 
 PROBABILITY = 0.01  # of passing the VaR, on either side

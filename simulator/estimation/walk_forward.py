@@ -19,8 +19,9 @@ import numpy as np
 from simulator.estimation.dependence import standard_error
 from simulator.estimation.drift import LEVEL, Drift, from_stationary, make_alarm, path_variances
 from simulator.estimation.errors import FitError, NotConverged
-from simulator.estimation.fit import MarketFit, fit_market
+from simulator.estimation.fit import fit_market
 from simulator.estimation.held_out import LEVELS, NextReturn
+from simulator.estimation.market_fit import MarketFit
 from simulator.estimation.plan import MOST_FOLDS, Plan
 from simulator.estimation.returns import Returns, Window, iso, log_returns
 from simulator.estimation.rivals import RIVALS, ModelScore, compare_models, mean_and_error

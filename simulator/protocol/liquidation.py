@@ -83,11 +83,6 @@ class GrowingFeeLiquidation(Part):
 
 
 Liquidation = Annotated[
-    WholeLiquidation
-    | PartialLiquidation
-    | StagedLiquidation
-    | WindowLiquidation
-    | FillableLiquidation
-    | GrowingFeeLiquidation,
+    WholeLiquidation | PartialLiquidation | StagedLiquidation | WindowLiquidation | FillableLiquidation | GrowingFeeLiquidation,
     Field(discriminator="kind"),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simulator.report import change, effects, evidence, origin, robustness, search
+from simulator.report import background, change, effects, evidence, origin, robustness, search
 from simulator.report.blocks import Block, Facts, Heading, Notice, Paragraph
 from simulator.report.numbers import between, count, in_unit, plain, signed
 from simulator.report.words import Proposal, is_proposed, readable, verdict, world
@@ -21,6 +21,8 @@ def _blocks(proposal: Proposal) -> Iterator[Block]:
     yield from _warnings(proposal)
     if (facts := _facts(proposal)).items:
         yield facts
+    yield Heading("Background", "background")
+    yield from background.background(proposal)
     yield Heading("Specification", "specification")
     yield from change.specification(proposal)
     yield Heading("Limits", "limits")

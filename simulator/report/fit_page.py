@@ -22,8 +22,8 @@ from simulator.report.to_html import written
 
 if TYPE_CHECKING:
     from simulator.estimation.comparison import Comparison
-    from simulator.estimation.fit import MarketFit
     from simulator.estimation.held_out import HeldOut
+    from simulator.estimation.market_fit import MarketFit
     from simulator.estimation.portrait import Curve, Portrait
     from simulator.estimation.standard_errors import Estimate
     from simulator.estimation.walk_forward import WalkForward

@@ -22,12 +22,14 @@ from simulator.market.stress import stressed_paths
 from simulator.market.surface import ImpliedSurface
 from simulator.parameters import Part, RiskParameters
 from simulator.protocol import Protocol
+from simulator.protocol.venue import LinearPermanentVenue, LinearVenue
 from simulator.risk.appetite import RiskAppetite
 from simulator.scenario.accounts import count_accounts
 from simulator.scenario.checks import notices, problems_between
 from simulator.scenario.draft import Draft, draft_of, draft_of_parts, overflowing
 from simulator.scenario.files import file_hash, named_files, reachable, unreachable_files
 from simulator.scenario.messages import problems_of
+from simulator.scenario.preamble import Preamble
 from simulator.scenario.problems import Problem, ScenarioError
 from simulator.scenario.reading import override, parse, read, tupled
 from simulator.scenario.regime import Regime
@@ -42,6 +44,8 @@ def _iso(value: Any) -> Any:
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+
+SIDES = ("spot", "perpetual")  # of an asset's venues
 
 Day = Annotated[str, BeforeValidator(_iso), Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 
@@ -66,6 +70,7 @@ class Scenario(Part):
     appetite: RiskAppetite | None = None
     calibration: CalibrationSettings | None = None
     regime: Annotated[tuple[Regime, ...], BeforeValidator(tupled), Field(max_length=40)] = ()
+    proposal: Preamble | None = None
 
     _folder: Path = PrivateAttr(default_factory=Path)
     _text: str = PrivateAttr(default="")
@@ -138,8 +143,8 @@ class Scenario(Part):
 
     @property
     def hash(self) -> str:
-        """SHA-256 of what the scenario says and of its files: comments, order of keys and spelling of numbers do not matter."""
-        return _hash([self.model_dump(mode="json"), self._files])
+        """SHA-256 of all that can move a result: not of comments, order of keys, spelling of numbers, nor of [proposal]."""
+        return _hash([self.model_dump(mode="json", exclude={"proposal"}), self._files])
 
     @property
     def lineage(self) -> str:
@@ -176,6 +181,17 @@ class Scenario(Part):
         dealers = sum(cohort.accounts for cohort in self.cohorts if isinstance(cohort, OPTION_COHORTS))
         of_options = option_seconds(self.protocol.options, dealers)
         return size_of(self.paths, self.account_count, self.grid, self.market, self.parameters, of_options)
+
+    @property
+    def preamble(self) -> Preamble:
+        """What [proposal] says, empty where there is none."""
+        return self.proposal or Preamble()
+
+    @property
+    def depths(self) -> dict[str, float]:
+        """Traded value [usd] that moves the log price of each venue by 1, in a usual market; venues of other rules have none."""
+        places = {f"{name}, {side}": getattr(venues, side) for name, venues in self.protocol.venues.items() for side in SIDES}
+        return {place: venue.depth for place, venue in places.items() if isinstance(venue, LinearVenue | LinearPermanentVenue)}
 
     @property
     def has_elasticities(self) -> bool:

@@ -19,6 +19,7 @@ from simulator.calibration_settings import CalibrationSettings, Objective, Searc
 from simulator.outcomes import QUANTITIES, WINDOWS, Outcomes
 from simulator.parameters import RiskParameters
 from simulator.risk.appetite import ProbabilityLimit, RiskAppetite
+from simulator.scenario.preamble import Preamble
 
 OPEN_INTEREST = 1e6
 PENALTY = "liquidation.penalty"
@@ -59,6 +60,8 @@ class FakeWorld:
     history: tuple[dict[str, str], ...] = ()  # windows of regimes that live in history
     pause: float = 0.0  # [s] per call
     broken: tuple[float, ...] = field(default=())  # initial margins whose outcomes are not finite
+    preamble: Preamble = field(default_factory=Preamble)
+    depths: dict[str, float] = field(default_factory=dict)
     wicks: bool = False  # whether a cushion between the margins spares users, and the liquidation penalty covers losses
 
     @property

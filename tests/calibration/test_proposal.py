@@ -12,6 +12,7 @@ from simulator.calibration.calibrate import calibrate
 from simulator.calibration.change import unit_of
 from simulator.calibration.proposal import make_proposal, proposal_bytes
 from simulator.report import markdown, page
+from simulator.scenario.preamble import Preamble
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fake_world import INITIAL, MAINTENANCE, SEARCH, evaluate, with_settings
@@ -21,6 +22,7 @@ WORLD = dataclasses.replace(
     with_settings(**SMALL),
     has_elasticities=True,
     has_parameter_law=True,
+    depths={"ETH, perpetual": 1.2e9},
     held_out=(("calm", "confirm", 0.015), ("bad", "report", 0.05)),
     history=(
         {"world": "regime-calm", "role": "confirm", "since": "2025-05-01T00:00:00Z", "until": "2025-05-08T00:00:00Z", "seen": ""},
@@ -66,6 +68,26 @@ def test_the_table_says_parameter_asset_current_proposed_and_unit(calibration, p
     assert (row["current"], row["proposed"]) == (0.1, calibration.proposed[0])
     assert unit_of("borrowing.USDC.slope_above") == "1/year"
     assert unit_of("borrowing.USDC.reserve_factor") == "1"
+
+
+def test_who_proposes_and_why_stands_in_data_text_and_page_and_what_is_left_out_is_said(calibration):
+    said = Preamble(author="Risk Co", motivation="Margins have\nlagged.", licence="CC0-1.0", references=("study of 2025",))
+    found = make_proposal(dataclasses.replace(calibration, world=dataclasses.replace(WORLD, preamble=said)))
+    assert found["preamble"] == said.model_dump() | {"references": ["study of 2025"]}
+    for text in (markdown(found), re.sub("<[^>]+>", " ", page(found))):
+        plain = " ".join(re.sub(r"[\\|]", "", text).split())
+        for wanted in ("Margins have lagged.", "Author Risk Co", "Discussion not stated", "CC0-1.0", "study of 2025"):
+            assert wanted in plain
+
+
+def test_the_context_is_the_book_under_current_parameters(calibration, proposal):
+    about = proposal["context"]
+    current = calibration.confirmation.outcomes[1]
+    assert about["accounts"] == WORLD.account_count
+    assert about["depth_usd"] == {"ETH, perpetual": 1.2e9}
+    rows = {row["quantity"]: row["value"] for row in about["book"]}
+    assert rows["open_interest"] == pytest.approx(current.column("open_interest.whole").mean())
+    assert "Depth of ETH, perpetual" in markdown(proposal)
 
 
 def test_every_limit_has_evidence_before_and_after_in_every_world_with_a_named_interval(proposal):

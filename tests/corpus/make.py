@@ -632,6 +632,8 @@ CASES |= {
         "latency = 600",
         'latency = 600\nacts = "always"',
     ),
+    "preamble-address": (P, "", '[proposal]\ndiscussion = "forum.example.org/t/1"\n'),
+    "preamble-misspelt": (P, "", '[proposal]\nlicense = "CC0-1.0"\n'),
     "venue-spot-by-skew": (P, 'spot = { kind = "linear", depth = 1e9 }', 'spot = { kind = "skew-fill", skew_scale = 1e6 }'),
 }
 RAW: dict[str, bytes] = {

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import t as student
 
 from simulator.estimation.asset_fit import fit_asset
-from simulator.estimation.fit import asset_notes
+from simulator.estimation.asset_notes import asset_notes
 from simulator.estimation.garch_fit import Restriction, fit_garch
 from simulator.estimation.jumps import EXPECTED_BEYOND, fit_kou, fit_merton, no_crashes, split, threshold
 from simulator.estimation.settings import FitSettings

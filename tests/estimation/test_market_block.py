@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from simulator.estimation.errors import FitError
-from simulator.estimation.fit import MarketFit, fit_market
+from simulator.estimation.fit import fit_market
+from simulator.estimation.market_fit import MarketFit
 from simulator.estimation.settings import FitSettings
 from simulator.market import ModelMarket
 from simulator.market.innovations import StudentT

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from simulator.estimation.asset_fit import fit_asset
-from simulator.estimation.fit import asset_notes
+from simulator.estimation.asset_notes import asset_notes
 from simulator.estimation.maximum import by_differences
 from simulator.estimation.merton_likelihood import _densities, _slopes, fit_merton_returns
 from simulator.estimation.settings import FitSettings

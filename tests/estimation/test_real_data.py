@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from arch import arch_model
 
-from simulator.estimation.fit import MarketFit, fit_market
+from simulator.estimation.fit import fit_market
 from simulator.estimation.garch_fit import FREE, fit_garch
+from simulator.estimation.market_fit import MarketFit
 from simulator.estimation.returns import Window, log_returns, read_each
 
 pytestmark = pytest.mark.shared_data

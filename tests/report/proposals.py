@@ -134,6 +134,9 @@ def hostile(text: str) -> dict[str, Any]:
     for row in found["parameters"]:
         row |= {"parameter": text, "instance": text, "asset": text, "unit": text}
     found["appetite"] |= {"limits": [text], "goal": text, "regimes": {text: text}}
+    one_paragraph = text.replace("\n\n", "\n")  # a motivation may have several, and then more paragraphs are no surprise
+    found["preamble"] = {**dict.fromkeys(found["preamble"], text), "motivation": one_paragraph, "references": [text]}
+    found["context"]["depth_usd"] = {text: 1e9}
     found["evidence"][-1]["world"] = f"regime-{text}"
     found["evidence"][-2]["conditions"][0]["condition"] = text
     found["metrics"][0] |= {"metric": text, "note": text}

@@ -1,8 +1,8 @@
 """How an unhealthy account is closed, by protocol: how much at once, at what price, and who is paid. The parts of a scenario.
 
 Lending: Aave v3 (close factor), Comet (absorb and resale), Morpho (whole, at an incentive set by the threshold), Euler v2
-(reverse Dutch). Perpetuals: dYdX v4 (fillable price), Hyperliquid (staged), Synthetix v3 (a cap a window). Portfolios: Derive (Dutch auction with an insolvent phase). Real parameters are the defaults, with their source in the
-module of the rule.
+(reverse Dutch). Perpetuals: dYdX v4 (fillable price), Hyperliquid (staged), Synthetix v3 (a cap a window). Portfolios: Derive
+(Dutch auction with an insolvent phase). Real parameters are the defaults, with their source in the module of the rule.
 """
 
 from __future__ import annotations
@@ -124,14 +124,7 @@ class DutchAuction(Part):
 
 
 LiquidationShape = Annotated[
-    CloseFactor
-    | AbsorbAndResale
-    | IncentiveFactor
-    | ReverseDutch
-    | FillablePrice
-    | StagedClose
-    | WindowCap
-    | DutchAuction,
+    CloseFactor | AbsorbAndResale | IncentiveFactor | ReverseDutch | FillablePrice | StagedClose | WindowCap | DutchAuction,
     Field(discriminator="kind"),
 ]
 
