@@ -170,3 +170,33 @@ def hand_over(model, row, m, n, u, w):
     row.cash -= (u + w) * paid
     model.count("penalties", (u + w) * paid)
     model.count("user_cost", (u + w) * paid)
+
+
+def owe(model, held, deficit):
+    """4.8: whose deficit it is: (market, sign of the position that made it) -> dollars."""
+    notional = [abs(q) * M for q, M in zip(held, model.M, strict=True)]
+    for m, own in enumerate(notional):
+        if own > 0 and deficit > 0:
+            made_by = (m, math.copysign(1.0, held[m]))
+            model.dues[made_by] = model.dues.get(made_by, 0.0) + deficit * own / sum(notional)
+
+
+def pay_by_position(model, owed, rest):
+    """4.8: positions pay what is left of the step's deficits. What they paid."""
+    users = [row for row in model.rows if row is not model.special["MAKER"]]
+    markets = range(len(model.markets))
+    held = [sum(abs(row.position[m]) for row in users) for m in markets]
+    worth, stray = [base * model.M[m] for m, base in zip(markets, held, strict=True)], owed - sum(model.dues.values())
+    bills = [(m, 0.0, amount) if model.protocol.residual == "funding-index" else (m, side, amount)
+             for (m, side), amount in model.dues.items()]  # fmt: skip
+    if sum(worth) > 0:
+        bills += [(m, 0.0, stray * worth[m] / sum(worth)) for m in markets]
+    model.dues, paid = {}, 0.0
+    for m, side, amount in bills:
+        payers = [row for row in users if row.position[m] and row.position[m] * side <= 0]
+        base = sum(abs(row.position[m]) for row in payers)
+        for row in payers:
+            charged = abs(row.position[m]) * amount * rest / owed / base
+            row.cost[m] += charged
+            paid += charged
+    return paid

@@ -224,7 +224,8 @@ def drift_world(seed):
     tree = world.protocol.model_dump()
     tree["liquidation"] = CLOSES[-1 - seed % 2]
     tree["funding"] = {**DRIFT_FUNDING, "fees_at_load": draw.choice([0.0, 5.0])}
-    tree["backstop"] = {"kind": "none"}
+    tree["backstop"] = {"kind": "none"} if seed % 3 else {"kind": "vault", "capital": 0.0, "threshold": 0.0}
+    tree["residual"] = ("funding-index", "opposite-side")[seed % 2]
     acts = "always" if seed % 4 == 3 else "at-a-profit"
     cohorts = [c.model_copy(update={"acts": acts}) if c.kind == "keepers" else c for c in world.cohorts]
     fields = {"protocol": Protocol.model_validate(tree), "cohorts": cohorts, "steps": 45}

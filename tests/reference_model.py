@@ -451,7 +451,7 @@ class ReferenceModel(Lending, mesa.Model):
         self.index, self.age = list(self.external), [0.0] * n
         self.memories = [reference_oracles.Memory(self.protocol.venues[name], price, world.dt)
                          for name, price in zip(self.assets, self.external, strict=True)]  # fmt: skip
-        self.spent = 0.0
+        self.spent, self.dues = 0.0, {}
         self.v = [world.reference_volatility[a] ** 2 for a in self.assets]
         self.estimates = reference_margin.Estimates(self)
         if self.estimates.are_read:
@@ -864,6 +864,11 @@ class ReferenceModel(Lending, mesa.Model):
                 self.post(row, -row.cash if rest >= total else -rest * row.cash / total)
             self.count("socialised_loss", borne)
             rest -= borne
+        if self.protocol.residual in ("funding-index", "opposite-side"):
+            borne = reference_liquidation.pay_by_position(self, rest + paid, rest)
+            self.outside += borne
+            self.count("socialised_loss", borne)
+            rest -= borne
         self.count("uncovered_loss", rest)
 
     def _backstop(self):
@@ -972,12 +977,14 @@ class ReferenceModel(Lending, mesa.Model):
         maintenance = self.maintenance(row)
         if maintenance >= 0 or self.room < 1 or self.frozen(row):
             return False
+        held, owed = list(row.position), self.deficit
         acted = self._close_positions(row, maintenance) if any(row.position) else self.serve_debt(row)
         if acted:
             self.room -= 1
             self.post(self.special["KEEPER"], -self.gas_cost)
             self.count("gas", self.gas_cost)
             self._write_off(row)
+            reference_liquidation.owe(self, held, self.deficit - owed)
         return acted
 
     def _close_positions(self, row, maintenance):
@@ -1119,6 +1126,7 @@ class ReferenceModel(Lending, mesa.Model):
         can_take = room >= 0
         share = (short / loss if loss > 0 else 0.0) if can_take else 1.0
         haircut = unfound = 0.0
+        held = list(row.position)
         for m in range(len(self.markets)):
             if row.position[m] != 0 and share > 0:
                 borne, left = self.deleverage(i, m, share, (loss if can_take else short) * self.M[m] / N)
@@ -1133,6 +1141,7 @@ class ReferenceModel(Lending, mesa.Model):
             return
         self.post(row, unfound)
         self.deficit += unfound
+        reference_liquidation.owe(self, held, unfound)
         self.count("realised_bad_debt", loss)
         self.count("takeovers", 1)
         self.count("user_cost", max(0.0, equity))

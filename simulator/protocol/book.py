@@ -36,7 +36,8 @@ WINDOW_LEFT = 21  # [asset] what may still be liquidated in this step
 # of a margin that follows volatility: its smoothed variance [1/year], and the greatest factor that the watch list allows for
 MARGIN_VARIANCE, REFERENCE_FACTOR = 22, 23
 FEE_POOL = 24  # [usd] of fees and funding that the maker of a market has earned
-MARKET_FIELDS = 25
+DUE_ALL, DUE_LONGS, DUE_SHORTS = 25, 26, 27  # [usd] of the step's deficits, by who pays them
+MARKET_FIELDS = 28
 
 # currency fields: DEPOSIT_VALUE is X = A index and DEBT_VALUE is Y = B index
 DEPOSIT_INDEX, BORROW_INDEX, LIQUIDITY, RESERVE, DEPOSIT_TOTAL, DEBT_TOTAL, DEPOSIT_VALUE, DEBT_VALUE, INDEX_PEAK = range(9)

@@ -37,6 +37,7 @@ from simulator.protocol.close_by_rule import close_at_fillable, close_in_window,
 from simulator.protocol.close_growing import close_with_growing_fee
 from simulator.protocol.health import change, is_frozen, maintenance
 from simulator.protocol.loans import serve_loan
+from simulator.protocol.loss_sharing.by_position import deficits, owe
 from simulator.protocol.market_numbers import FILLABLE, GROWING, STAGED, WINDOW
 from simulator.protocol.option_auction import bid
 from simulator.protocol.option_liquidation import close_portfolio
@@ -67,7 +68,7 @@ def serve(b, i, terms, rules):
     slack, equity, requirement, notional = maintenance(b, row, terms, rules)
     if slack >= 0.0 or b.scalar[ROOM] < 1.0 or is_frozen(b, row, rules):
         return False
-    realised = b.scalar[REALISED]
+    realised, owed = b.scalar[REALISED], deficits(b)
     if rules.options > 0 and holds_options(row, rules):
         if rules.auctions:
             done = bid(b, i, row, slack, equity, notional, terms, rules)
@@ -85,6 +86,8 @@ def serve(b, i, terms, rules):
         b.accounts[rules.accounts + KEEPER, CASH] -= gas
         b.scalar[OUTSIDE_CASH] += gas
         write_off(b, row, rules)
+        if rules.by_position > 0:
+            owe(b, b.accounts[i], deficits(b) - owed, rules)
         enter(b, i, LOST, b.scalar[REALISED] - realised, equity)
         change(b, i, row, terms, rules)
     return done

@@ -42,6 +42,8 @@ LINEAR, V_DEPTH, V_PERMANENT, V_KEEP, V_ELASTICITY, V_FLOOR, V_COEFFICIENT = ran
 O_WEIGHT, O_DEVIATION, O_HEARTBEAT, O_STALE, O_WINDOW, O_GROWTH, O_WIDTH, O_WIDEST, O_MOVE, O_SPAN, O_HALT = range(11)
 ALLOCATIONS = ("queue", "pro-rata", "leverage-weighted")
 QUEUE, PRO_RATA = 0, 1
+BY_POSITION = ("funding-index", "opposite-side")  # residuals that positions pay; place + 1 in the rules
+OPPOSITE_SIDE = 2
 
 
 # columns of the table of option terms
@@ -119,6 +121,7 @@ RULES = np.dtype(
         ("vault_margin", "f8"),
         ("unwind", "f8"),
         ("socialises", "?"),
+        ("by_position", "i8"),  # 1 + place in BY_POSITION; 0: positions pay no residual
         ("variance_keep", "f8"),
         ("max_rounds", "i8"),
         ("has_keepers", "?"),
@@ -327,6 +330,7 @@ def make_rules(
         vault_margin=vault.margin if vault else 1.0,
         unwind=1.0 - 2.0 ** (-dt / vault.unwind_half_life) if vault else 0.0,
         socialises=protocol.residual == "socialised",
+        by_position=BY_POSITION.index(protocol.residual) + 1 if protocol.residual in BY_POSITION else 0,
         variance_keep=2.0 ** (-dt / protocol.volatility_half_life),
         max_rounds=protocol.max_rounds,
         has_keepers=keepers is not None,
