@@ -914,6 +914,9 @@ class ReferenceModel(Lending, mesa.Model):
         """The fee paid, or None if the request is refused."""
         if self.in_bands and q.debt_currency >= 0:
             return self.ask_bands(row, q)
+        if q.quantity != 0 and not reference_rules_of_markets.keeps_to_band(self, row, q):
+            self.count("refusals", 1)
+            return None
         must_be_safe, fee = False, 0.0
         before, self.held_before = self.category(row), list(row.deposit)
         if q.cash > 0:  # 1
@@ -1010,20 +1013,31 @@ class ReferenceModel(Lending, mesa.Model):
             below = need * (1 + rule.buffer) - penalty * N
             if below > 0 and rule.minimum_notional < N:
                 f = min(1.0, (rule.buffer * need - maintenance) / below)
+        part = f
+        if rule.kind in ("whole", "partial", "staged-close"):
+            bands = [self.protocol.venues[name].fill_band for name in self.markets]
+            if any(band is not None and band.liquidations for band in bands):
+                sizes = [abs(reference_rules_of_markets.in_band(self, m, -f * q) if q and band and band.liquidations else f * q)
+                         for m, (q, band) in enumerate(zip(row.position, bands, strict=True))]  # fmt: skip
+                f = sum(size * M for size, M in zip(sizes, self.M, strict=True)) / N
+                self.near(f * N - min(1.0, N), 1.0 if N > 1 else 0.0)
+                if f * N < min(1.0, N):
+                    return False
         due = penalty * f * N
         if keepers.acts == "at-a-profit":
             pay = rule.keeper_share * (due if rule.guaranteed else min(due, max(self.equity(row), 0.0)))
             self.near(pay - self.gas_cost - keepers.minimum_profit, pay + self.gas_cost)
             if pay - self.gas_cost < keepers.minimum_profit:
                 return False
-        if rule.kind == "staged-close" and f < 1:
+        if rule.kind == "staged-close" and part < 1:
             row.closed_at = reference_liquidation.clock(self)
         for m in range(len(self.markets)):
             q = row.position[m]
             if q != 0 and sizes is None:
                 self.trade(row, m, -f * q)
             elif q != 0 and sizes[m] > 0:
-                self.windows.use(m, sizes[m])
+                if rule.kind == "window-cap":
+                    self.windows.use(m, sizes[m])
                 self.trade(row, m, -sign(q) * sizes[m])
         available = max(self.equity(row), 0.0)
         paid = min(due, available)

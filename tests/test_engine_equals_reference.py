@@ -178,9 +178,9 @@ def test_rules_of_protocols_equal_the_reference(make, seed, watches):
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("make", margin_worlds.DRIFT, ids=lambda make: make.__name__)
-def test_drifts_rules_equal_the_reference(make, seed):
-    """A liquidation fee that grows, funding capped by fees, losses by the funding index."""
+@pytest.mark.parametrize("make", margin_worlds.SHORT, ids=lambda make: make.__name__)
+def test_drifts_rules_and_fill_bands_equal_the_reference(make, seed):
+    """A liquidation fee that grows, funding capped by fees, losses paid by positions; fills and closes cut to a band."""
     equal_on(make, seed, seed % 2 == 0)
 
 

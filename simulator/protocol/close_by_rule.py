@@ -29,10 +29,10 @@ from simulator.protocol.liquidation_shapes.perpetuals import (
 from simulator.protocol.margin import reading
 from simulator.protocol.margin_ratio.requirement import requirement as requirement_of
 from simulator.protocol.market_numbers import STAGED
-from simulator.protocol.trading import fillable_size, trade
+from simulator.protocol.rules import B_CLOSES
+from simulator.protocol.trading import LEAST, fillable_size, trade, within_band
 from simulator.protocol.waterfall import fund_pays
 
-LEAST = 1.0  # [usd] no smaller slice is traded
 LEAST_MARGIN = 1e-9  # [usd] where no maintenance is asked for, positions are offered at the index
 
 
@@ -52,6 +52,23 @@ def share_by_rule(b, row, notional, rules):
         if q != 0.0:
             left += left_to_liquidate(b, m, q, rules) * b.market[m, MARGIN_PRICE]
     return left / notional if left >= LEAST else 0.0
+
+
+@rule
+def close_size(b, m, n, rules):
+    """What a keeper closes of `n` base: what a fill band that holds for keepers leaves of it."""
+    return within_band(b, m, n, rules) if rules.limits_closes and rules.fill_band[m, B_CLOSES] > 0.0 else n
+
+
+@rule
+def share_in_bands(b, row, share, notional, rules):
+    """The share of an account's notional that fill bands let a keeper close of `share`; nothing below a dollar."""
+    closed = 0.0
+    for m in range(rules.markets):
+        q = row[HEAD + 2 * rules.currencies + m]
+        if q != 0.0:
+            closed += abs(close_size(b, m, -share * q, rules)) * b.market[m, MARGIN_PRICE]
+    return closed / notional if closed >= min(LEAST, notional) else 0.0
 
 
 @rule

@@ -25,9 +25,8 @@ from simulator.protocol.health import maintenance
 from simulator.protocol.liquidation_shapes.perpetuals import base_to_cover, freeable_share, fund_fee, growing_fee
 from simulator.protocol.margin import reading
 from simulator.protocol.margin_ratio.requirement import requirement as requirement_of
-from simulator.protocol.trading import exchange, fillable_size, move_venue, quote
+from simulator.protocol.trading import LEAST, exchange, fillable_size, move_venue, quote
 
-LEAST = 1.0  # [usd] no smaller slice of a larger position is traded
 LEAST_MARGIN = 1e-9  # [usd]
 LEAST_SHARE = 1e-9  # [1] of a shortage: what rounding leaves of what was freed is nothing
 

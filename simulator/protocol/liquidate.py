@@ -33,7 +33,7 @@ from simulator.protocol.book import (
     USER_COST,
     enter,
 )
-from simulator.protocol.close_by_rule import close_at_fillable, close_in_window, share_by_rule
+from simulator.protocol.close_by_rule import close_at_fillable, close_in_window, close_size, share_by_rule, share_in_bands
 from simulator.protocol.close_growing import close_with_growing_fee
 from simulator.protocol.health import change, is_frozen, maintenance
 from simulator.protocol.loans import serve_loan
@@ -105,6 +105,11 @@ def _close_positions(b, i, row, slack, equity, requirement, notional, terms, rul
         f = share_by_rule(b, row, notional, rules)
         if f <= 0.0:
             return False
+    asked = f
+    if rules.limits_closes and rules.close_rule != WINDOW:
+        f = share_in_bands(b, row, asked, notional, rules)
+        if f <= 0.0:
+            return False
     due = terms.penalty * f * notional
     pay = due if rules.guaranteed else min(due, max(equity, 0.0))
     if rules.at_a_profit and rules.keeper_share * pay - b.scalar[GAS_COST] < rules.minimum_profit:
@@ -115,7 +120,7 @@ def _close_positions(b, i, row, slack, equity, requirement, notional, terms, rul
             if rules.close_rule == WINDOW:
                 close_in_window(b, row, m, q, rules)
             else:
-                trade(b, row, m, -f * q, rules)
+                trade(b, row, m, close_size(b, m, -asked * q, rules), rules)
     available = max(maintenance(b, row, terms, rules)[1], 0.0)
     paid = min(due, available)
     row[CASH] -= paid

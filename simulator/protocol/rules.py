@@ -40,6 +40,8 @@ SKEW_FILL, POWER = 2.0, 3.0
 LINEAR, V_DEPTH, V_PERMANENT, V_KEEP, V_ELASTICITY, V_FLOOR, V_COEFFICIENT = range(7)
 # columns of the oracle table
 O_WEIGHT, O_DEVIATION, O_HEARTBEAT, O_STALE, O_WINDOW, O_GROWTH, O_WIDTH, O_WIDEST, O_MOVE, O_SPAN, O_HALT = range(11)
+# columns of the table of fill bands; a width of 0: none
+B_WIDTH, B_CUTS, B_CLOSES = range(3)
 ALLOCATIONS = ("queue", "pro-rata", "leverage-weighted")
 QUEUE, PRO_RATA = 0, 1
 BY_POSITION = ("funding-index", "opposite-side")  # residuals that positions pay; place + 1 in the rules
@@ -93,6 +95,9 @@ RULES = np.dtype(
         ("spot", "f8", (MOST, 7)),  # [asset, venue column]
         ("perpetual", "f8", (MOST, 7)),  # [market, venue column]
         ("oracle", "f8", (MOST, 11)),  # [asset, oracle column]
+        ("fill_band", "f8", (MOST, 3)),  # [market, band column]
+        ("limits_fills", "?"),  # any market has a fill band
+        ("limits_closes", "?"),  # any fill band holds for keepers too
         ("shapes_oracle", "?"),  # any oracle has a window, a growth that is capped, or a width
         ("reference_volatility", *COLUMN),  # by asset
         ("dt", "f8"),
@@ -195,6 +200,11 @@ def _oracle_row(venues, dt: float) -> list[float]:
     return [*beat, *shape, *halt]
 
 
+def _band_row(venues) -> list[float]:
+    band = venues.fill_band
+    return [0.0, 0.0, 0.0] if band is None else [band.width, band.beyond == "cut", band.liquidations]
+
+
 def remembered(rules: np.record) -> int:
     """How many prices the longest window of an oracle remembers."""
     return int(rules.oracle[: rules.assets, O_WINDOW].max(initial=0.0))
@@ -287,6 +297,7 @@ def make_rules(
     spot = [
         _venue_row(protocol.venues[name].spot, dt) if name in protocol.venues else [1.0, 1e30, 0, 0, 0, 1, 0] for name in assets
     ]
+    bands = np.array([_band_row(protocol.venues[name]) for name in markets], float).reshape(len(markets), 3)
     oracles = np.array([_oracle_row(protocol.venues.get(name), dt) for name in assets], float)
     return _record(
         RULES,
@@ -300,6 +311,9 @@ def make_rules(
         spot=np.array(spot, float).reshape(len(assets), 7),
         perpetual=np.array([_venue_row(protocol.venues[name].perpetual, dt) for name in markets], float).reshape(len(markets), 7),
         oracle=oracles,
+        fill_band=bands,
+        limits_fills=bool((bands[:, B_WIDTH] > 0.0).any()),
+        limits_closes=bool((bands[:, B_CLOSES] > 0.0).any()),
         shapes_oracle=bool(
             (oracles[:, O_WINDOW] > 0.0).any() or (oracles[:, O_GROWTH] >= 0.0).any() or (oracles[:, O_WIDTH] > 0.0).any()
         ),

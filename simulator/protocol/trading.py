@@ -35,6 +35,7 @@ from simulator.protocol.book import (
     R_DEBT,
     R_MARKET,
     REDUCE,
+    REFUSED,
     SPOT,
     SPOT_DEPTH,
     SPOT_FLOW,
@@ -50,9 +51,10 @@ from simulator.protocol.fees import fee_rate
 from simulator.protocol.health import change, initial, is_frozen, maintenance
 from simulator.protocol.impact import makers_price, mark_by_skew, quote_by_skew
 from simulator.protocol.limits import leaves_category, may_borrow, may_supply
-from simulator.protocol.rules import LINEAR, SKEW_FILL, V_PERMANENT
+from simulator.protocol.rules import B_CUTS, B_WIDTH, LINEAR, SKEW_FILL, V_PERMANENT
 
 HALVINGS = 50
+LEAST = 1.0  # [usd] nothing smaller is left of a trade that a fill band cuts
 
 
 @small_rule
@@ -89,6 +91,15 @@ def fillable_size(b, m, n, price, rules):
         else:
             high = middle
     return low * n
+
+
+@rule
+def within_band(b, m, n, rules):
+    """The part of `n` base whose mean fill keeps to the fill band of market `m`."""
+    width = rules.fill_band[m, B_WIDTH]
+    if width == 0.0:
+        return n
+    return fillable_size(b, m, n, b.asset[rules.market_asset[m], INDEX] * (1.0 + width if n > 0.0 else 1.0 - width), rules)
 
 
 @small_rule
@@ -195,11 +206,41 @@ def grant(b, request, terms, rules):
     old = b.accounts[i]
     for f in range(row.size):
         row[f] = old[f]
+    if rules.limits_fills and request[QUANTITY] != 0.0 and not keeps_to_band(b, row, request, rules):
+        b.scalar[REFUSED] += 1.0
+        return False
     if rules.bands > 0 and request[R_DEBT] >= 0.0:
         return grant_in_bands(b, i, row, request, terms, rules)
     if request[R_CURRENCY] < 0.0 and request[R_DEBT] < 0.0 and request[EXIT] == 0.0:
         return _grant_trade(b, i, row, request, terms, rules)
     return _grant_loan(b, i, row, request, terms, rules)
+
+
+@rule
+def keeps_to_band(b, row, request, rules):
+    """Whether a request may trade under the fill band of its market, which may cut its quantity: then nobody exits by it."""
+    m = int(request[R_MARKET])
+    if m < 0:
+        return True
+    n = own_quantity(row[HEAD + 2 * rules.currencies + m], request[QUANTITY], request[REDUCE] != 0.0)
+    allowed = within_band(b, m, n, rules)
+    if allowed == n:
+        return True
+    if rules.fill_band[m, B_CUTS] == 0.0 or abs(allowed) * b.market[m, MARK] < LEAST:
+        return False
+    request[QUANTITY] = allowed
+    request[EXIT] = 0.0
+    return True
+
+
+@small_rule
+def own_quantity(q, n, reduces):
+    """`n` base asked for by who holds `q`: no flip through zero, and nothing where somebody closed it first."""
+    if q * n < 0.0 and abs(n) > abs(q):
+        return -q
+    if reduces and q * n >= 0.0:
+        return 0.0
+    return n
 
 
 @small_rule
@@ -248,11 +289,7 @@ def initial_after(b, row, m, n, terms, rules):
 def _work_out_trade(b, row, m, n, reduces, terms, rules):
     """Trade on the copy alone: (base, log move, price net of funding, fee)."""
     position = HEAD + 2 * rules.currencies + m
-    q = row[position]
-    if q * n < 0.0 and abs(n) > abs(q):
-        n = -q
-    if reduces and q * n >= 0.0:
-        n = 0.0  # somebody closed it first
+    n = own_quantity(row[position], n, reduces)
     x, fill = quote(b, m, n, rules)
     price = fill - b.market[m, FUNDING]
     exchange(row, position, position + rules.markets, n, price)
