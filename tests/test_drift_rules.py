@@ -18,10 +18,10 @@ RULE = {"kind": "growing-fee", "first_share": 0.1, "duration": 36_000.0}
 FIXED = {"kind": "linear-permanent", "depth": 1e9, "coefficient": 0.0}  # fills at the mark, which is the index
 
 
-def engine(prices, books, **rules):
-    """One ETH market at `prices`, hourly, whose fills move nothing."""
+def engine(prices, books, venue=FIXED, **rules):
+    """One ETH market at `prices`, hourly; where no venue is named fills move nothing."""
     keepers = Keepers(kind="keepers", acts="always")
-    venues = {"ETH": {"spot": FIXED, "perpetual": FIXED}, "USDC": {"spot": FIXED}}
+    venues = {"ETH": {"spot": FIXED, "perpetual": venue} | rules.pop("of_eth", {}), "USDC": {"spot": FIXED}}
     return engine_of(world(prices, perpetual_parameters(), [traders(), keepers], [books], protocol(venues=venues, **rules)))
 
 
@@ -79,3 +79,31 @@ def test_a_maker_pays_no_more_than_its_fees_and_receivers_share_the_rest(pool):
 def _equity(model, i):
     row = model.state.accounts[0, i]
     return row[book.CASH] + row[book.HEAD] * model.state.market[0, 0, book.VALUE] - row[book.HEAD + 1]
+
+
+@pytest.mark.parametrize(("residual", "charged"), [("funding-index", [400.0, 400.0]), ("opposite-side", [800.0, 0.0])])
+def test_a_loss_is_paid_by_positions(residual, charged):
+    """A long of 90 loses 1,800 of its 1,000 USD; beside it stand a short and a long of 20 each."""
+    books = people([1000.0, 1000.0, 1000.0], [9.0, 2.0, 2.0], [1.0, -1.0, 1.0])
+    model = engine([100.0, 80.0], books, residual=residual)
+    model.run(1)
+    assert [_equity(model, i) for i in (0, 1, 2)] == pytest.approx([0.0, 1400 - charged[0], 600 - charged[1]], rel=1e-12)
+    assert model.state.scalar[0, book.SOCIALISED] == pytest.approx(800.0)
+
+
+def test_a_loss_in_a_market_where_nobody_is_left_is_uncovered():
+    model = engine([100.0, 80.0], people([1000.0], [9.0]), residual="funding-index")
+    model.run(1)
+    assert model.state.scalar[0, book.UNCOVERED] == pytest.approx(800.0)
+
+
+def test_a_keepers_close_is_cut_at_the_band():
+    band = {"fill_band": {"width": 0.01, "liquidations": True}}
+    thin = {"kind": "linear", "depth": 1e5}
+    model = engine([100.0, 93.0], people([1000.0], [9.0]), thin, of_eth=band, max_rounds=1)
+    model.run(1)
+    row = model.state.accounts[0, 0]
+    closed = 90.0 - row[book.HEAD]
+    assert 10.0 < closed < 80.0
+    received = row[book.CASH] - row[book.HEAD + 1] - (1000.0 - 9000.0) + 0.01 * closed * 93.0  # before the penalty of 1 %
+    assert received / closed == pytest.approx(93.0 * 0.99, rel=1e-12)
