@@ -233,7 +233,7 @@ def drift_world(seed):
 
 
 def banded_world(seed):
-    """Fill bands in the market worlds, which refuse or cut, and hold for keepers or not, under each liquidation that they bound."""
+    """Fill bands in the market worlds: they refuse or cut, hold for keepers or not, under each liquidation that they bound."""
     world, draw = market_world(seed), random.Random(f"banded {seed}")
     tree = world.protocol.model_dump()
     for number, name in enumerate(("BTC", "ETH")):
