@@ -15,10 +15,10 @@ import numpy as np
 
 from simulator.calibration.space import Point, SearchSpace
 from simulator.calibration.world import Evaluate, World
+from simulator.outcomes import UNSEEN, WEIGHT, Outcomes
 
 if TYPE_CHECKING:
     from simulator.calibration.ranking import Trial
-    from simulator.outcomes import Outcomes
 
 BLOCK = 500  # paths in one line of the record
 WAVE = 64  # paths a worker that are computed at once, where more than a block is missing: what a kill can lose
@@ -126,7 +126,8 @@ class Trials:
         expected = np.arange(first, first + count)
         if len(found) != len(points) or any(not np.array_equal(outcome.path, expected) for outcome in found):
             raise RuntimeError(f"evaluate gave other candidates or paths than asked for: {purpose}, {count} from {first}")
-        names = sorted(found[0].columns) if columns is None else columns
+        kept = (*columns, WEIGHT, UNSEEN) if columns and WEIGHT in found[0].columns else columns
+        names = sorted(found[0].columns) if kept is None else kept
         for start, size in wave:
             rows = slice(start - first, start - first + size)
             line: dict[str, Any] = {
@@ -157,8 +158,6 @@ class Trials:
                     self.failures.setdefault(point, f"{name} of path {path} of {line['purpose']} is {row[path - line['first']]}")
 
     def _collect(self, label: str, purpose: str, point: Point, blocks: list[Block]) -> Outcomes:
-        from simulator.outcomes import Outcomes
-
         parts = [self._blocks[label, purpose, first, count, point] for first, count in blocks]
         columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return Outcomes(np.arange(sum(count for _, count in blocks)), columns)

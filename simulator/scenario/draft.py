@@ -14,6 +14,7 @@ from simulator.calibration_settings import CalibrationSettings
 from simulator.market import Grid, History, Market
 from simulator.market.gas import Gas
 from simulator.market.overlays import AnyOverlay
+from simulator.market.rare_events import RareEvents
 from simulator.market.surface import ImpliedSurface
 from simulator.parameters import RiskParameters
 from simulator.protocol import Protocol
@@ -39,6 +40,7 @@ class Draft:
     calibration: CalibrationSettings | None
     regimes: dict[int, Regime]
     surfaces: dict[str, ImpliedSurface] | None
+    rare_events: RareEvents | None
 
     @property
     def assets(self) -> tuple[str, ...] | None:
@@ -73,6 +75,7 @@ def draft_of_parts(scenario: Any) -> Draft:
         calibration=scenario.calibration,
         regimes=dict(enumerate(scenario.regime)),
         surfaces=scenario.surfaces,
+        rare_events=scenario.rare_events,
     )
 
 
@@ -94,6 +97,7 @@ def draft_of(tree: dict[str, Any], folder: Path) -> Draft:
         calibration=_read(CalibrationSettings, tree.get("calibration")),
         regimes={i: regime_in_folder(regime, folder) for i, regime in _members(Regime, tree.get("regime"))},
         surfaces=_read(dict[str, ImpliedSurface], tree.get("surfaces", {})),
+        rare_events=_read(RareEvents, tree.get("rare_events")),
     )
 
 
