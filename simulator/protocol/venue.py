@@ -48,9 +48,7 @@ class Oracle(Part):
     most_growth: Annotated[float, Field(ge=0)] | None = None  # [1/year] above the price at load: Aave's capped ratios
     width: Annotated[float, Field(ge=0)] = 0.0  # [sqrt(year)] confidence interval over price, per unit of volatility
     widest: Annotated[float, Field(gt=0)] = 0.02  # [1] a wider interval is not published (Drift: 2 %)
-    caution: Annotated[float, Field(ge=0), VOTABLE] = (
-        0.0  # [1] intervals by which health counts what is held lower, what is owed higher
-    )
+    caution: Annotated[float, Field(ge=0), VOTABLE] = 0.0  # [1] intervals off what health counts, and onto what is owed
 
     @model_validator(mode="after")
     def _cautious_of_something(self) -> Oracle:
