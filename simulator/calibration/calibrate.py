@@ -5,7 +5,9 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from simulator.calibration.attribution import attribute
 from simulator.calibration.confirmation import NONE, Confirmation, confirm_together
 from simulator.calibration.front import Front, estimate_front
 from simulator.calibration.indices import Indices, global_sensitivity
@@ -21,6 +23,9 @@ from simulator.calibration.trials import Leaders, Progress, Trials
 from simulator.calibration.versions import own_version
 from simulator.calibration.world import Evaluate, World
 
+if TYPE_CHECKING:
+    from simulator.outcomes import Outcomes
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -35,6 +40,7 @@ class Calibration:
     searched: SearchEstimate | None  # the chosen candidate on the search paths
     confirmation: Confirmation | None  # None: nothing was worth a look at fresh paths
     alternatives: tuple[Confirmation, ...]  # confirmed together with it
+    attribution: tuple[Outcomes, Outcomes] | None  # (candidate, current): where the loss of the headline paths came from
     sensitivity: tuple[Step, ...]
     neighbourhood: Neighbourhood | None
     indices: tuple[Indices, ...]
@@ -131,6 +137,7 @@ def replay(world: World, trials: Trials, lineage: Lineage, look: int) -> Calibra
     around = None
     confirmation = None
     others: tuple[Confirmation, ...] = ()
+    losses = None
     if selection.chosen is not None:
         searched = estimate_on_search(trials, found.question, selection.chosen.point)
         steps = sensitivity(world, trials, found.question, selection.chosen)
@@ -139,6 +146,7 @@ def replay(world: World, trials: Trials, lineage: Lineage, look: int) -> Calibra
         points = alternatives(selection, plan.alternatives)
         confirmation, *more = confirm_together(world, trials, found.question, plan, points)
         others = tuple(more)
+        losses = attribute(world, trials, confirmation)
     return Calibration(
         world=world,
         space=trials.space,
@@ -149,6 +157,7 @@ def replay(world: World, trials: Trials, lineage: Lineage, look: int) -> Calibra
         searched=searched,
         confirmation=confirmation,
         alternatives=others,
+        attribution=losses,
         sensitivity=steps,
         neighbourhood=around,
         indices=global_sensitivity(found.question, found.trials),

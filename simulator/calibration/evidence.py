@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from simulator.calibration.attribution import PREFIX
 from simulator.calibration.calibrate import Calibration
 from simulator.calibration.confirmation import Confirmation, InWorld, interval_of
 from simulator.calibration.goals import MARGIN, available, available_change, used_change
@@ -20,6 +21,7 @@ from simulator.risk.metrics import Metric, risk_metrics
 if TYPE_CHECKING:
     from simulator.outcomes import Outcomes
 
+SOURCES = ("cause", "asset", "cohort")  # by which a loss is told apart
 OVERFITTED = 3.0  # standard errors between search and confirmation
 
 
@@ -212,6 +214,23 @@ def newly_liquidatable(confirmation: Confirmation) -> dict[str, Any]:
 def loss_bearers(confirmation: Confirmation) -> list[dict[str, Any]]:
     """Who bears the mean loss of a path [usd], before and after: parts that add up to it."""
     return [{"who": who, **_pair(confirmation, f"{quantity}.whole")} for who, quantity in BEARERS.items()]
+
+
+def loss_sources(calibration: Calibration) -> dict[str, Any] | None:
+    """Mean loss of a path [usd] by cause, asset and cohort, before and after, largest first; parts without loss left out."""
+    if calibration.attribution is None:
+        return None
+    candidate, current = calibration.attribution
+    rows = [_source(name, current, candidate) for name in candidate.columns]
+    found = [row for row in rows if row["before"]["value"] or row["after"]["value"]]
+    found.sort(key=lambda row: (SOURCES.index(row["by"]), -row["after"]["value"], row["what"]))
+    return {"paths": len(candidate), "rows": found}
+
+
+def _source(column: str, current: Outcomes, candidate: Outcomes) -> dict[str, Any]:
+    by, _, what = column.removeprefix(PREFIX).removesuffix(".whole").partition(".")
+    before, after = (asdict(measures.mean(PerPath.of(side, column))) for side in (current, candidate))
+    return {"by": by, "what": what, "before": before, "after": after}
 
 
 def _pair(confirmation: Confirmation, column: str) -> dict[str, Any]:

@@ -68,6 +68,7 @@ def make_proposal(calibration: Calibration, *, scenario_file: str = "scenario.to
             "capital_efficiency": evidence.efficiency(calibration),
             "newly_liquidatable": evidence.newly_liquidatable(confirmation) if confirmation else None,
             "loss_bearers": evidence.loss_bearers(confirmation) if confirmation else [],
+            "loss_sources": evidence.loss_sources(calibration),
             "paired_loss_test": evidence.paired_test(confirmation) if confirmation else None,
             "convergence": evidence.convergence(confirmation) if confirmation else None,
             "elasticities": evidence.elasticities(world, confirmation),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 if TYPE_CHECKING:
@@ -104,6 +104,9 @@ class World(Protocol):
 
     def with_substeps(self, substeps: int) -> World:
         """The same market seeds watched `substeps` times in a market step."""
+
+    def with_ledger(self, paths: Iterable[int]) -> World:
+        """The same, with outcomes `loss_by_GROUP.NAME.whole` that say where the loss of these `paths` came from."""
 
     def with_point_parameters(self) -> World:
         """Every path at the point estimate of the market's parameters."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -77,6 +77,7 @@ class Scenario(Part):
     _warnings: tuple[str, ...] = PrivateAttr(default=())
     _files: dict[str, str] = PrivateAttr(default_factory=dict)
     _account_count: int | None = PrivateAttr(default=None)
+    _ledger: frozenset[int] | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _fits_together(self, info: ValidationInfo) -> Scenario:
@@ -235,6 +236,17 @@ class Scenario(Part):
     def market_paths(self, purpose: str, first: int, count: int) -> MarketPaths:
         """Market paths `first` .. `first + count - 1` under this scenario's overlays, with its gas. Raises ValueError."""
         return stressed_paths(self.market, self.overlays, self.gas, self.grid, self.seed, purpose, first, count)
+
+    @property
+    def ledger(self) -> frozenset[int] | None:
+        """The paths of which it is kept who lost, and why; None where nobody asks."""
+        return self._ledger
+
+    def with_ledger(self, paths: Iterable[int]) -> Scenario:
+        """The same scenario, its outcomes with columns that say where the loss of these `paths` came from."""
+        copy = self.model_copy()
+        copy._ledger = frozenset(paths)
+        return copy
 
     def with_elasticity(self, level: Level) -> Scenario:
         """The same scenario with demand answering at one of the three levels."""
