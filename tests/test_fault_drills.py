@@ -204,13 +204,15 @@ def test_a_second_signal_ends_at_once_and_the_record_is_whole(whole, tmp_path):
     folder, undisturbed = whole
     held = Held(folder, tmp_path / "results")
     held.wait_for("append")
+    held.goes_on()
+    held.wait_for("append")
     held.process.send_signal(signal.SIGINT)
     held.wait_for("close")  # it is ending: the second signal finds it there
     held.process.send_signal(signal.SIGINT)
     code, said = held.ends()
     assert (code, said) == (130, [])
     result = the_result(tmp_path / "results")
-    assert (result / "log.jsonl").read_bytes() == b"".join((undisturbed / "log.jsonl").read_bytes().splitlines(keepends=True)[:1])
+    assert (result / "log.jsonl").read_bytes() == b"".join((undisturbed / "log.jsonl").read_bytes().splitlines(keepends=True)[:2])
 
 
 def test_a_kill_between_writing_and_renaming_leaves_the_old_file_and_nothing_that_counts(tmp_path):
