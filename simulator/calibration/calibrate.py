@@ -12,6 +12,7 @@ from simulator.calibration.confirmation import NONE, Confirmation, confirm_toget
 from simulator.calibration.front import Front, estimate_front
 from simulator.calibration.indices import Indices, global_sensitivity
 from simulator.calibration.lineage import Lineage
+from simulator.calibration.on_history import Past, backtest
 from simulator.calibration.plan import ConfirmationPlan, asked, plan_confirmation, warnings
 from simulator.calibration.race import Question
 from simulator.calibration.record import Record
@@ -41,6 +42,7 @@ class Calibration:
     confirmation: Confirmation | None  # None: nothing was worth a look at fresh paths
     alternatives: tuple[Confirmation, ...]  # confirmed together with it
     attribution: tuple[Outcomes, Outcomes] | None  # (candidate, current): where the loss of the headline paths came from
+    past: Past | None  # later history that [backtest] names
     sensitivity: tuple[Step, ...]
     neighbourhood: Neighbourhood | None
     indices: tuple[Indices, ...]
@@ -137,7 +139,7 @@ def replay(world: World, trials: Trials, lineage: Lineage, look: int) -> Calibra
     around = None
     confirmation = None
     others: tuple[Confirmation, ...] = ()
-    losses = None
+    losses = past = None
     if selection.chosen is not None:
         searched = estimate_on_search(trials, found.question, selection.chosen.point)
         steps = sensitivity(world, trials, found.question, selection.chosen)
@@ -147,6 +149,7 @@ def replay(world: World, trials: Trials, lineage: Lineage, look: int) -> Calibra
         confirmation, *more = confirm_together(world, trials, found.question, plan, points)
         others = tuple(more)
         losses = attribute(world, trials, confirmation)
+        past = backtest(world, trials, found.question, confirmation.point)
     return Calibration(
         world=world,
         space=trials.space,
@@ -158,6 +161,7 @@ def replay(world: World, trials: Trials, lineage: Lineage, look: int) -> Calibra
         confirmation=confirmation,
         alternatives=others,
         attribution=losses,
+        past=past,
         sensitivity=steps,
         neighbourhood=around,
         indices=global_sensitivity(found.question, found.trials),

@@ -233,6 +233,30 @@ def _source(column: str, current: Outcomes, candidate: Outcomes) -> dict[str, An
     return {"by": by, "what": what, "before": before, "after": after}
 
 
+def later_history(calibration: Calibration) -> dict[str, Any] | None:
+    """What [backtest] showed, window by window: one history, so no interval; and how often moves passed a margin."""
+    past, asked = calibration.past, calibration.world.backtest
+    if past is None or asked is None:
+        return None
+    return {
+        "since": past.windows[0].begin.isoformat(),
+        "until": past.windows[-1].end.isoformat(),
+        "paths_a_window": asked.paths,
+        "windows": [
+            {
+                "vote": one.vote.isoformat(),
+                "worst_fall": one.worst_fall,
+                "seen": one.seen,
+                "before": one.current,
+                "after": one.proposed,
+            }
+            for one in past.windows
+        ],
+        "limits": [{"condition": name, "before": now, "after": then} for name, now, then in past.broken],
+        "margin": {"period": asked.period, "confidence": asked.confidence, "rows": [asdict(one) for one in past.margins]},
+    }
+
+
 def _pair(confirmation: Confirmation, column: str) -> dict[str, Any]:
     candidate, current = (measures.mean(PerPath.of(side, column)) for side in confirmation.outcomes)
     return {"before": asdict(current), "after": asdict(candidate)}

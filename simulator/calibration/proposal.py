@@ -61,6 +61,7 @@ def make_proposal(calibration: Calibration, *, scenario_file: str = "scenario.to
             "step_bounds": change.step_bounds(calibration),
             "evidence": evidence.worlds(confirmation) if confirmation else evidence.from_selection(calibration),
             "windows": list(world.windows()),
+            "backtest": evidence.later_history(calibration),
             "metrics": evidence.metrics(confirmation) if confirmation else [],
             "stages": evidence.stages(calibration),
             "finalists": evidence.finalists(calibration),

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from simulator.calibration_settings import CalibrationSettings
     from simulator.outcomes import Outcomes
     from simulator.risk.appetite import RiskAppetite
+    from simulator.scenario.backtest import Backtest
     from simulator.scenario.preamble import Preamble
 
 HEADLINE = "headline"  # the scenario itself, market parameters drawn where it has a law for them
@@ -89,6 +90,10 @@ class World(Protocol):
     @property
     def preamble(self) -> Preamble:
         """Who proposes, and why; every field may be empty."""
+
+    @property
+    def backtest(self) -> Backtest | None:
+        """Later history that the proposal is lived through; only the engine's own scenarios have some."""
 
     @property
     def depths(self) -> Mapping[str, float]:

@@ -61,6 +61,7 @@ class FakeWorld:
     pause: float = 0.0  # [s] per call
     broken: tuple[float, ...] = field(default=())  # initial margins whose outcomes are not finite
     preamble: Preamble = field(default_factory=Preamble)
+    backtest: None = None
     depths: dict[str, float] = field(default_factory=dict)
     ledger: frozenset[int] | None = None
     wicks: bool = False  # whether a cushion between the margins spares users, and the liquidation penalty covers losses

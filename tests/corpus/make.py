@@ -47,6 +47,7 @@ def replay(file: str) -> str:
     return f'kind = "replay"\nfile = {file}\nfrom = 2025-01-01T00:00:00Z\nuntil = 2025-02-01T00:00:00Z\nassets = ["ETH", "BTC"]\n'
 
 
+BACKTEST = "[backtest]\npaths = 8\n[backtest.market]\n" + replay('"later.csv"')
 POPULATION = "accounts = 200\nwealth = { median = 5000, sigma = 1.2 }\nleverage = { low = 1, high = 15 }"
 TRADERS = f'[[cohorts]]\nkind = "perp-traders"\nname = "traders"\nmarket = "ETH"\n{POPULATION}\n'
 KEEPERS = '[[cohorts]]\nkind = "keepers"\nlatency = 600\n'
@@ -631,6 +632,9 @@ CASES |= {
     ),
     "preamble-address": (P, "", '[proposal]\ndiscussion = "forum.example.org/t/1"\n'),
     "preamble-misspelt": (P, "", '[proposal]\nlicense = "CC0-1.0"\n'),
+    "backtest-without-its-file": (P, "", BACKTEST),
+    "backtest-of-other-assets": (P, "", BACKTEST.replace(', "BTC"', "")),
+    "backtest-that-is-no-history": (P, "", BACKTEST.replace("replay", "bootstrap")),
     "venue-spot-by-skew": (P, 'spot = { kind = "linear", depth = 1e9 }', 'spot = { kind = "skew-fill", skew_scale = 1e6 }'),
 }
 RAW: dict[str, bytes] = {
