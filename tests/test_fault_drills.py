@@ -32,7 +32,7 @@ from simulator.scenario import Scenario
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent / "calibration"))
 from fake_world import FakeWorld, evaluate
-from test_cli import small
+from test_cli import confirming, small
 
 ROOT = Path(__file__).resolve().parent.parent
 KILLS = 50
@@ -295,30 +295,30 @@ def test_a_clock_that_jumps_back_and_another_time_zone_move_no_byte(monkeypatch)
 
 
 @pytest.mark.slow
-def test_fifty_kills_at_random_moments_and_every_result_is_the_same(whole, tmp_path):
+def test_fifty_kills_at_random_moments_and_every_result_is_the_same(tmp_path):
     """F01 with the real command: SIGKILL to the whole process group at a uniformly random time, resumed until it ends."""
-    folder, undisturbed = whole
+    (tmp_path / "small.toml").write_text(confirming())
+
+    def begun(out: str) -> subprocess.Popen[bytes]:
+        started = command("calibrate", str(tmp_path / "small.toml"), "--jobs", "2", "--out", str(tmp_path / out))
+        quiet = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
+        return subprocess.Popen(started, env=environment(), start_new_session=True, **quiet)
+
+    begins = time.monotonic()
+    assert begun("undisturbed").wait() == 0
+    life, undisturbed = time.monotonic() - begins, digests(the_result(tmp_path / "undisturbed"))
+    assert "confirmation.csv" in undisturbed
     dice, kills, rounds = random.Random(5), 0, 0
-    started = time.monotonic()
-    subprocess.run(
-        command("calibrate", str(folder / "small.toml"), "--jobs", "2", "--out", str(tmp_path / "timed")),
-        env=environment(), capture_output=True, check=False,
-    )  # fmt: skip
-    life = time.monotonic() - started
     while kills < KILLS:
-        out = tmp_path / f"results-{rounds}"
         while True:
-            process = subprocess.Popen(
-                command("calibrate", str(folder / "small.toml"), "--jobs", "2", "--out", str(out)),
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(), start_new_session=True,
-            )  # fmt: skip
+            process = begun(f"results-{rounds}")
             try:
-                assert process.wait(timeout=dice.uniform(0.0, life)) in (0, 1)
+                assert process.wait(timeout=dice.uniform(0.0, life)) == 0
                 break
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
                 kills += 1
-        assert digests(the_result(out)) == digests(undisturbed)
+        assert digests(the_result(tmp_path / f"results-{rounds}")) == undisturbed
         rounds += 1
-    print(f"{kills} kills over {rounds} calibrations of {life:.0f} s, all with the same bytes")
+        print(f"{kills} kills over {rounds} calibrations of {life:.0f} s, all with the same bytes", flush=True)
