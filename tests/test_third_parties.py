@@ -168,7 +168,7 @@ def test_a_proposal_lists_the_back_test_that_its_scenario_names_and_it_is_the_on
     assert found["verdict"] == "confirmed"
     assert told["windows"] == wanted
     assert len(wanted) > 5
-    assert max(one["worst_fall"] for one in wanted) > 0.1
+    assert max(one["worst_fall"] for one in wanted) == pytest.approx(0.1)
     assert [row["falls"]["exceeded"] for row in told["margin"]["rows"]] == [1] * len(told["margin"]["rows"])
     assert [row["condition"] for row in told["limits"]]
     for text in ((calibrated / "proposal.md").read_text(), (calibrated / "report.html").read_text()):
