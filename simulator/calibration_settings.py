@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from simulator.parameters import Part, tupled
+from simulator.terms.part import require_order
 from simulator.wording import did_you_mean
 
 GoalName = Literal["capital-efficiency", "revenue", "user-cost", "loss"]
@@ -28,8 +29,7 @@ class SearchParameter(Part):
 
     @model_validator(mode="after")
     def _range(self) -> SearchParameter:
-        if self.low > self.high:
-            raise ValueError(f"`low <= high` must hold, but got {self.low:g} and {self.high:g}")
+        require_order(self, "low", "high")
         return self
 
     def lowest(self, current: float) -> float:

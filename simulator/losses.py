@@ -35,7 +35,7 @@ class Losses:
 
     `accounts`: one row an account of a path that lost: path, cohort, account, size, realised, latent, loss, then a column a
     cause and a column `from ASSET` an asset, each group adding up to `loss`. `share`: the part of the loss of all paths that
-    the rows explain. `bearers`: who bore the loss of all paths.
+    the rows explain. `bearers`: who bore the loss of all paths. Of weighted paths all losses are weight x loss.
     """
 
     accounts: pd.DataFrame
@@ -64,19 +64,26 @@ def attribute_losses(
     """
     import pandas as pd
 
-    loss = outcomes.column("loss.whole")
+    lived = outcomes.column("loss.whole")
+    weight = np.ones(len(lived)) if outcomes.weight is None else outcomes.weight
+    loss = lived * weight
     losing = [place for place in np.argsort(-loss, kind="stable")[:worst] if loss[place] > 0]
     populations = make_populations(scenario)
     rows: list[dict[str, Any]] = []
     for place in losing:
-        model = _lived_again(scenario, candidate, purpose, int(outcomes.path[place]), populations, float(loss[place]))
-        rows += _rows(model, populations)
+        model = _lived_again(scenario, candidate, purpose, int(outcomes.path[place]), populations, float(lived[place]))
+        rows += [_times(row, float(weight[place])) for row in _rows(model, populations)]
     total = math.fsum(loss)
-    bearers = {name: float(outcomes.column(f"{quantity}.whole").sum()) for name, quantity in BEARERS.items()}
+    bearers = {name: float((outcomes.column(f"{quantity}.whole") * weight).sum()) for name, quantity in BEARERS.items()}
     share = math.fsum(loss[losing]) / total if total > 0 else 1.0
     return Losses(
         pd.DataFrame(rows, columns=_columns(scenario.assets)), tuple(scenario.assets), total, share, len(losing), bearers
     )
+
+
+def _times(row: dict[str, Any], weight: float) -> dict[str, Any]:
+    """The row of a path that counts `weight`: its dollars are floats, what names the account is not."""
+    return {name: value * weight if isinstance(value, float) else value for name, value in row.items()}
 
 
 def _columns(assets: tuple[str, ...] | list[str]) -> list[str]:

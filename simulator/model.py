@@ -19,7 +19,7 @@ from simulator.agents.population import Population, make_population
 from simulator.kernel import stream
 from simulator.market import Grid, MarketPaths
 from simulator.market.surface import make_surfaces
-from simulator.outcomes import CAUSES, SPECIAL_NAMES, Outcomes
+from simulator.outcomes import CAUSES, SPECIAL_NAMES, UNSEEN, WEIGHT, Outcomes
 from simulator.parameters import DAY, YEAR, RiskParameters
 from simulator.protocol import book
 from simulator.protocol.conditions import conditions_of
@@ -277,6 +277,8 @@ class RiskModel(mesa.Model):
                 columns |= {f"{key}.{window}": value for key, value in procyclicality(between, self.grid.dt).items()}
         columns |= _variances(self.market.assets, marks[0], marks[2], self.grid)
         columns["newly_liquidatable.transition"] = newly
+        if self.market.weight is not None:
+            columns |= {WEIGHT: self.market.weight.copy(), UNSEEN: np.full(paths, self.market.weight_of_unseen)}
         if self.sight is not None:
             columns |= self._losses(self.sight)
         return Outcomes(np.arange(self.first, self.first + paths), columns)

@@ -11,6 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas
 
+WEIGHT, UNSEEN = "weight", "weight_of_unseen"  # columns, where paths were drawn from another law
 WINDOWS = ("transition", "steady", "whole")
 
 QUANTITIES: dict[str, tuple[str, str]] = {
@@ -75,7 +76,11 @@ SPECIAL_NAMES = ("maker", "vault", "fund", "keepers", "reserves", "writer")  # r
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    """path: int64 [path] ids; columns: `<quantity>.<window>` -> float64 [path]. Losses are positive."""
+    """path: int64 [path] ids; columns: `<quantity>.<window>` -> float64 [path]. Losses are positive.
+
+    Where paths were drawn from another law (market/rare_events.py) a column `weight` says what each counts, and
+    `weight_of_unseen` what one with a single jump might.
+    """
 
     path: np.ndarray
     columns: dict[str, np.ndarray]
@@ -85,6 +90,16 @@ class Outcomes:
         if name not in self.columns:
             raise KeyError(f"no outcome {name!r}; there are {', '.join(sorted(self.columns))}")
         return self.columns[name]
+
+    @property
+    def weight(self) -> np.ndarray | None:
+        """What each path counts [path]; None where all count the same."""
+        return self.columns.get(WEIGHT)
+
+    @property
+    def unseen(self) -> float:
+        """What a path that was not seen is taken to count."""
+        return float(self.columns[UNSEEN].max()) if UNSEEN in self.columns else 1.0
 
     def __len__(self) -> int:
         return len(self.path)

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from simulator.terms.fees import FeeParameters, LinearFee
 from simulator.terms.loan_liquidation import Bands, LoanLiquidation
 from simulator.terms.margin import PerpetualParameters
-from simulator.terms.part import VOTABLE, Fraction, Part, number, numbers, replaced, tupled
+from simulator.terms.part import VOTABLE, Fraction, Part, number, numbers, replaced, require_order, tupled
 from simulator.terms.rate_curves import UNLIMITED, Borrowing
 
 DAY = 86_400.0  # [s]
@@ -35,11 +35,7 @@ class CollateralParameters(Part):
     @model_validator(mode="after")
     def _relations(self) -> CollateralParameters:
         check_credit(self.haircut, self.collateral_factor, self.liquidation_threshold, self.liquidation_bonus)
-        if self.liquidation_threshold > self.liquidation_factor:
-            raise ValueError(
-                f"`liquidation_threshold <= liquidation_factor` must hold, but got {self.liquidation_threshold:g} and "
-                f"{self.liquidation_factor:g}; every absorption would create bad debt"
-            )
+        require_order(self, "liquidation_threshold", "liquidation_factor", "every absorption would create bad debt")
         return self
 
 
@@ -85,12 +81,11 @@ class LiquidationParameters(Part):
 
     @model_validator(mode="after")
     def _no_dust_that_stays(self) -> LiquidationParameters:
-        if self.least_leftover > self.full_below_value:
-            raise ValueError(
-                f"`least_leftover <= full_below_value` must hold, but got {self.least_leftover:g} and {self.full_below_value:g}; "
-                "some accounts could not be liquidated at all"
-            )
+        require_order(self, "least_leftover", "full_below_value", "some accounts could not be liquidated at all")
         return self
+
+
+Limit = Annotated[float, Field(ge=0)]
 
 
 class OptionParameters(Part):
@@ -98,7 +93,8 @@ class OptionParameters(Part):
 
     Call: initial max(`initial_spot` - out-of-the-money share, `least_spot`) S, maintenance `maintenance_call` S. Put: the same
     initial, at least `put_offset` x maintenance; maintenance max(`maintenance_put` S, `maintenance_put_mark` V). Beside the mark.
-    Defaults: Derive's standard manager (derivexyz/v2-core @7736900, scripts/config-mainnet.sol).
+    Defaults: Derive's standard manager (derivexyz/v2-core @7736900, scripts/config-mainnet.sol). The last four limit the book:
+    what would take it beyond is refused.
     """
 
     initial_spot: Annotated[float, Field(ge=0, le=1)] = 0.15  # [1] of the index
@@ -110,16 +106,15 @@ class OptionParameters(Part):
     fee: Annotated[float, Field(ge=0, lt=1)] = 0.0003  # [1] of the index, a trade
     fee_cap: Annotated[float, Field(ge=0, le=1)] = 0.125  # [1] of the premium, above which no fee goes
     penalty: Annotated[float, Field(ge=0, lt=1)] = 0.0  # [1] of the index, an option closed by a liquidation
+    most_open: Limit = UNLIMITED  # [asset] bought by anybody, all expiries
+    most_open_in_expiry: Limit = UNLIMITED  # [asset] the same of one expiry
+    most_vega: Limit = UNLIMITED  # [usd per 1.00 of volatility] of all that is bought
+    most_gamma: Limit = UNLIMITED  # [usd per 1.00 of relative move] gamma x index^2 of all that is bought
 
     @model_validator(mode="after")
     def _relations(self) -> OptionParameters:
-        if self.least_spot > self.initial_spot:
-            raise ValueError(f"`least_spot <= initial_spot` must hold, but got {self.least_spot:g} and {self.initial_spot:g}")
-        if self.maintenance_call > self.least_spot:
-            raise ValueError(
-                f"`maintenance_call <= least_spot` must hold, but got {self.maintenance_call:g} and {self.least_spot:g}; "
-                "a call could be liquidatable when sold"
-            )
+        require_order(self, "least_spot", "initial_spot")
+        require_order(self, "maintenance_call", "least_spot", "a call could be liquidatable when sold")
         return self
 
 
@@ -140,11 +135,7 @@ class PortfolioParameters(Part):
 
     @model_validator(mode="after")
     def _relations(self) -> PortfolioParameters:
-        if self.maintenance_factor > self.initial_factor:
-            raise ValueError(
-                f"`maintenance_factor <= initial_factor` must hold, but got {self.maintenance_factor:g} and "
-                f"{self.initial_factor:g}; raise the initial margin or lower the maintenance margin"
-            )
+        require_order(self, "maintenance_factor", "initial_factor", "raise the initial margin or lower the maintenance margin")
         return self
 
 

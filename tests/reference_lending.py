@@ -134,10 +134,11 @@ class Lending(Bands):
             return parameters["categories"][group][name]
         return parameters["collateral"][self.currencies[k]][name]
 
-    def credit_against(self, k, d, parameters, name):
+    def credit_against(self, k, debts, parameters, name):
         if self.in_bands:
             return self.factor_in_bands(parameters)  # the only one that is asked for
-        if self.group[k] is not None and self.group[k] == self.group[d]:
+        groups = {self.group[k], *(self.group[self.currencies.index(each)] for each in debts)}
+        if groups == {self.group[k]} and self.group[k] is not None:
             return parameters["categories"][self.group[k]][name]
         return parameters["collateral"][self.currencies[k]][name]
 
@@ -168,6 +169,10 @@ class Lending(Bands):
                 listed = self.currencies[d] in self.protocol.lending.borrowable_in_isolation
                 allowed = allowed and listed and owed <= ceiling
                 break
+        siloed = self.protocol.lending.siloed
+        for k, name in enumerate(self.currencies):
+            if k != d and row.debt[k] > 0 and (name in siloed or self.currencies[d] in siloed):
+                allowed = False
         if not allowed:
             self.count("refusals", 1)
         return allowed

@@ -24,6 +24,20 @@ SHAPES = {
 }
 
 
+def among(risks):
+    """The head of a world of assets, each with its volatility now and its reference volatility."""
+    return {
+        "assets": list(risks),
+        "volatility": [[now for now, _ in risks.values()]] * STEPS,
+        "reference_volatility": {name: usual for name, (_, usual) in risks.items()},
+        "burn_in_steps": 8,
+        "transition_steps": 20,
+    }
+
+
+FOUR = among({"ETH": (0.6, 0.5), "STE": (0.6, 0.5), "ISO": (0.9, 0.9), "USDC": (0.01, 0.01)})
+
+
 def curves(draw):
     """One of each kind of interest curve, steep enough to matter within days."""
     line = {"slope": 1.0, "jump": 8.0, "kink": 0.6, "base_rate": 0.02}
@@ -83,10 +97,12 @@ def pool_world(seed, shape):
     candidate = current.replace(changes)
     absorbs = shape == "absorb-and-resale"
     twin = {"collateral": "STE", "debt": "USDC" if absorbs else "ETH"}
+    both = {"collateral": draw.choice(["STE", "ISO"]), "debt": "USDC", "also": () if absorbs else ("ETH",)}
     cohorts = [
         borrowers(name="eth", activity=8.0, holding_days=2.0, top_up_probability=0.3, factor_elasticity=ONE),
         borrowers(name="ste", activity=8.0, holding_days=2.0, top_up_probability=0.2).model_copy(update=twin),
         borrowers(name="iso", activity=8.0, holding_days=2.0).model_copy(update={"collateral": "ISO"}),
+        borrowers(name="two", activity=12.0, holding_days=1.0, top_up_probability=0.5).model_copy(update=both),
         suppliers(name="usdc", activity=6.0, rate_elasticity=ONE, run_utilisation=0.9, reference_rate=0.5),
         Keepers(
             kind="keepers", latency=draw.choice([0.0, 3000.0]), capital=draw.choice([3e3, 5e4]), turnover=7200.0,
@@ -97,6 +113,7 @@ def pool_world(seed, shape):
         crowd(draw, 8),
         crowd(draw, 8),
         crowd(draw, 6, 1000.0, 5000.0),
+        crowd(draw, 8),
         people([draw.uniform(1e4, 3e4) for _ in range(5)]),
     ]
     if not absorbs:
@@ -115,6 +132,7 @@ def pool_world(seed, shape):
             "accrual": draw.choice(["simple", "three-term", "continuous"]),
             "categories": {"ether": ["ETH", "STE"]},
             "borrowable_in_isolation": ["USDC"],
+            "siloed": draw.choice([[], ["USDC"], [list(current.borrowing)[-1]]]),
             "reserves": draw.choice([{}, {"USDC": 300.0}]),
         },
         change={"notice": 0.0, "phase_in": draw.choice([0.0, 5 * HOUR])},
@@ -126,13 +144,9 @@ def pool_world(seed, shape):
         books,
         rules,
         candidate=candidate,
-        assets=["ETH", "STE", "ISO", "USDC"],
         prices=[list(row) for row in zip(eth, [e * r for e, r in zip(eth, ratio, strict=True)], iso, usdc, strict=True)],
-        volatility=[[0.6, 0.6, 0.9, 0.01]] * STEPS,
-        reference_volatility={"ETH": 0.5, "STE": 0.5, "ISO": 0.9, "USDC": 0.01},
-        burn_in_steps=8,
-        transition_steps=20,
         seed=seed,
+        **FOUR,
     )
 
 
@@ -191,13 +205,9 @@ def cross_world(seed):
         cohorts,
         books,
         rules,
-        assets=["ETH", "STE", "ISO", "USDC"],
         prices=[[e, 1.1 * e, i, 1.0] for e, i in zip(eth, iso, strict=True)],
-        volatility=[[0.6, 0.6, 0.9, 0.01]] * STEPS,
-        reference_volatility={"ETH": 0.5, "STE": 0.5, "ISO": 0.9, "USDC": 0.01},
-        burn_in_steps=8,
-        transition_steps=20,
         seed=seed,
+        **FOUR,
     )
 
 
@@ -245,12 +255,8 @@ def bands_world(seed):
         books,
         rules,
         candidate=candidate,
-        assets=["ETH", "WBTC", "USD"],
         prices=[list(row) for row in zip(eth, wbtc, usd, strict=True)],
-        volatility=[[0.6, 0.7, 0.01]] * STEPS,
-        reference_volatility={"ETH": 0.5, "WBTC": 0.5, "USD": 0.01},
-        burn_in_steps=8,
-        transition_steps=20,
+        **among({"ETH": (0.6, 0.5), "WBTC": (0.7, 0.5), "USD": (0.01, 0.01)}),
         block_capacity=draw.choice([None, [0.7] * STEPS]),
         seed=seed,
     )

@@ -131,7 +131,7 @@ def mixed(a, b, weight):
         return [mixed(x, y, weight) for x, y in zip(a, b, strict=True)]
     if a is None or isinstance(a, (str, int)):
         return b
-    return a + weight * (b - a)
+    return b if weight == 1 else a + weight * (b - a)  # a cap that nothing reaches would swallow what it becomes
 
 
 class Venue:
@@ -318,16 +318,16 @@ class Trader(Account):
 
 
 class Borrower(Account):
-    """Borrowers of one asset against another."""
+    """Borrowers of one asset, or several in equal shares, against another."""
 
-    def target(self, value, at_load=False):
-        """T(C) for a deposit worth `value`. READING: at load the rate is the reference rate."""
+    def target(self, value, name, at_load=False):
+        """T(C) of one debt for a deposit worth `value`. READING: at load the rate is the reference rate."""
         w, part = self.model, self.part
-        k, d = w.currencies.index(part.collateral), w.currencies.index(part.debt)
+        k, d = w.currencies.index(part.collateral), w.currencies.index(name)
         now = w.force["collateral"][part.collateral]
-        counted = value * (1 - now["haircut"]) / (1 + w.force["collateral"][part.debt]["borrow_weight"])
+        counted = value * (1 - now["haircut"]) / (1 + w.force["collateral"][name]["borrow_weight"]) / len(part.debts)
         e = self.elasticity("factor_elasticity")
-        cf, cf0 = (w.credit_against(k, d, each, "collateral_factor") for each in (w.force, w.current))
+        cf, cf0 = (w.credit_against(k, part.debts, each, "collateral_factor") for each in (w.force, w.current))
         blend = cf**e * cf0 ** (1 - e) if cf0 > 0 or e <= 1 else cf
         debt = self.appetite * min(blend, cf) * counted
         if not at_load:
@@ -335,10 +335,10 @@ class Borrower(Account):
         return k, d, min(debt, 0.999 * cf * counted)
 
     def load(self):
-        w, row = self.model, self.row
+        w, part, row = self.model, self.part, self.row
         if not self.is_open:
             return
-        k, d, debt = self.target(self.wealth, at_load=True)
+        k, d, debt = self.target(self.wealth, part.debt, at_load=True)
         w.put(row, k, self.wealth / w.index[w.currency_asset[k]])
         row.basis = self.wealth
         row.debt[d] = debt / w.index[w.currency_asset[d]]
@@ -347,22 +347,30 @@ class Borrower(Account):
 
     def decide(self, arrival, uc, us, uz):
         w, part, row = self.model, self.part, self.row
-        k, d = w.currencies.index(part.collateral), w.currencies.index(part.debt)
+        n, u = len(part.debts), uz * len(part.debts)
+        if n > 1:
+            w.near(u - round(u), 1.0)
+        name = part.debts[int(u) if n > 1 else 0]
+        k, d = w.currencies.index(part.collateral), w.currencies.index(name)
         value, owed = row.deposit[k] * w.X[k] + w.loan_worth(row), row.debt[d] * w.Y[d]
         price_k, price_d = w.index[w.currency_asset[k]], w.index[w.currency_asset[d]]
         now = w.force["collateral"]
         if row.debt[d] > 0:
-            T = self.target(value)[2]
+            T = self.target(value, name)[2]
             health = w.loan_credit(row) if w.in_bands else value * (1 - now[part.collateral]["haircut"])
-            health *= 1.0 if w.in_bands else w.credit_against(k, d, w.force, "liquidation_threshold")
-            health /= owed * (1 + now[part.debt]["borrow_weight"])
+            health *= 1.0 if w.in_bands else w.credit_against(k, part.debts, w.force, "liquidation_threshold")
+            weighed = 0.0
+            for each in part.debts:
+                place = w.currencies.index(each)
+                weighed += row.debt[place] * w.Y[place] * (1 + now[each]["borrow_weight"])
+            health /= weighed
             w.near(health - part.top_up_below, part.top_up_below)
             if health < part.top_up_below:
                 if self.below(uc, part.top_up_probability):
                     return Request(arrival, debt_currency=d, borrow=-max(owed - T, 0.0) / price_d)
                 return None
             if self.below(1 - uc, self.p_close):
-                return Request(arrival, debt_currency=d, borrow=-row.debt[d] * w.B[d], exit=True)
+                return Request(arrival, debt_currency=d, borrow=-row.debt[d] * w.B[d], exit=self.owes_only(d))
             w.near(T - (1 + part.rebalance_band) * owed, owed)
             if (1 + part.rebalance_band) * owed < T:
                 return Request(arrival, debt_currency=d, borrow=(T - owed) / price_d)
@@ -370,9 +378,12 @@ class Borrower(Account):
         if not self.below(uc, self.p_enter):
             return None
         if value > 0:
-            return Request(arrival, debt_currency=d, borrow=self.target(value)[2] / price_d)
-        borrow = self.target(self.wealth)[2] / price_d
+            return Request(arrival, debt_currency=d, borrow=self.target(value, name)[2] / price_d)
+        borrow = self.target(self.wealth, name)[2] / price_d
         return Request(arrival, currency=k, tokens=self.wealth / price_k, debt_currency=d, borrow=borrow)
+
+    def owes_only(self, d):
+        return not any(owed for other, owed in enumerate(self.row.debt) if other != d)
 
 
 class Supplier(Account):

@@ -163,16 +163,18 @@ class Dealer(plain.Account):
         share = 1.0 if buys else getattr(part, "buy_share", 0.0)
         w.near(us - share, 1.0)
         k = w.currencies.index(part.collateral) if getattr(part, "collateral", None) else None
+        usual = w.world.reference_volatility[part.underlying]
+        dear = (w.marked_volatility(j) / usual if usual > 0 else 1.0) ** self.elasticity("price_elasticity")
         if buys:
-            L = min(self.appetite * S / V, part.most_notional)
+            L = min(min(self.appetite / dear, max(self.appetite, 1.0)) * S / V, part.most_notional)
         elif us < share:
-            L = min(self.appetite, (1 - part.margin_buffer) * S / V)
+            L = min(self.appetite / dear, (1 - part.margin_buffer) * S / V)
         else:
             credit = 1.0
             if k is not None:
                 terms = w.force["collateral"][part.collateral]
                 credit = (1 - terms["haircut"]) * terms["collateral_factor"]
-            wanted = self.appetite * (now / before) ** -self.elasticity("leverage_elasticity")
+            wanted = self.appetite * dear * (now / before) ** -self.elasticity("leverage_elasticity")
             L = min(wanted, (1 - part.margin_buffer) * credit / now)
         has = row.cash + (row.deposit[k] * w.X[k] if k is not None else 0.0)
         count = L * self.wealth / S * (1 if us < share else -1)
@@ -250,6 +252,11 @@ class OptionModel(plain.ReferenceModel):
             o.half = venue.spread / 2 * (30 / max(365 * slot.years, 1)) ** venue.spread_expiry * math.exp(venue.spread_wing * z)
             o.depth = venue.depth * math.exp(-venue.depth_wing * z)
 
+    def marked_volatility(self, j):
+        o = self.options[j]
+        moved = self.slots[o.slot].impact_then if self.protocol.valuation_price == "mark" else 0.0
+        return max(o.sigma + moved, 0.01)
+
     # 8.3
     def option_value(self, row):
         return sum(n * o.value for n, o in zip(row.option, self.options, strict=True)) if self.options else 0.0
@@ -287,7 +294,7 @@ class OptionModel(plain.ReferenceModel):
             rule["add_ons"] |= {
                 f"{when}_{what}": p[f"{when}_{what}"] for when in ("maintenance", "initial") for what in ("perpetual", "option")
             }
-        moved, places = self.protocol.valuation_price == "mark", [self.assets.index(name) for name in self.underlyings]
+        places = [self.assets.index(name) for name in self.underlyings]
         markets = [self.markets.index(name) if name in self.markets else None for name in self.underlyings]
         prices = [self.index[a] if m is None else self.M[m] for a, m in zip(places, markets, strict=True)]
         sure = {"confidence": 1.0, "perpetual_confidence": 1.0}
@@ -305,8 +312,8 @@ class OptionModel(plain.ReferenceModel):
         book = {"cash": 0.0, "gains": [], "deposits": [], "perpetuals": [0.0 if m is None else row.position[m] for m in markets]}
         book["options"] = [
             {"amount": n, "strike": o.strike, "is_call": o.is_call, "expiry": o.slot,
-             "volatility": max(o.sigma + (self.slots[o.slot].impact_then if moved else 0.0), 0.01)}
-            for n, o in zip(row.option, self.options, strict=True) if n
+             "volatility": self.marked_volatility(j)}
+            for j, (n, o) in enumerate(zip(row.option, self.options, strict=True)) if n
         ]  # fmt: skip
         return slow.margin(rule, book, world)[1 if which == "initial" else 2]
 
@@ -419,7 +426,11 @@ class OptionModel(plain.ReferenceModel):
         if q.reduce_only:
             n = plain.sign(n) * min(abs(n), abs(held)) if held * n < 0 else 0.0
         if n != 0:
+            open_before = self.bought(q.option)
             fill = self.trade_option(row, q.option, n)
+            if not q.reduce_only and not self.within_limits(q.option, n, open_before):
+                self.count("refusals", 1)
+                return None
             p = self.force["options"][self.slots[self.options[q.option].slot].name]
             fee = abs(n) * min(p["fee"] * self.index_of(q.option), p["fee_cap"] * fill)
             share = self.protocol.fund.fee_share
@@ -435,6 +446,26 @@ class OptionModel(plain.ReferenceModel):
         if not q.reduce_only and (self.frozen(row) or self.initial(row) < 0):
             return None
         return fee
+
+    def bought(self, j):
+        return sum(max(row.option[j], 0.0) for row in self.rows)
+
+    def within_limits(self, j, n, before):
+        """8.4, after the trade."""
+        mine, total = self.slots[self.options[j].slot], dict.fromkeys(("open", "open_in_expiry", "vega", "gamma"), 0.0)
+        if self.bought(j) - before <= 1e-12 * abs(n):
+            return True
+        for i, o in enumerate(self.options):
+            slot = self.slots[o.slot]
+            if slot.name == mine.name:
+                total["open"] += self.bought(i)
+                total["open_in_expiry"] += self.bought(i) if slot is mine else 0.0
+                total["vega"] += self.bought(i) * o.vega
+                total["gamma"] += self.bought(i) * o.vega / (self.marked_volatility(i) * slot.years)
+        most = {name: self.force["options"][mine.name][f"most_{name}"] for name in total}
+        for name in total:
+            self.near(total[name] - most[name], most[name])
+        return all(total[name] <= most[name] for name in total)
 
     def frozen(self, row):
         held = any(

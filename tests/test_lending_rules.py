@@ -121,6 +121,8 @@ def test_indices_pools_and_caps_keep_their_laws_at_every_step(kind, seed):
         before, lost = state.currency[0].copy(), state.scalar[0, book.SOCIALISED]
         model.step()
         now, terms = state.currency[0], model.terms
+        owing = state.accounts[0, : model.rules.accounts, book.HEAD + K : book.HEAD + 2 * K] > 0
+        assert not np.any(owing[:, model.rules.siloed[:K] == 1].any(axis=1) & (owing.sum(axis=1) > 1))
         assert np.all(now[:, book.BORROW_INDEX] >= before[:, book.BORROW_INDEX])
         if state.scalar[0, book.SOCIALISED] == lost:
             assert np.all(now[:, book.DEPOSIT_INDEX] >= before[:, book.DEPOSIT_INDEX])
@@ -133,6 +135,37 @@ def test_indices_pools_and_caps_keep_their_laws_at_every_step(kind, seed):
             (borrowed, book.BORROW_INDEX, book.DEBT_TOTAL, terms.borrow_cap[:K]),
         ):
             assert np.all(total <= np.maximum(cap, before[:, former] * now[:, index]) * (1 + 1e-12))
+
+
+@pytest.mark.parametrize("siloed", [[], ["GHO"], ["USDC"]])
+def test_a_siloed_debt_stands_alone(siloed):
+    """Aave v3: who owes a siloed asset owes nothing else. Each debt is half of 0.5 x 0.8 x 1000 USD."""
+    curve = {"kind": "flat", "rate": 0.0}
+    tree = {
+        "collateral": {"ETH": {"collateral_factor": 0.8, "liquidation_threshold": 0.85}, "USDC": {}, "GHO": {}},
+        "borrowing": {"USDC": curve, "GHO": curve},
+    }
+    venues = {name: {"spot": linear(1e12)} for name in ("ETH", "USDC", "GHO")}
+    cohorts = [borrowers(activity=24.0, holding_days=1e6, open_share=0.999999).model_copy(update={"also": ("GHO",)})]
+    cohorts += [suppliers(name=name).model_copy(update={"asset": name}) for name in ("USDC", "GHO")]
+    model = engine_of(
+        world(
+            [100.0] * 25,
+            RiskParameters.model_validate(tree),
+            cohorts,
+            [people([1000.0], [0.5]), people([1000.0]), people([1000.0])],
+            protocol(venues=venues, lending={"siloed": siloed}),
+            assets=["ETH", "USDC", "GHO"],
+            prices=[[100.0, 1.0, 1.0]] * 25,
+            volatility=[[0.5, 0.0, 0.0]] * 24,
+            reference_volatility={"ETH": 0.5, "USDC": 0.0, "GHO": 0.0},
+        )
+    )
+    owed = model.state.accounts[0, 0, book.HEAD + 3 : book.HEAD + 6]
+    assert list(owed) == [0.0, 200.0, 0.0]
+    model.run(24)
+    assert list(owed) == [0.0, 200.0, 0.0 if siloed else 200.0]
+    assert (model.state.scalar[0, book.REFUSED] > 0) == bool(siloed)
 
 
 def test_a_healthy_account_stays_healthy_while_nothing_moves():

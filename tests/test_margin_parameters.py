@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from simulator.calibration.change import parts_of, unit_of
-from simulator.calibration.goals import available_change
+from simulator.calibration.promise import available_change
 from simulator.parameters import PerpetualParameters, RiskParameters
 from simulator.protocol.margin_ratio.requirement import maintenance_slope, requirement, row_of, volatility_factor
 from simulator.protocol.rules import blend

@@ -55,11 +55,17 @@ GRID = TypeAdapter(ScenarioGrid).validate_python(
 )
 
 
+BOUNDS = {"open": 150.0, "open_in_expiry": 60.0, "vega": 300.0, "gamma": 1e5}
+
+
 def dealers(draw):
     """Buyers, writers of both kinds and hedgers, who look often."""
     fields = {"underlying": "ETH", "activity": 12.0} | SIZES
     return [
-        OptionBuyers(kind="option-buyers", name="buyers", spending={"low": 0.1, "high": 1.0}, holding_days=1.0, **fields),
+        OptionBuyers(
+            kind="option-buyers", name="buyers", spending={"low": 0.1, "high": 1.0}, holding_days=1.0,
+            price_elasticity=ONE, **fields,
+        ),
         OptionWriters(
             kind="option-writers", name="covered", collateral="ETH", choice={"type": "call", "lowest": 1.0},
             leverage={"low": 1, "high": 2}, holding_days=3.0, top_up_probability=0.5,
@@ -67,9 +73,12 @@ def dealers(draw):
         ),
         OptionWriters(
             kind="option-writers", name="naked", leverage={"low": 1, "high": 2}, margin_buffer=draw.choice([0.0, 0.1]),
-            holding_days=3.0, entry_fee_sensitivity=ONE, **fields,
+            holding_days=3.0, entry_fee_sensitivity=ONE, price_elasticity=ONE, **fields,
         ),
-        OptionHedgers(kind="option-hedgers", name="hedgers", leverage={"low": 1, "high": 2}, holding_days=2.0, **fields),
+        OptionHedgers(
+            kind="option-hedgers", name="hedgers", leverage={"low": 1, "high": 2}, holding_days=2.0,
+            price_elasticity=ONE, **fields,
+        ),
     ]  # fmt: skip
 
 
@@ -84,11 +93,15 @@ def option_world(seed):
     tree["fees"] = {"flat": 0.0005}
     tree["liquidation"]["penalty"] = 0.01
     tree["options"] = {"ETH": {"penalty": draw.choice([0.0, 0.002]), "initial_spot": 0.15, "least_spot": 0.13}}
+    bound = draw.choice(["none", "open", "open_in_expiry", "vega", "gamma"])
+    tree["options"]["ETH"] |= {f"most_{bound}": BOUNDS[bound]} if bound in BOUNDS else {}
     current = RiskParameters.model_validate(tree)
     if seed % 2 == 1:
         portfolio = PortfolioParameters(maintenance_factor=draw.choice([0.3, 0.8]))
         current = current.model_copy(update={"portfolio": portfolio})
-    candidate = current.replace({"options.ETH.initial_spot": 0.3, "options.ETH.maintenance_put": draw.choice([0.05, 0.2])})
+    candidate = current.replace(
+        {"options.ETH.most_open": 200.0, "options.ETH.initial_spot": 0.3, "options.ETH.maintenance_put": draw.choice([0.05, 0.2])}
+    )
     cohorts = [
         *dealers(draw),
         worlds.traders(activity=12.0, holding_days=1.0),
@@ -103,7 +116,14 @@ def option_world(seed):
     def crowd(n, low, high):
         return worlds.people([draw.uniform(200, 5000) for _ in range(n)], [draw.uniform(low, high) for _ in range(n)])
 
-    books = [crowd(8, 0.05, 0.5), crowd(8, 1, 5), crowd(8, 1, 8), crowd(6, 1, 4), crowd(8, 1, 8), crowd(4, 0.4, 0.9)]
+    books = [
+        crowd(8, 0.05, draw.choice([0.5, 1.3])),
+        crowd(8, 1, 5),
+        crowd(8, 1, 8),
+        crowd(6, 1, 4),
+        crowd(8, 1, 8),
+        crowd(4, 0.4, 0.9),
+    ]
     books.append(worlds.people([draw.uniform(1e4, 5e4) for _ in range(4)]))
     rules = worlds.protocol(
         venues={
@@ -215,7 +235,9 @@ def assert_equal(world, run, watches):
 
 def test_the_worlds_use_every_mechanism():
     """Else equality would prove nothing: trades, expiries, liquidations, takeovers and bad debt all happen in some world."""
-    seen = dict.fromkeys(("fees", "liquidations", "takeovers", "realised_bad_debt", "latent_bad_debt", "penalties"), 0.0)
+    seen = dict.fromkeys(
+        ("fees", "refusals", "liquidations", "takeovers", "realised_bad_debt", "latent_bad_debt", "penalties"), 0.0
+    )
     traded = 0.0
     for seed in range(16):
         _, run = drawn(seed)

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simulator.calibration.goals import Goal, available_change
+from simulator.calibration.goals import Goal
+from simulator.calibration.promise import available_change
 from simulator.calibration_settings import Objective
 from simulator.model import RiskModel, simulate
 from simulator.parameters import RiskParameters

@@ -73,12 +73,12 @@ def make_holders(part, population: Population, scenario, purpose: str, start: in
     trading, borrowing = isinstance(part, PerpTraders), isinstance(part, Borrowers)
     if trading:
         first = currencies.index(part.collateral) if part.collateral is not None else -1
-        second, elasticity, sensitivity = -1, part.leverage_elasticity, part.entry_fee_sensitivity
+        elasticity, sensitivity = part.leverage_elasticity, part.entry_fee_sensitivity
     elif borrowing:
-        first, second = currencies.index(part.collateral), currencies.index(part.debt)
+        first = currencies.index(part.collateral)
         elasticity, sensitivity = part.factor_elasticity, part.rate_sensitivity
     else:
-        first, second, elasticity, sensitivity = currencies.index(part.asset), -1, part.rate_elasticity, None
+        first, elasticity, sensitivity = currencies.index(part.asset), part.rate_elasticity, None
     return Holders(
         start=start,
         accounts=len(population),
@@ -91,7 +91,7 @@ def make_holders(part, population: Population, scenario, purpose: str, start: in
         p_enter=p_close * open_share / (1 - open_share),
         markets=np.array([markets.index(name) for name in part.markets] if trading else [], np.int64),
         first=first,
-        second=second,
+        debts=np.array([currencies.index(name) for name in part.debts] if borrowing else [], np.int64),
         long_share=part.long_share if trading else 0.0,
         margin_buffer=part.margin_buffer if trading else 0.0,
         top_up_below=getattr(part, "top_up_below", 0.0),

@@ -55,7 +55,7 @@ class Holders(NamedTuple):
     p_enter: float
     markets: np.ndarray  # int64 [market of the cohort]
     first: int  # collateral currency (-1: cash), or supplied currency
-    second: int  # debt currency
+    debts: np.ndarray  # int64 [currency that the cohort may owe]
     long_share: float
     margin_buffer: float
     top_up_below: float
@@ -230,52 +230,66 @@ def put_in(b, request, amount, holders, rules):
 
 
 @rule
-def debt_target(appetite, counted, k, d, rate, holders, terms, current, rules):
-    """What a borrower wants to owe [usd] against `counted` [usd] of collateral (after its haircut)."""
-    base = counted / terms.debt_weight[d]
-    factor = factor_of(k, d, terms, rules)
+def debt_target(b, appetite, counted, d, holders, terms, current, rules):
+    """What a borrower wants to owe [usd] of currency `d` against `counted` [usd] of collateral (after its haircut)."""
+    base = counted / terms.debt_weight[d] / holders.debts.size
+    factor = factor_of(holders.first, holders.debts, terms, rules)
     e = holders.elasticity
-    wanted = appetite * min(factor**e * factor_of(k, d, current, rules) ** (1.0 - e), factor) * base
+    wanted = appetite * min(factor**e * factor_of(holders.first, holders.debts, current, rules) ** (1.0 - e), factor) * base
     if holders.sensitivity != 0.0:
+        rate = borrow_rate(b, d, utilisation(b, d), terms)
         wanted *= np.exp(-holders.sensitivity * (rate - holders.reference_rate))
     return min(wanted, 0.999 * factor * base)
 
 
 @rule
+def owed_beside(b, row, d, holders, terms, rules):
+    """What a borrower owes of its other currencies [usd], each by its weight."""
+    owed = 0.0
+    for other in holders.debts:
+        if other != d:
+            owed += row[HEAD + rules.currencies + other] * b.currency[other, DEBT_VALUE] * terms.debt_weight[other]
+    return owed
+
+
+@rule
 def borrowers_decide(state, t, first, holders, terms, current, rules):
-    """Borrowers of one debt against one collateral, on every path."""
+    """Borrowers of one debt or several against one collateral, on every path."""
     terms, current, rules = terms[0], current[0], rules[0]
     if holders.log_quiet == 0.0:
         return
     for p in range(state.accounts.shape[0]):
         b = path_of(state, p)
-        rate = borrow_rate(b, holders.second, utilisation(b, holders.second), terms)
         n = 0
         j = gap(holders, t, first + p, n)
         while j < holders.accounts:
-            _borrower_decides(state, b, p, t, first + p, j, rate, holders, terms, current, rules)
+            _borrower_decides(state, b, p, t, first + p, j, holders, terms, current, rules)
             n += 1
             j += 1 + gap(holders, t, first + p, n)
 
 
 @rule
-def _borrower_decides(state, b, p, t, path, j, rate, holders, terms, current, rules):
-    """One borrower looks."""
+def _borrower_decides(state, b, p, t, path, j, holders, terms, current, rules):
+    """One borrower looks, at one of the debts."""
     i = holders.start + j
-    k, d = holders.first, holders.second
+    k, d, count = holders.first, holders.debts[0], holders.debts.size
     row = b.accounts[i]
     arrival, chance = uniform_pair(holders.decision_key, t, j, path, 0)
     arrival *= rules.dt
+    if count > 1:
+        _, which = uniform_pair(holders.decision_key, t, j, path, 1)
+        d = holders.debts[int(which * count)]
     deposit = row[HEAD + k] * b.currency[k, DEPOSIT_VALUE]
     debt = row[HEAD + rules.currencies + d] * b.currency[d, DEBT_VALUE]
-    credit = deposit * threshold_against(k, d, terms, rules)
+    credit = deposit * threshold_against(k, holders.debts, terms, rules)
     if rules.bands > 0:
         credit, worth = loan_credit(b, row, terms, rules)
         deposit += worth
     index = b.asset[rules.currency_asset[d], INDEX]
-    wanted = debt_target(holders.appetite[j], deposit * terms.counted[k], k, d, rate, holders, terms, current, rules)
+    wanted = debt_target(b, holders.appetite[j], deposit * terms.counted[k], d, holders, terms, current, rules)
     if debt > 0.0:
-        health_factor = credit / (debt * terms.debt_weight[d])
+        beside = owed_beside(b, row, d, holders, terms, rules) if count > 1 else 0.0
+        health_factor = credit / (debt * terms.debt_weight[d] + beside)
         if health_factor < holders.top_up_below:
             if chance < holders.top_up_probability and debt > wanted:
                 request = b.requests[ask(state, p, i, arrival)]
@@ -285,7 +299,7 @@ def _borrower_decides(state, b, p, t, path, j, rate, holders, terms, current, ru
             request = b.requests[ask(state, p, i, arrival)]
             request[R_DEBT] = d
             request[BORROW] = -1.001 * row[HEAD + rules.currencies + d] * b.currency[d, BORROW_INDEX]
-            request[EXIT] = 1.0
+            request[EXIT] = 1.0 if beside == 0.0 else 0.0
         elif wanted > (1.0 + holders.band) * debt:
             request = b.requests[ask(state, p, i, arrival)]
             request[R_DEBT] = d
@@ -297,9 +311,7 @@ def _borrower_decides(state, b, p, t, path, j, rate, holders, terms, current, ru
     if deposit <= 0.0:
         request[R_CURRENCY] = k
         request[TOKENS] = holders.wealth[j] / b.asset[rules.currency_asset[k], INDEX]
-        wanted = debt_target(
-            holders.appetite[j], holders.wealth[j] * terms.counted[k], k, d, rate, holders, terms, current, rules
-        )
+        wanted = debt_target(b, holders.appetite[j], holders.wealth[j] * terms.counted[k], d, holders, terms, current, rules)
     request[R_DEBT] = d
     request[BORROW] = wanted / index
 

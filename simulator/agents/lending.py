@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from simulator.agents.demand import NONE, Elasticity, Wealth
 from simulator.agents.perp_traders import LeverageRange, _one_population
-from simulator.parameters import Fraction, Part
+from simulator.parameters import Fraction, Part, tupled
 
 
 class Borrowers(Part):
@@ -18,6 +18,7 @@ class Borrowers(Part):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$")]
     collateral: str
     debt: str
+    also: Annotated[tuple[str, ...], BeforeValidator(tupled), Field(max_length=15)] = ()  # other debts of the same account
     accounts: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     wealth: Wealth | None = None  # [usd] of collateral
     use: LeverageRange | None = None  # [1] share of the borrowing power used
@@ -32,12 +33,20 @@ class Borrowers(Part):
     rate_sensitivity: Elasticity = NONE  # [1 per unit of rate] of debt to the borrow rate
     reference_rate: Annotated[float, Field(ge=0)] = 0.0  # [1/year] at which `use` was observed
 
+    @property
+    def debts(self) -> tuple[str, ...]:
+        """Every currency that they may owe, in equal shares."""
+        return (self.debt, *self.also)
+
     @model_validator(mode="after")
     def _population(self) -> Borrowers:
         if self.use is not None and self.use.high > 1:
             raise ValueError(f"`use.high <= 1` must hold, but got {self.use.high:g}; use is a share of the borrowing power")
-        if self.collateral == self.debt:
-            raise ValueError(f"`collateral` and `debt` must differ, but both are {self.debt!r}")
+        if self.collateral in self.debts:
+            other = "debt" if self.collateral == self.debt else "also"
+            raise ValueError(f"`collateral` and `{other}` must differ, but both are {self.collateral!r}")
+        if len(set(self.debts)) < len(self.debts):
+            raise ValueError(f"`debt` and `also` must name each currency once, but name {', '.join(self.debts)}")
         return _one_population(self, ("wealth", "use"))
 
 

@@ -42,6 +42,7 @@ class Dealers(NamedTuple):
     elasticity: float  # of leverage to initial margin
     entry_elasticity: float
     sensitivity: float  # of openings to the fee
+    price_elasticity: float  # of size to the volatility of the mark
 
 
 def chosen(part: OptionCohort, protocol: Protocol, underlyings: list[str]) -> list[int]:
@@ -92,4 +93,5 @@ def make_dealers(part: OptionCohort, population: Population, scenario, purpose: 
         elasticity=0.0 if isinstance(part, OptionBuyers) else part.leverage_elasticity.at(level),
         entry_elasticity=0.0 if isinstance(part, OptionBuyers) else part.entry_margin_elasticity.at(level),
         sensitivity=part.entry_fee_sensitivity.at(level),
+        price_elasticity=part.price_elasticity.at(level),
     )

@@ -14,6 +14,7 @@ from simulator.protocol.book import (
     EXIT,
     HEAD,
     INDEX,
+    MARK_VOLATILITY,
     OPTION_VALUE,
     QUANTITY,
     R_MARKET,
@@ -115,6 +116,13 @@ def initial_ratio(b, o, dealers, terms, rules):
 
 
 @rule
+def dearness(b, o, dealers, rules):
+    """(volatility of the mark of option `o` / reference volatility of its asset) ^ the dealers' elasticity to price."""
+    usual = rules.reference_volatility[int(rules.underlying[dealers.underlying, U_ASSET])]
+    return (b.option[o, MARK_VOLATILITY] / usual) ** dealers.price_elasticity if usual > 0.0 else 1.0
+
+
+@rule
 def _entrant_decides(state, b, p, j, side, which, arrival, chance, dealers, terms, current, rules):
     """Open or not: which option, which side, how many."""
     o = dealers.options[int(which * dealers.options.size)]
@@ -131,11 +139,13 @@ def _entrant_decides(state, b, p, j, side, which, arrival, chance, dealers, term
     index = b.asset[int(rules.underlying[dealers.underlying, U_ASSET]), INDEX]
     value = max(b.option[o, OPTION_VALUE], 1e-12 * index)
     leverage = dealers.appetite[j]
+    dear = dearness(b, o, dealers, rules) if dealers.price_elasticity != 0.0 else 1.0
     if dealers.spends:
-        leverage = min(leverage * index / value, dealers.most_notional)
+        leverage = min(min(leverage / dear, max(leverage, 1.0)) * index / value, dealers.most_notional)
     elif side < dealers.buy_share:
-        leverage = min(leverage, (1.0 - dealers.margin_buffer) * index / value)
+        leverage = min(leverage / dear, (1.0 - dealers.margin_buffer) * index / value)
     else:
+        leverage *= dear
         if now != before:
             leverage *= (now / before) ** -dealers.elasticity
         credit = terms.initial_weight[dealers.first] if dealers.first >= 0 else 1.0

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from simulator.agents.demand import NONE, Elasticity, Wealth
 from simulator.parameters import Fraction, Part
+from simulator.terms.part import require_order
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$")]
 Accounts = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -21,8 +22,7 @@ class Span(Part):
 
     @model_validator(mode="after")
     def _ordered(self) -> Span:
-        if self.low > self.high:
-            raise ValueError(f"`low <= high` must hold, but got {self.low:g} and {self.high:g}")
+        require_order(self, "low", "high")
         return self
 
 
@@ -35,8 +35,7 @@ class Choice(Part):
 
     @model_validator(mode="after")
     def _ordered(self) -> Choice:
-        if self.lowest > self.highest:
-            raise ValueError(f"`lowest <= highest` must hold, but got {self.lowest:g} and {self.highest:g}")
+        require_order(self, "lowest", "highest")
         return self
 
 
@@ -54,6 +53,7 @@ class OptionBuyers(Part):
     open_share: Annotated[float, Field(gt=0, lt=1)] = 0.6  # [1] who hold one in the steady state
     activity: Annotated[float, Field(ge=0)] = 2.0  # [1/day] how often one account looks
     holding_days: Annotated[float, Field(gt=0)] = 5.0  # [day] mean time from opening to closing; expiry may come first
+    price_elasticity: Elasticity = NONE  # of what they spend to the volatility marked over the reference volatility
     entry_fee_sensitivity: Elasticity = NONE  # [1 per unit of fee] of openings to the fee of options
 
     @property
@@ -79,6 +79,7 @@ class OptionWriters(Part):
     margin_buffer: Annotated[float, Field(ge=0, lt=1)] = 0.1  # [1] distance kept from the most that margin allows
     top_up_below: Annotated[float, Field(ge=0)] = 1.5  # [1] x maintenance requirement
     top_up_probability: Fraction = 0.0  # [1] that a look in distress brings money
+    price_elasticity: Elasticity = NONE  # of what they sell to the volatility marked over the reference volatility
     leverage_elasticity: Elasticity = NONE  # of leverage to the initial margin of the option sold
     entry_margin_elasticity: Elasticity = NONE  # of openings to it
     entry_fee_sensitivity: Elasticity = NONE  # [1 per unit of fee]
@@ -107,6 +108,7 @@ class OptionHedgers(Part):
     margin_buffer: Annotated[float, Field(ge=0, lt=1)] = 0.2  # [1]
     top_up_below: Annotated[float, Field(ge=0)] = 1.5  # [1] x maintenance requirement
     top_up_probability: Fraction = 0.5  # [1]
+    price_elasticity: Elasticity = NONE  # of what they buy (less) and sell (more) to the volatility marked over the reference
     leverage_elasticity: Elasticity = NONE
     entry_margin_elasticity: Elasticity = NONE
     entry_fee_sensitivity: Elasticity = NONE

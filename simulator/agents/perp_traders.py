@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from simulator.agents.demand import NONE, Elasticity, Wealth
 from simulator.parameters import Fraction, Part, tupled
+from simulator.terms.part import require_order
 
 
 class LeverageRange(Part):
@@ -18,8 +19,7 @@ class LeverageRange(Part):
 
     @model_validator(mode="after")
     def _ordered(self) -> LeverageRange:
-        if self.low > self.high:
-            raise ValueError(f"`low <= high` must hold, but got {self.low:g} and {self.high:g}")
+        require_order(self, "low", "high")
         return self
 
 

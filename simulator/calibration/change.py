@@ -63,6 +63,10 @@ UNITS = {  # of numbers that are no fractions
     "least": "1/s",
     "greatest": "1/s",
     "target_reserves": "asset",
+    "most_open": "asset",
+    "most_open_in_expiry": "asset",
+    "most_vega": "usd",
+    "most_gamma": "usd",
 }
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from simulator.calibration.attribution import PREFIX
 from simulator.calibration.calibrate import Calibration
 from simulator.calibration.confirmation import Confirmation, InWorld, interval_of
-from simulator.calibration.goals import MARGIN, available, available_change, used_change
+from simulator.calibration.goals import MARGIN, available, used_change
+from simulator.calibration.promise import available_change
 from simulator.calibration.world import HEADLINE, World
 from simulator.outcomes import BEARERS, QUANTITIES
 from simulator.risk import measures
@@ -37,6 +38,7 @@ def _world(one: InWorld, confirmation: Confirmation) -> dict[str, Any]:
         "passes": one.passes,
         "interval": confirmation.intervals[one.label],
         "loss_change_usd": asdict(one.loss_change),
+        "weighted": one.weighted,
         "conditions": _before_and_after(one.current, one.candidate),
     }
 
@@ -152,7 +154,7 @@ def alternatives(calibration: Calibration) -> list[dict[str, Any]]:
 
 def _error(judgement: Judgement) -> float:
     """The standard error behind a judgement; for a probability, at half a failure more, so that none seen is not certainty."""
-    if judgement.unit == "probability":
+    if judgement.method == "Clopper-Pearson":
         p = (judgement.value * judgement.paths + 0.5) / (judgement.paths + 1)
         return math.sqrt(p * (1 - p) / judgement.paths)
     return (judgement.high - judgement.low) / 4 if math.isfinite(judgement.high - judgement.low) else math.nan
@@ -181,10 +183,10 @@ def efficiency(calibration: Calibration) -> dict[str, Any]:
         return {"available_change": None, "used_change": None, "used_may_be_claimed": False}
     ours, theirs = calibration.confirmation.outcomes
     used = used_change(ours, theirs, calibration.plan.confidence)
-    current = calibration.space.current
-    promised = available_change(candidate, current)
+    current, book = calibration.space.current, calibration.world.book
+    promised = available_change(candidate, current, book)
     if MARGIN in ours.columns:
-        promised = measures.mean(available(candidate, ours, current, theirs)).value
+        promised = measures.mean(available(candidate, ours, current, theirs, book)).value
     return {
         "available_change": math.expm1(promised),
         "used_change": asdict(used),
@@ -221,7 +223,7 @@ def loss_sources(calibration: Calibration) -> dict[str, Any] | None:
     if calibration.attribution is None:
         return None
     candidate, current = calibration.attribution
-    rows = [_source(name, current, candidate) for name in candidate.columns]
+    rows = [_source(name, current, candidate) for name in candidate.columns if name.startswith(PREFIX)]
     found = [row for row in rows if row["before"]["value"] or row["after"]["value"]]
     found.sort(key=lambda row: (SOURCES.index(row["by"]), -row["after"]["value"], row["what"]))
     return {"paths": len(candidate), "rows": found}

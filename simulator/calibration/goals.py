@@ -1,9 +1,8 @@
 """What is made as large as the limits allow: relative changes against current parameters, weighted.
 
-Capital efficiency comes in two kinds. *Available* is a promise that parameters make: 1 / initial margin of a small position in
-every perpetual (its mean over the time of a path where margin follows volatility), borrowing power (1 - haircut) x collateral
-factor of every collateral, what bands allow where loans lie in them. *Used* is a finding about people: open
-interest and borrowing over collateral, compared path by path. Used counts only where every response of demand has a source.
+Capital efficiency comes in two kinds. *Available* is a promise that parameters make (promise.py; where margin follows volatility,
+by its mean over the time of a path). *Used* is a finding about people: open interest and borrowing over collateral, compared path
+by path. Used counts only where every response of demand has a source.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulator.calibration.promise import available_change, changes_of_collateral
 from simulator.calibration.world import Votable
 from simulator.calibration_settings import GoalName, Objective
 from simulator.risk import measures
@@ -21,6 +21,7 @@ from simulator.risk.measures import Estimate, PerPath
 
 if TYPE_CHECKING:
     from simulator.outcomes import Outcomes
+    from simulator.scenario.book import Book
 
 USED = "capital_efficiency_used.whole"
 REVENUE = ("fees.whole", "penalties.whole")
@@ -38,11 +39,12 @@ GOAL_WORDS: dict[GoalName, str] = {
 
 @dataclass(frozen=True)
 class Goal:
-    """The objective of a scenario; `counts_used`: capital efficiency is measured as used, and otherwise as available."""
+    """The objective of a scenario; `counts_used`: capital efficiency is measured as used, otherwise as available to `book`."""
 
     objective: Objective
     counts_used: bool
     front: tuple[GoalName, ...] = ()
+    book: Book | None = None
 
     def reached(self, candidate: Votable, outcomes: Outcomes, current: Votable, baseline: Outcomes) -> tuple[PerPath, ...]:
         """Every goal of the front, path by path, more being better; relative changes against `current` on the same paths."""
@@ -52,7 +54,7 @@ class Goal:
         if name == "capital-efficiency":
             if self.counts_used:
                 return _relative(outcomes, baseline, (USED,))
-            return available(candidate, outcomes, current, baseline)
+            return available(candidate, outcomes, current, baseline, self.book)
         if name == "revenue":
             return _relative(outcomes, baseline, REVENUE)
         return _relative(outcomes, baseline, (USER_COST if name == "user-cost" else LOSS,)).scaled(-1.0)
@@ -75,9 +77,9 @@ class Goal:
         if objective.capital_efficiency and self.counts_used:
             parts.append((objective.capital_efficiency, _relative(outcomes, baseline, (USED,))))
         elif objective.capital_efficiency and MARGIN in outcomes.columns:
-            parts.append((objective.capital_efficiency, available(candidate, outcomes, current, baseline)))
+            parts.append((objective.capital_efficiency, available(candidate, outcomes, current, baseline, self.book)))
         elif objective.capital_efficiency:
-            fixed = objective.capital_efficiency * available_change(candidate, current)
+            fixed = objective.capital_efficiency * available_change(candidate, current, self.book)
         if objective.revenue:
             parts.append((objective.revenue, _relative(outcomes, baseline, REVENUE)))
         if objective.user_cost:
@@ -85,7 +87,7 @@ class Goal:
         if not parts:
             return fixed, 0.0
         total = np.sum([weight * change.value for weight, change in parts], axis=0)
-        estimate = measures.mean(PerPath(outcomes.path, total))
+        estimate = measures.mean(PerPath.over(outcomes, total))
         return fixed + estimate.value, estimate.standard_error
 
 
@@ -97,31 +99,17 @@ def _relative(outcomes: Outcomes, baseline: Outcomes, columns: tuple[str, ...]) 
 
 
 def _sum(outcomes: Outcomes, columns: tuple[str, ...]) -> PerPath:
-    return PerPath(outcomes.path, np.sum([PerPath.of(outcomes, column).value for column in columns], axis=0))
+    return PerPath.over(outcomes, np.sum([PerPath.of(outcomes, column).value for column in columns], axis=0))
 
 
-def available_change(candidate: Votable, current: Votable) -> float:
-    """The mean relative change [log] of what one unit of collateral may carry, over all perpetuals and collaterals."""
-    changes = []
-    for market, now in current.perpetuals.items():
-        changes.append(math.log(now.least_initial_ratio / candidate.perpetuals[market].least_initial_ratio))
-    changes += _changes_of_collateral(candidate, current)
-    return math.fsum(changes) / len(changes) if changes else 0.0
-
-
-def available(candidate: Votable, outcomes: Outcomes, current: Votable, baseline: Outcomes) -> PerPath:
+def available(candidate: Votable, outcomes: Outcomes, current: Votable, baseline: Outcomes, book: Book | None = None) -> PerPath:
     """`available_change` path by path: where margin follows volatility, of the mean ratio over a path's time and its markets."""
     if MARGIN not in outcomes.columns:
-        return PerPath(outcomes.path, np.full(len(outcomes.path), available_change(candidate, current)))
-    ours, theirs = (PerPath(side.path, np.log(side.column(MARGIN))) for side in (outcomes, baseline))
-    markets, others = len(current.perpetuals), _changes_of_collateral(candidate, current)
+        return PerPath.over(outcomes, np.full(len(outcomes.path), available_change(candidate, current, book)))
+    ours, theirs = (PerPath.over(side, np.log(side.column(MARGIN))) for side in (outcomes, baseline))
+    markets, others = len(current.perpetuals), changes_of_collateral(candidate, current, book)
     changes = markets * theirs.minus(ours).value + math.fsum(others)
-    return PerPath(outcomes.path, changes / (markets + len(others)))
-
-
-def _changes_of_collateral(candidate: Votable, current: Votable) -> list[float]:
-    powers = [[parameters.borrowing_power(asset) for parameters in (current, candidate)] for asset in current.collateral]
-    return [math.log(after / before) for before, after in powers if before > 0 and after > 0]
+    return PerPath.over(outcomes, changes / (markets + len(others)))
 
 
 def used_change(outcomes: Outcomes, baseline: Outcomes, confidence: float) -> Estimate:

@@ -19,6 +19,7 @@ from simulator.calibration.versions import versions
 from simulator.calibration.world import World
 
 SCHEMA = 1
+UNSEEN = "losses without a jump of a price that are too rare for these weighted paths to show"
 LIFE_DAYS = 30  # of a set of parameters, after the last observation behind it
 
 NOT_COVERED = (
@@ -82,7 +83,7 @@ def make_proposal(calibration: Calibration, *, scenario_file: str = "scenario.to
             "sequence": change.sequence(calibration),
             "rollback": _rollback(calibration),
             "expiry": _expiry(world),
-            "not_covered": list(NOT_COVERED),
+            "not_covered": [*NOT_COVERED, *([UNSEEN] if calibration.plan.weight < 1 else [])],
             "paths": {
                 "search": settings.search_paths,
                 "selection": settings.selection_paths,

@@ -94,7 +94,7 @@ class Race:
         current = [trials.space.current_point]
         self._baseline = {paths: self._run(current, paths, "current parameters")[0] for paths in reversed(self._rungs)}
         frozen = denominators(self._baseline[self._rungs[-1]], appetites(world), world.account_count)
-        goal = Goal(settings.objective, world.has_sourced_elasticities, settings.front)
+        goal = Goal(settings.objective, world.has_sourced_elasticities, settings.front, world.book)
         self.question = Question(world, trials.space, goal, conditions(appetite), frozen, plan, self._columns)
         self._history: dict[Point, list[Trial]] = {}  # of every candidate: one trial a rung, shortest first
         for paths in self._rungs:

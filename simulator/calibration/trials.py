@@ -15,10 +15,10 @@ import numpy as np
 
 from simulator.calibration.space import Point, SearchSpace
 from simulator.calibration.world import Evaluate, World
+from simulator.outcomes import UNSEEN, WEIGHT, Outcomes
 
 if TYPE_CHECKING:
     from simulator.calibration.ranking import Trial
-    from simulator.outcomes import Outcomes
 
 BLOCK = 500  # paths in one line of the record
 WAVE = 64  # paths a worker that are computed at once, where more than a block is missing: what a kill can lose
@@ -127,8 +127,9 @@ class Trials:
         expected = np.arange(first, first + count)
         if len(found) != len(points) or any(not np.array_equal(outcome.path, expected) for outcome in found):
             raise RuntimeError(f"evaluate gave other candidates or paths than asked for: {purpose}, {count} from {first}")
-        if isinstance(columns, str):
-            columns = [name for name in sorted(found[0].columns) if name.startswith(columns)]
+        there = found[0].columns
+        asked = [name for name in sorted(there) if name.startswith(columns)] if isinstance(columns, str) else columns
+        names = dict.fromkeys((*asked, *(name for name in (WEIGHT, UNSEEN) if name in there)))
         for start, size in wave:
             rows = slice(start - first, start - first + size)
             line: dict[str, Any] = {
@@ -138,7 +139,7 @@ class Trials:
                 "first": start,
                 "count": size,
                 "candidates": [list(point) for point in points],
-                "columns": {name: [outcome.column(name)[rows].tolist() for outcome in found] for name in columns},
+                "columns": {name: [outcome.column(name)[rows].tolist() for outcome in found] for name in names},
             }
             if beside:
                 line["beside"] = True
@@ -159,8 +160,6 @@ class Trials:
                     self.failures.setdefault(point, f"{name} of path {path} of {line['purpose']} is {row[path - line['first']]}")
 
     def _collect(self, label: str, purpose: str, point: Point, blocks: list[Block]) -> Outcomes:
-        from simulator.outcomes import Outcomes
-
         parts = [self._blocks[label, purpose, first, count, point] for first, count in blocks]
         columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return Outcomes(np.arange(sum(count for _, count in blocks)), columns)

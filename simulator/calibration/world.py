@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from simulator.outcomes import Outcomes
     from simulator.risk.appetite import RiskAppetite
     from simulator.scenario.backtest import Backtest
+    from simulator.scenario.book import Book
     from simulator.scenario.preamble import Preamble
 
 HEADLINE = "headline"  # the scenario itself, market parameters drawn where it has a law for them
@@ -23,6 +24,9 @@ class Votable(Protocol):
 
     @property
     def collateral(self) -> Mapping[str, Any]: ...
+
+    @property
+    def borrowing(self) -> Mapping[str, Any]: ...
 
     def borrowing_power(self, asset: str) -> float: ...
 
@@ -69,6 +73,10 @@ class World(Protocol):
         """Accounts of all cohorts: the denominator of limits that are shares of accounts."""
 
     @property
+    def book(self) -> Book | None:
+        """What accounts hold at load by their own wish, if it is known: what available efficiency is weighed by."""
+
+    @property
     def has_elasticities(self) -> bool:
         """Whether any response of demand differs between its levels."""
 
@@ -79,6 +87,10 @@ class World(Protocol):
     @property
     def has_parameter_law(self) -> bool:
         """Whether market parameters are drawn for each path."""
+
+    @property
+    def weight_of_unseen(self) -> float:
+        """What a losing path that was not seen counts at most: 1 of plain paths, less where rare events are drawn more often."""
 
     @property
     def substeps(self) -> int: ...

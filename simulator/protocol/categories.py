@@ -46,14 +46,23 @@ def bonus_of(row, k, terms, rules):
 
 
 @rule
-def factor_of(k, d, terms, rules):
-    """The collateral factor of currency `k` for who owes nothing but currency `d`."""
-    g = rules.category[k]
-    return terms.factor[k] if g < 0 or g != rules.category[d] else terms.category_factor[g]
+def category_with(k, debts, rules):
+    """The category of currency `k` and of all of `debts`; -1 if they share none."""
+    for d in debts:
+        if rules.category[d] != rules.category[k]:
+            return -1
+    return rules.category[k]
 
 
 @rule
-def threshold_against(k, d, terms, rules):
-    """(1 - haircut) x liquidation threshold of currency `k` for who owes nothing but currency `d`."""
-    g = rules.category[k]
-    return terms.maintenance_weight[k] if g < 0 or g != rules.category[d] else terms.counted[k] * terms.category_threshold[g]
+def factor_of(k, debts, terms, rules):
+    """The collateral factor of currency `k` for who owes nothing but `debts`."""
+    g = category_with(k, debts, rules)
+    return terms.factor[k] if g < 0 else terms.category_factor[g]
+
+
+@rule
+def threshold_against(k, debts, terms, rules):
+    """(1 - haircut) x liquidation threshold of currency `k` for who owes nothing but `debts`."""
+    g = category_with(k, debts, rules)
+    return terms.maintenance_weight[k] if g < 0 else terms.counted[k] * terms.category_threshold[g]

@@ -1,4 +1,4 @@
-"""What the protocol as a whole may owe and hold: caps, debt ceilings of isolated collateral. docs/model.md section 5.1."""
+"""What the protocol as a whole may owe and hold: caps, debt ceilings of isolated collateral, silos. docs/model.md section 5.1."""
 
 from __future__ import annotations
 
@@ -27,15 +27,26 @@ def may_supply(b, k, tokens, terms):
 
 @rule
 def may_borrow(b, row, d, tokens, terms, rules):
-    """Whether `tokens` more of currency `d` stay within its borrow cap and the rules of isolation; a refusal is counted."""
+    """Whether `tokens` more of currency `d` stay within its borrow cap, isolation and silos; a refusal is counted."""
     allowed = b.currency[d, DEBT_TOTAL] * b.currency[d, BORROW_INDEX] + tokens <= terms.borrow_cap[d]
     k = isolating(row, terms, rules)
     if allowed and k >= 0:
         value = tokens * b.asset[rules.currency_asset[d], INDEX]
         allowed = rules.isolation_debt[d] == 1 and isolated_debt(b, k, rules) + value <= terms.debt_ceiling[k]
+    if rules.silos and allowed:
+        allowed = not breaks_silo(row, d, rules)
     if not allowed:
         b.scalar[REFUSED] += 1.0
     return allowed
+
+
+@rule
+def breaks_silo(row, d, rules):
+    """Whether owing currency `d` puts two debts side by side of which one is siloed."""
+    for k in range(rules.currencies):
+        if k != d and row[HEAD + rules.currencies + k] > 0.0 and (rules.siloed[d] == 1 or rules.siloed[k] == 1):
+            return True
+    return False
 
 
 @rule

@@ -103,10 +103,10 @@ def _traders(state, rules, terms, holders, side, price):
 
 
 def _borrowers(state, rules, terms, holders, side, price):
-    k, d, rows = holders.first, holders.second, _rows(holders)
+    k, d, rows = holders.first, holders.debts[0], _rows(holders)
     wealth = np.where(side[:, 0] != 0.0, holders.wealth, 0.0)
     base = wealth * terms.counted[k] / terms.debt_weight[d]
-    owed = np.minimum(holders.appetite, 0.999) * factor_of(k, d, terms, rules) * base
+    owed = np.minimum(holders.appetite, 0.999) * factor_of(k, holders.debts, terms, rules) * base / len(holders.debts)
     state.accounts[:, rows, book.BASIS] = wealth
     state.accounts[:, rows, HEAD + k] = wealth / price[rules.currency_asset[k]][:, None]
     state.accounts[:, rows, HEAD + rules.currencies + d] = owed / price[rules.currency_asset[d]][:, None]

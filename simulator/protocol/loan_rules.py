@@ -66,6 +66,8 @@ def rules_fields(most: int) -> list[tuple]:
         ("categories", "i8"),  # how many there are
         ("category", "i8", (most,)),  # of each currency; -1: none
         ("isolation_debt", "u1", (most,)),  # by currency: may be borrowed in isolation
+        ("silos", "?"),  # any currency is siloed
+        ("siloed", "u1", (most,)),  # by currency
     ]
 
 
@@ -124,4 +126,6 @@ def lending_rules(lending: Lending, parameters: RiskParameters) -> dict[str, Any
         "categories": len(members),
         "category": category,
         "isolation_debt": [name in lending.borrowable_in_isolation for name in currencies],
+        "silos": bool(lending.siloed),
+        "siloed": [name in lending.siloed for name in currencies],
     }

@@ -68,7 +68,7 @@ def portfolio_requirement(b, row, positions, is_initial, terms, rules):
     its = b.option[scratch - rules.underlyings : scratch]
     _equity, initial, maintenance = requirement(
         method_of(b, rules), instruments_of(b, rules), market_of(b, rules), sheet_of(b, rules),
-        row[first : first + rules.options], its[:, U_SIZE], its[:, U_GAIN], b.row[0:0],
+        row[first : first + rules.options], its[:, U_SIZE], its[:, U_GAIN], b.row[0:0], is_initial,
         b.option[scratch : scratch + work_rows(rules.underlyings)],
     )  # fmt: skip
     beside = positions if rules.grid_kind[0] == NAKED else 0.0

@@ -5,7 +5,9 @@ from __future__ import annotations
 from simulator.kernel import rule
 from simulator.protocol.book import ACCOUNT, COUNT, R_CASH, R_CURRENCY, R_OPTION, REDUCE
 from simulator.protocol.health import change, initial, is_frozen
+from simulator.protocol.option_limits import may_open
 from simulator.protocol.option_trading import is_leaving, move_option_venue, work_out
+from simulator.protocol.option_values import first_option
 from simulator.protocol.trading import _leave, _move_pools, pay_fee
 
 
@@ -23,6 +25,10 @@ def grant_option(b, request, terms, rules):
             return False
     else:
         risky = request[REDUCE] == 0.0 and request[COUNT] != 0.0
+        if risky and terms.limits_options:
+            place = first_option(rules) + int(request[R_OPTION])
+            if not may_open(b, old[place], int(request[R_OPTION]), n, terms, rules):
+                return False
         if risky and (is_frozen(b, row, rules) or initial(b, row, terms, rules) < 0.0):
             return False
         _move_pools(b, int(request[R_CURRENCY]), tokens, -1, 0.0, request[R_CASH], rules)

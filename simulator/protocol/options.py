@@ -14,6 +14,7 @@ from simulator.protocol.portfolio_margin.expected_shortfall import ExpectedShort
 from simulator.protocol.portfolio_margin.naked import NakedMargin
 from simulator.protocol.portfolio_margin.scenario_grid import ScenarioGrid
 from simulator.protocol.portfolio_margin.span import Span
+from simulator.terms.part import require_order
 
 MOST_SLOTS = 32  # expiries of all underlyings at a time
 MOST_INSTRUMENTS = 256
@@ -92,11 +93,7 @@ class StandardMargin(Part):
 
     @model_validator(mode="after")
     def _relations(self) -> StandardMargin:
-        if self.maintenance_unpaired > self.initial_unpaired:
-            raise ValueError(
-                f"`maintenance_unpaired <= initial_unpaired` must hold, but got {self.maintenance_unpaired:g} and "
-                f"{self.initial_unpaired:g}"
-            )
+        require_order(self, "maintenance_unpaired", "initial_unpaired")
         return self
 
 

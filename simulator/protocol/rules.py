@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.market.gas import GWEI
-from simulator.parameters import DAY, YEAR, RiskParameters
+from simulator.parameters import DAY, UNLIMITED, YEAR, RiskParameters
 from simulator.protocol import Protocol
 from simulator.protocol.backstop import Maker, VaultBackstop
 from simulator.protocol.fee_numbers import FEE_KINDS, FEE_NUMBERS, fee_numbers
@@ -46,6 +46,7 @@ QUEUE, PRO_RATA = 0, 1
 
 # columns of the table of option terms
 INITIAL_SPOT, LEAST_SPOT, CALL_SPOT, PUT_SPOT, PUT_MARK, PUT_OFFSET, OPTION_FEE, OPTION_FEE_CAP, OPTION_PENALTY = range(9)
+MOST_OPEN, MOST_OPEN_IN_EXPIRY, MOST_VEGA, MOST_GAMMA, OPTION_TERMS = range(9, 14)
 
 MOST = 32  # assets, markets and currencies of one scenario: the length of every column below, padded with zeros
 
@@ -72,7 +73,8 @@ TERMS = np.dtype(
         ("fee_cap", "f8"),
         ("penalty", "f8"),
         *terms_fields(MOST),
-        ("option", "f8", (MOST, 9)),  # [underlying of options, column]
+        ("option", "f8", (MOST, OPTION_TERMS)),  # [underlying of options, column]
+        ("limits_options", "?"),  # any underlying has a limit on its book
         ("portfolio", "f8", (8,)),  # of the scenario grid, in the order of PortfolioParameters
         ("has_portfolio", "?"),
         ("stamp", "f8"),  # another number for another grid
@@ -203,6 +205,8 @@ def make_terms(parameters: RiskParameters) -> np.record:
     fees, liquidation = parameters.fees, parameters.liquidation
     portfolio = list(parameters.portfolio.model_dump().values()) if parameters.portfolio else [0.0] * 8
 
+    options = np.array([list(part.model_dump().values()) for part in parameters.options.values()], float)
+    options = options.reshape(-1, OPTION_TERMS)
     bands = liquidation.loans if isinstance(liquidation.loans, Bands) else None
     laid = np.array([bands is not None and name not in parameters.borrowing for name in parameters.collateral], bool)
 
@@ -228,7 +232,8 @@ def make_terms(parameters: RiskParameters) -> np.record:
         fee_cap=fees.cap if isinstance(fees, LinearFee) else 0.0,
         penalty=liquidation.penalty,
         **lending_terms(parameters),
-        option=np.array([list(part.model_dump().values()) for part in parameters.options.values()], float).reshape(-1, 9),
+        option=options,
+        limits_options=bool((options[:, MOST_OPEN:] < UNLIMITED).any()),
         portfolio=np.array(portfolio),
         has_portfolio=parameters.portfolio is not None,
         stamp=float(hash(tuple(portfolio)) % 2**52 + 1),

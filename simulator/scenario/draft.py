@@ -14,6 +14,7 @@ from simulator.calibration_settings import CalibrationSettings
 from simulator.market import Grid, History, Market
 from simulator.market.gas import Gas
 from simulator.market.overlays import AnyOverlay
+from simulator.market.rare_events import RareEvents
 from simulator.market.surface import ImpliedSurface
 from simulator.parameters import RiskParameters
 from simulator.protocol import Protocol
@@ -41,6 +42,7 @@ class Draft:
     regimes: dict[int, Regime]
     backtest: Backtest | None
     surfaces: dict[str, ImpliedSurface] | None
+    rare_events: RareEvents | None
 
     @property
     def assets(self) -> tuple[str, ...] | None:
@@ -76,6 +78,7 @@ def draft_of_parts(scenario: Any) -> Draft:
         regimes=dict(enumerate(scenario.regime)),
         backtest=scenario.backtest,
         surfaces=scenario.surfaces,
+        rare_events=scenario.rare_events,
     )
 
 
@@ -98,6 +101,7 @@ def draft_of(tree: dict[str, Any], folder: Path) -> Draft:
         regimes={i: with_market_in(regime, folder) for i, regime in _members(Regime, tree.get("regime"))},
         backtest=with_market_in(_read(Backtest, tree.get("backtest")), folder),
         surfaces=_read(dict[str, ImpliedSurface], tree.get("surfaces", {})),
+        rare_events=_read(RareEvents, tree.get("rare_events")),
     )
 
 

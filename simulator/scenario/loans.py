@@ -1,4 +1,4 @@
-"""What must fit between the rules of lending and its numbers: categories, isolation, the shape of liquidation."""
+"""What must fit between the rules of lending and its numbers: categories, isolation, silos, the shape of liquidation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def broken_loans(draft: Draft) -> Iterator[Problem]:
     if draft.parameters is None or draft.protocol is None:
         return
     yield from _categories(draft.parameters, draft.protocol.lending)
-    yield from _isolation(draft.parameters, draft.protocol.lending)
+    yield from _lent(draft.parameters, draft.protocol.lending)
     yield from _one_base(draft.parameters)
     yield from _unread_under_bands(draft.parameters)
     for name in draft.protocol.lending.reserves:
@@ -61,13 +61,14 @@ def _worse_than_alone(parameters: RiskParameters, name: str, currency: str) -> I
             )
 
 
-def _isolation(parameters: RiskParameters, lending: Lending) -> Iterator[Problem]:
-    for i, name in enumerate(lending.borrowable_in_isolation):
-        if name not in parameters.borrowing:
-            yield Problem(
-                ("protocol", "lending", "borrowable_in_isolation", i),
-                f"{quoted(name)} is not in [parameters.borrowing]; {did_you_mean(name, parameters.borrowing)}",
-            )
+def _lent(parameters: RiskParameters, lending: Lending) -> Iterator[Problem]:
+    for key in ("borrowable_in_isolation", "siloed"):
+        for i, name in enumerate(getattr(lending, key)):
+            if name not in parameters.borrowing:
+                yield Problem(
+                    ("protocol", "lending", key, i),
+                    f"{quoted(name)} is not in [parameters.borrowing]; {did_you_mean(name, parameters.borrowing)}",
+                )
 
 
 NAMES = {"absorb-and-resale": "Comet", "bands": "crvUSD"}  # shapes that know one currency of debt, and no cash

@@ -100,19 +100,21 @@ def _windows(protocol: Protocol, parameters: RiskParameters) -> Iterator[Problem
 def _cohorts(draft: Draft, parameters: RiskParameters) -> Iterator[Problem]:
     for i, cohort in draft.cohorts.items():
         for key, section, names in _named_by(cohort, parameters):
-            name = getattr(cohort, key)
-            if name not in names:
-                yield Problem(
-                    ("cohorts", i, key), f"{quoted(name)} is not in [parameters.{section}]; {did_you_mean(name, names)}"
-                )
+            named = getattr(cohort, key)
+            for name in (named,) if isinstance(named, str) else named:
+                if name not in names:
+                    yield Problem(
+                        ("cohorts", i, key), f"{quoted(name)} is not in [parameters.{section}]; {did_you_mean(name, names)}"
+                    )
 
 
 def _named_by(cohort: object, parameters: RiskParameters) -> list[tuple[str, str, Iterable[str]]]:
     match cohort:
         case PerpTraders():
-            return [("market", "perpetuals", parameters.perpetuals)]
+            return [(key, "perpetuals", parameters.perpetuals) for key in ("market", "also")]
         case Borrowers():
-            return [("collateral", "collateral", parameters.collateral), ("debt", "borrowing", parameters.borrowing)]
+            owed = [(key, "borrowing", parameters.borrowing) for key in ("debt", "also")]
+            return [("collateral", "collateral", parameters.collateral), *owed]
         case Suppliers():
             return [("asset", "borrowing", parameters.borrowing)]
     return []

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, ValidationInfo, model_validator
 
@@ -18,6 +18,7 @@ from simulator.calibration_settings import CalibrationSettings
 from simulator.market import Grid, History, Market, MarketPaths, ModelMarket
 from simulator.market.gas import Gas
 from simulator.market.overlays import Overlays
+from simulator.market.rare_events import RareEvents, has_jumps
 from simulator.market.stress import stressed_paths
 from simulator.market.surface import ImpliedSurface
 from simulator.parameters import Part, RiskParameters
@@ -38,6 +39,9 @@ from simulator.scenario.seen import Sight, last_day, sights_of
 from simulator.scenario.size import Size, option_seconds, size_of
 from simulator.scenario.vote import Vote
 from simulator.wording import shown
+
+if TYPE_CHECKING:
+    from simulator.scenario.book import Book
 
 
 def _iso(value: Any) -> Any:
@@ -65,6 +69,7 @@ class Scenario(Part):
     gas: Gas | None = None
     overlays: Overlays = ()
     surfaces: dict[str, ImpliedSurface] = Field(default_factory=dict)  # by underlying of options
+    rare_events: RareEvents | None = None  # how paths are drawn, not what is asked of them: absent, plainly
     protocol: Protocol
     parameters: RiskParameters
     cohorts: Annotated[tuple[Cohort, ...], BeforeValidator(tupled), Field(min_length=1, max_length=100)]
@@ -194,6 +199,15 @@ class Scenario(Part):
         return size_of(self.paths, self.account_count, self.grid, self.market, self.parameters, of_options)
 
     @property
+    def book(self) -> Book:
+        """What accounts hold at load by their own wish, at the first prices of the market."""
+        from simulator.scenario.book import book_of
+
+        market = self.market_paths("book", 0, 1)
+        prices = dict(zip(market.assets, market.price[0, :, 0].tolist(), strict=True))
+        return book_of(self.cohorts, self.seed, self.folder, prices)
+
+    @property
     def preamble(self) -> Preamble:
         """What [proposal] says, empty where there is none."""
         return self.proposal or Preamble()
@@ -245,7 +259,15 @@ class Scenario(Part):
 
     def market_paths(self, purpose: str, first: int, count: int) -> MarketPaths:
         """Market paths `first` .. `first + count - 1` under this scenario's overlays, with its gas. Raises ValueError."""
-        return stressed_paths(self.market, self.overlays, self.gas, self.grid, self.seed, purpose, first, count)
+        rare = self.rare_events if has_jumps(self.market) else None  # regimes may live in history
+        return stressed_paths(self.market, self.overlays, self.gas, self.grid, self.seed, purpose, first, count, rare)
+
+    @property
+    def weight_of_unseen(self) -> float:
+        """What a losing path that was not seen is taken to count when paths are planned."""
+        if self.rare_events is None or not isinstance(self.market, ModelMarket) or not has_jumps(self.market):
+            return 1.0
+        return self.rare_events.heaviest(self.market, self.grid)
 
     @property
     def ledger(self) -> frozenset[int] | None:

@@ -30,6 +30,11 @@ class Vote(Part):
         return self.parameters.collateral
 
     @property
+    def borrowing(self) -> Mapping[str, object]:
+        """The pool of every currency that is lent."""
+        return self.parameters.borrowing
+
+    @property
     def rules(self) -> tuple[Protocol, Keepers | None]:
         """What a vote on parameters alone leaves as it is."""
         return self.protocol, self.keepers

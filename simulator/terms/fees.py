@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from simulator.terms.part import Fraction, Part
+from simulator.terms.part import Fraction, Part, require_order
 
 Fee = Annotated[float, Field(ge=0, le=1)]
 
@@ -41,8 +41,7 @@ class LinearFee(Part):
 
     @model_validator(mode="after")
     def _cap_above_flat(self) -> LinearFee:
-        if self.cap < self.flat:
-            raise ValueError(f"`flat <= cap` must hold, but got {self.flat:g} and {self.cap:g}")
+        require_order(self, "flat", "cap")
         return self
 
 
@@ -84,10 +83,7 @@ class BinFee(Part):
 
     @model_validator(mode="after")
     def _relations(self) -> BinFee:
-        if self.filter_period > self.decay_period:
-            raise ValueError(
-                f"`filter_period <= decay_period` must hold, but got {self.filter_period:g} and {self.decay_period:g}"
-            )
+        require_order(self, "filter_period", "decay_period")
         return self
 
 

@@ -14,18 +14,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from simulator.terms.part import Fraction, Part, tupled
+from simulator.terms.part import Fraction, Part, require_order, tupled
 
 Ratio = Annotated[float, Field(gt=0, le=1)]
 Dollars = Annotated[float, Field(ge=0)]
 
 MOST_TIERS = 12
 SMALL_SKEW = 1e-3  # [1] of the skew scale: what counts as a small position
-
-
-def _require_order(lower: str, low: float, upper: str, high: float, reason: str) -> None:
-    if low > high:
-        raise ValueError(f"`{lower} <= {upper}` must hold, but got {low:g} and {high:g}; {reason}")
 
 
 MAINTENANCE_IS_LESS = "raise the initial margin or lower the maintenance margin"
@@ -40,8 +35,7 @@ class FlatRatio(Part):
 
     @model_validator(mode="after")
     def _relations(self) -> FlatRatio:
-        names = "maintenance_margin_ratio", self.maintenance_margin_ratio, "initial_margin_ratio", self.initial_margin_ratio
-        _require_order(*names, MAINTENANCE_IS_LESS)
+        require_order(self, "maintenance_margin_ratio", "initial_margin_ratio", MAINTENANCE_IS_LESS)
         return self
 
     @property
@@ -69,8 +63,7 @@ class OpenInterestScaledRatio(Part):
 
     @model_validator(mode="after")
     def _relations(self) -> OpenInterestScaledRatio:
-        names = "lower_open_interest", self.lower_open_interest, "upper_open_interest", self.upper_open_interest
-        _require_order(*names, "a market without scaling has both at 0")
+        require_order(self, "lower_open_interest", "upper_open_interest", "a market without scaling has both at 0")
         return self
 
     @property
@@ -94,8 +87,7 @@ class SizeScaledRatio(Part):
 
     @model_validator(mode="after")
     def _relations(self) -> SizeScaledRatio:
-        names = "maintenance_margin_ratio", self.maintenance_margin_ratio, "initial_margin_ratio", self.initial_margin_ratio
-        _require_order(*names, MAINTENANCE_IS_LESS)
+        require_order(self, "maintenance_margin_ratio", "initial_margin_ratio", MAINTENANCE_IS_LESS)
         return self
 
     @property
@@ -153,8 +145,7 @@ class CollateralFactorRatio(Part):
 
     @model_validator(mode="after")
     def _relations(self) -> CollateralFactorRatio:
-        names = "minimum_factor_liquidation", self.minimum_factor_liquidation, "minimum_factor", self.minimum_factor
-        _require_order(*names, MAINTENANCE_IS_LESS)
+        require_order(self, "minimum_factor_liquidation", "minimum_factor", MAINTENANCE_IS_LESS)
         return self
 
     @property
@@ -235,12 +226,10 @@ class VolatilityScaledRatio(Part):
 
     @model_validator(mode="after")
     def _relations(self) -> VolatilityScaledRatio:
-        names = "maintenance_margin_ratio", self.maintenance_margin_ratio, "initial_margin_ratio", self.initial_margin_ratio
-        _require_order(*names, MAINTENANCE_IS_LESS)
-        _require_order("floor", self.floor, "cap", self.cap, "equal, they are a flat margin")
-        if self.stressed_weight > 0 and self.stressed_volatility < self.reference_volatility:
-            names = "reference_volatility", self.reference_volatility, "stressed_volatility", self.stressed_volatility
-            _require_order(*names, "a stressed time is worse than the long run")
+        require_order(self, "maintenance_margin_ratio", "initial_margin_ratio", MAINTENANCE_IS_LESS)
+        require_order(self, "floor", "cap", "equal, they are a flat margin")
+        if self.stressed_weight > 0:
+            require_order(self, "reference_volatility", "stressed_volatility", "a stressed time is worse than the long run")
         return self
 
     def factor(self, variance: float) -> float:

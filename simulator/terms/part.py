@@ -83,4 +83,12 @@ def _inside(place: Any, step: str) -> Any:
     raise KeyError(step)
 
 
+def require_order(part: Part, lower: str, upper: str, reason: str = "") -> None:
+    """Raise ValueError, with both values and the `reason`, where the number `lower` of a part is above its `upper`."""
+    low, high = getattr(part, lower), getattr(part, upper)
+    if low > high:
+        because = f"; {reason}" if reason else ""
+        raise ValueError(f"`{lower} <= {upper}` must hold, but got {low:g} and {high:g}{because}")
+
+
 Fraction = Annotated[float, Field(ge=0, le=1)]

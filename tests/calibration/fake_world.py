@@ -47,9 +47,11 @@ class FakeWorld:
     calibration: CalibrationSettings | None = SETTINGS
     assets: tuple[str, ...] = ("ETH",)
     account_count: int = 100
+    book: None = None
     has_elasticities: bool = False
     has_sourced_elasticities: bool = True
     has_parameter_law: bool = False
+    weight_of_unseen: float = 1.0
     substeps: int = 1
     data_until: str | None = "2025-03-31"
     scale: float = 0.02  # of the shock

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from simulator.calibration.goals import COLUMNS, Goal, available_change
+from simulator.calibration.goals import COLUMNS, Goal
+from simulator.calibration.promise import available_change
 from simulator.calibration_settings import Objective
 from simulator.outcomes import Outcomes
 from simulator.parameters import RiskParameters

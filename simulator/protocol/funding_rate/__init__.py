@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from simulator.parameters import VOTABLE, Fraction, Part
+from simulator.terms.part import require_order
 
 
 class IntervalFunding(Part):
@@ -62,13 +63,8 @@ class AdaptiveFunding(Part):
 
     @model_validator(mode="after")
     def _relations(self) -> AdaptiveFunding:
-        if self.threshold_decrease > self.threshold_stable:
-            raise ValueError(
-                f"`threshold_decrease <= threshold_stable` must hold, but got {self.threshold_decrease:g} and "
-                f"{self.threshold_stable:g}"
-            )
-        if self.least > self.greatest:
-            raise ValueError(f"`least <= greatest` must hold, but got {self.least:g} and {self.greatest:g}")
+        require_order(self, "threshold_decrease", "threshold_stable")
+        require_order(self, "least", "greatest")
         return self
 
 

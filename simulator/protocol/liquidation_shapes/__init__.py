@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from simulator.parameters import VOTABLE, Fraction, Part
 from simulator.terms.loan_liquidation import AbsorbAndResale, IncentiveFactor, ReverseDutch
+from simulator.terms.part import require_order
 
 Dollars = Annotated[float, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -32,11 +33,7 @@ class CloseFactor(Part):
 
     @model_validator(mode="after")
     def _relations(self) -> CloseFactor:
-        if self.least_leftover > self.full_below_value:
-            raise ValueError(
-                f"`least_leftover <= full_below_value` must hold, but got {self.least_leftover:g} and {self.full_below_value:g}; "
-                "some accounts could not be liquidated at all"
-            )
+        require_order(self, "least_leftover", "full_below_value", "some accounts could not be liquidated at all")
         return self
 
 
@@ -49,11 +46,7 @@ class AbsorbedCollateral(Part):
 
     @model_validator(mode="after")
     def _relations(self) -> AbsorbedCollateral:
-        if self.borrow_factor > self.liquidate_factor:
-            raise ValueError(
-                f"`borrow_factor <= liquidate_factor` must hold, but got {self.borrow_factor:g} and {self.liquidate_factor:g}; "
-                "a position at the limit would be absorbable when opened"
-            )
+        require_order(self, "borrow_factor", "liquidate_factor", "a position at the limit would be absorbable when opened")
         if self.liquidate_factor > self.liquidation_factor > 0:
             raise ValueError(
                 f"`liquidate_factor <= liquidation_factor` must hold, but got {self.liquidate_factor:g} and "
@@ -115,8 +108,7 @@ class WindowCap(Part):
 
     @model_validator(mode="after")
     def _relations(self) -> WindowCap:
-        if self.least_reward > self.most_reward:
-            raise ValueError(f"`least_reward <= most_reward` must hold, but got {self.least_reward:g} and {self.most_reward:g}")
+        require_order(self, "least_reward", "most_reward")
         return self
 
 
@@ -134,8 +126,7 @@ class DutchAuction(Part):
 
     @model_validator(mode="after")
     def _relations(self) -> DutchAuction:
-        if self.fast_end > self.start:
-            raise ValueError(f"`fast_end <= start` must hold, but got {self.fast_end:g} and {self.start:g}")
+        require_order(self, "fast_end", "start")
         return self
 
 

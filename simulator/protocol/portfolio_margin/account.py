@@ -73,8 +73,11 @@ def fill_sheet(method, instruments, market, sheet):
 
 
 @rule
-def requirement(method, instruments, market, sheet, options, perpetuals, gains, deposits, work):
-    """(equity without cash, initial, maintenance) [usd] of one account's rows, by the method at hand."""
+def requirement(method, instruments, market, sheet, options, perpetuals, gains, deposits, opens, work):
+    """(equity without cash, initial, maintenance) [usd] of one account's rows, by the method at hand.
+
+    Initial is only right where the account `opens` something: what is costly is not worked out for those that are only looked at.
+    """
     kind = method.kind[0]
     if kind == GRID:
         return grid_margin(method, instruments, market, sheet, options, perpetuals, gains, deposits, work)
@@ -85,13 +88,13 @@ def requirement(method, instruments, market, sheet, options, perpetuals, gains, 
     if kind == NAKED:
         return naked_margin(method, instruments, market, sheet, options, gains, deposits)
     is_linear = kind == PARAMETRIC
-    return covariance_margin(method, instruments, market, sheet, options, perpetuals, gains, deposits, is_linear, work)
+    return covariance_margin(method, instruments, market, sheet, options, perpetuals, gains, deposits, is_linear, opens, work)
 
 
 @rule
 def account_margin(method, instruments, market, sheet, cash, options, perpetuals, gains, deposits, work):
     """(equity, initial, maintenance) [usd] of one account's rows; `work` is `scratch(method, instruments)`."""
-    found = requirement(method, instruments, market, sheet, options, perpetuals, gains, deposits, work)
+    found = requirement(method, instruments, market, sheet, options, perpetuals, gains, deposits, True, work)
     return cash + found[0], found[1], found[2]
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from simulator.parameters import VOTABLE, YEAR, Fraction, Part, tupled
+from simulator.terms.part import require_order
 
 Volatility = Annotated[float, Field(gt=0, le=20)]
 Row = Annotated[tuple[Annotated[float, Field(ge=-1, le=1)], ...], BeforeValidator(tupled)]
@@ -51,20 +52,14 @@ class CovarianceRisk(Part):
 
     @model_validator(mode="after")
     def _relations(self) -> CovarianceRisk:
-        if self.stressed_volatility < self.long_run_volatility:
-            raise ValueError(
-                "`long_run_volatility <= stressed_volatility` must hold, but got "
-                f"{self.long_run_volatility:g} and {self.stressed_volatility:g}"
-            )
+        require_order(self, "long_run_volatility", "stressed_volatility")
         return self
 
 
 def _check(part: ParametricMargin | DeltaGammaMargin) -> None:
-    if part.maintenance_confidence > part.initial_confidence:
-        raise ValueError(
-            f"`maintenance_confidence <= initial_confidence` must hold, but got {part.maintenance_confidence:g} and "
-            f"{part.initial_confidence:g}; raise the initial margin or lower the maintenance margin"
-        )
+    require_order(
+        part, "maintenance_confidence", "initial_confidence", "raise the initial margin or lower the maintenance margin"
+    )
     rows, count = part.correlation, len(part.markets)
     if rows and (len(rows) != count or any(len(row) != count for row in rows)):
         raise ValueError(f"`correlation` must have a row and a column for each of {count} markets, but got {len(rows)} rows")

@@ -29,7 +29,7 @@ LONG_RUN, STRESSED = range(2)  # columns of Method.underlying
 NO_RULE, BUFFER, WEIGHT, FLOOR = range(4)
 ROOT_TAU = math.sqrt(2 * math.pi)
 MOST_STEPS = 100  # of Newton's method on the log of the chance, halving where it would leave its bracket
-SETTLED = 1e-15  # [1] of the greatest loss
+SETTLED = 1e-8  # [standard deviations] after a step of Newton as small, the next would be its square
 
 
 def covariance_method(part: ParametricMargin | DeltaGammaMargin, underlyings: tuple[str, ...]) -> Method:
@@ -111,19 +111,6 @@ def fill_covariance(method, instruments, market, sheet):
 
 
 @small_rule
-def chance_of_loss(d, g, loss):
-    """P(d z + g z^2 / 2 < -loss), z standard normal."""
-    if g == 0.0:
-        return normal_below(-loss / d)
-    inside = d * d - 2.0 * g * loss
-    if inside <= 0.0:
-        return 0.0 if g > 0.0 else 1.0
-    middle, reach = -d / g, np.sqrt(inside) / abs(g)
-    between = normal_below(middle + reach) - normal_below(middle - reach)
-    return between if g > 0.0 else normal_below(middle - reach) + normal_below(-middle - reach)
-
-
-@small_rule
 def bell(x):
     """The standard normal density."""
     return np.exp(-0.5 * x * x) / ROOT_TAU
@@ -136,36 +123,45 @@ def gain_below(d, g, x):
 
 
 @small_rule
+def worst_move(both, rises, tail, z):
+    """The end x, nearer to zero, of the moves of which d x + g x^2 / 2 is as bad or worse, `tail` of all; `both` ends: -2 d / g.
+
+    Where gamma is positive (`rises`) the bad ones lie between the ends, else beyond them; z = Phi^-1(1 - tail). Newton on the log
+    of the chance, which is concave where they lie between, from x of no gamma or of a narrow stretch around the worst.
+    """
+    if rises:
+        low = 0.5 * both
+        high = max(low, -z) + 2.0  # P(-z - 2 < Z < -z + 2) > tail for every tail below 1/2
+        x = -z if low <= -z else min(low + 0.5 * tail / bell(low), high)
+    else:
+        low, high, x = -z - 1.0, -z, -z  # P(|Z| > z + 1) < tail
+    for _ in range(MOST_STEPS):
+        beyond = normal_below(both - x) if rises else -normal_below(x - both)
+        chance = normal_below(x) - beyond
+        if chance < tail:
+            low = x
+        else:
+            high = x
+        step = np.log(tail / chance) * chance / (bell(x) + bell(both - x)) if chance > 0.0 else np.inf
+        if abs(step) <= SETTLED:
+            return x + step
+        x = x + step if low < x + step < high else 0.5 * (low + high)
+    return x
+
+
+@small_rule
 def one_factor(d, g, tail, z, is_shortfall):
     """VaR or ES of the loss of d z + g z^2 / 2 at level `tail`, z standard normal; `z` = Phi^-1(1 - tail). d >= 0."""
     if d == 0.0 and g == 0.0:
         return 0.0
     if abs(g) <= 1e-12 * d:
         return d * (bell(z) / tail if is_shortfall else z)
-    most = d * (z + 1.0) + 0.5 * abs(g) * (z + 1.0) * (z + 1.0)  # P(|Z| > z + 1) < tail for every tail below 1/2
-    low, high, loss = -most, most, d * z - 0.5 * g * z * z
-    for _ in range(MOST_STEPS):
-        chance = chance_of_loss(d, g, loss)
-        if chance > tail:
-            low = loss
-        else:
-            high = loss
-        inside = d * d - 2.0 * g * loss
-        following = 0.5 * (low + high)
-        if chance > 0.0 and inside > 0.0:
-            middle, reach = -d / g, np.sqrt(inside) / abs(g)
-            slope = (bell(middle + reach) + bell(middle - reach)) / np.sqrt(inside)  # of -chance
-            step = np.log(chance / tail) * chance / slope if slope > 0.0 else np.inf
-            if low < loss + step < high:
-                following = loss + step
-        moved, loss = abs(following - loss), following
-        if moved <= SETTLED * most:
-            break
+    both = -2.0 * d / g
+    x = worst_move(both, g > 0.0, tail, z)
     if not is_shortfall:
-        return loss
-    reach, centre = np.sqrt(max(d * d - 2.0 * g * loss, 0.0)) / abs(g), -d / g
-    inner = gain_below(d, g, centre + reach) - gain_below(d, g, centre - reach)
-    return -(inner if g > 0.0 else 0.5 * g - inner) / tail
+        return -(d * x + 0.5 * g * x * x)
+    inner = gain_below(d, g, x) - gain_below(d, g, both - x)
+    return -(inner if g > 0.0 else 0.5 * g + inner) / tail
 
 
 @small_rule
@@ -224,8 +220,8 @@ def several_factors(covariance, work, U):
 
 
 @rule
-def covariance_margin(method, instruments, market, sheet, options, perpetuals, gains, deposits, is_linear, work):
-    """(equity without cash, initial, maintenance) [usd] of one account."""
+def covariance_margin(method, instruments, market, sheet, options, perpetuals, gains, deposits, is_linear, opens, work):
+    """(equity without cash, initial, maintenance) [usd] of one account; initial only where it `opens` something, else as low."""
     number, U = method.number, market.spot.size
     equity = exposures(instruments, market, sheet, options, perpetuals, gains, work)
     for k in range(deposits.size):
@@ -242,15 +238,17 @@ def covariance_margin(method, instruments, market, sheet, options, perpetuals, g
         return equity, 0.0, 0.0
     if is_linear:
         return equity, number[Z_INITIAL] * deviation, number[Z_MAINTENANCE] * deviation
-    is_shortfall = number[IS_SHORTFALL] != 0.0
+    is_shortfall, initial, kept = number[IS_SHORTFALL] != 0.0, 0.0, 0.0
     if exposed == 1:
         v2 = sheet.covariance[only, only]
         d, g = abs(work[0, only]) * np.sqrt(v2), work[1, only] * v2
-        initial = one_factor(d, g, number[TAIL_INITIAL], number[Z_INITIAL], is_shortfall)
         kept = one_factor(d, g, number[TAIL_MAINTENANCE], number[Z_MAINTENANCE], is_shortfall)
+        if opens:
+            initial = one_factor(d, g, number[TAIL_INITIAL], number[Z_INITIAL], is_shortfall)
     else:
         skew, excess = third / (deviation * variance), fourth / (variance * variance)
-        initial = cornish_fisher(mean, deviation, skew, excess, number[TAIL_INITIAL], number[Z_INITIAL], is_shortfall)
         kept = cornish_fisher(mean, deviation, skew, excess, number[TAIL_MAINTENANCE], number[Z_MAINTENANCE], is_shortfall)
+        if opens:
+            initial = cornish_fisher(mean, deviation, skew, excess, number[TAIL_INITIAL], number[Z_INITIAL], is_shortfall)
     kept = max(kept, 0.0)
     return equity, max(initial, kept), kept

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from simulator.parameters import VOTABLE, Fraction, Part, tupled
+from simulator.terms.part import require_order
 
 Factor = Annotated[float, Field(ge=0, le=20)]
 Haircut = Annotated[float, Field(ge=0, le=1)]
@@ -141,9 +142,5 @@ class ScenarioGrid(Part):
 
     @model_validator(mode="after")
     def _relations(self) -> ScenarioGrid:
-        if self.maintenance_factor > self.initial_factor:
-            raise ValueError(
-                f"`maintenance_factor <= initial_factor` must hold, but got {self.maintenance_factor:g} and "
-                f"{self.initial_factor:g}; raise the initial margin or lower the maintenance margin"
-            )
+        require_order(self, "maintenance_factor", "initial_factor", "raise the initial margin or lower the maintenance margin")
         return self

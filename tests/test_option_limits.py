@@ -1,0 +1,79 @@
+"""Limits on a book of options, and what dealers make of its price, against figures of Black's formula."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simulator.market import MarketPaths
+from simulator.model import RiskModel
+from simulator.parameters import DAY, YEAR
+from simulator.pricing.black_scholes import greeks, price
+from simulator.protocol import book
+
+sys.path.insert(0, str(Path(__file__).parent))
+from test_options import FLAT, scenario_of
+
+BUYERS = """
+[[cohorts]]
+kind = "option-buyers"
+name = "buyers"
+underlying = "ETH"
+choice = { type = "call", lowest = 1.0, highest = 1.0 }
+accounts = 6
+wealth = { median = 1000.0 }
+spending = { low = 0.1, high = 0.1 }
+open_share = 0.999
+activity = 20.0
+holding_days = 50.0
+"""
+YEARS, VOLATILITY = 6 * DAY / YEAR, 0.8
+VALUE = price(3000.0, 3000.0, YEARS, VOLATILITY, True).item()
+EACH = 100.0 / VALUE  # options that a buyer wants
+GREEKS = greeks(3000.0, 3000.0, YEARS, VOLATILITY, True)
+SIZES = {
+    "most_open": 1.0,
+    "most_open_in_expiry": 1.0,
+    "most_vega": GREEKS.vega.item(),
+    "most_gamma": GREEKS.gamma.item() * 3000.0**2,
+}
+
+
+def after_a_step(cohorts, limits, surface=FLAT):
+    """Options held of the call at the money, by account, and requests refused, once everybody looked."""
+    scenario = scenario_of(cohorts=cohorts, surface=surface)
+    changed = scenario.parameters.replace({f"options.ETH.{name}": value for name, value in limits.items()})
+    scenario = scenario.model_copy(update={"parameters": changed})
+    grid = scenario.grid
+    still = MarketPaths(
+        ("ETH",), grid.dt, grid.substeps, np.full((grid.steps + 1, 1, 1), 3000.0), np.full((grid.market_steps, 1, 1), VOLATILITY)
+    )
+    model = RiskModel(scenario, still, purpose="test")
+    model.run(1)
+    held = model.state.accounts[0, : model.rules.accounts, -model.rules.options :]
+    return held.sum(axis=1), model.state.scalar[0, book.REFUSED]
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_a_limit_lets_in_who_still_fits_and_counts_who_is_refused(name):
+    """Six buyers of 100 USD of one call each against room for two and a half of them."""
+    held, refused = after_a_step(BUYERS, {name: 2.5 * EACH * SIZES[name]})
+    assert sorted(held)[-2:] == pytest.approx([EACH, EACH], rel=1e-5)
+    assert np.count_nonzero(held) == 2
+    assert refused == 4
+
+
+@pytest.mark.parametrize(("elasticity", "bought", "sold"), [(0.0, 1.0, 1.0), (1.0, 0.5, 2.0), (2.0, 0.25, 4.0)])
+def test_who_buys_does_less_at_twice_the_usual_volatility_and_who_sells_more(elasticity, bought, sold):
+    """Marked at 1.6 where 0.8 is usual: premium spent is divided, index sold multiplied by 2 to the elasticity."""
+    dear = FLAT.replace("premium = 1.0", "premium = 2.0")
+    line = f"price_elasticity = {{ low = {elasticity}, central = {elasticity}, high = {elasticity} }}\n"
+    held, _ = after_a_step(BUYERS + line, {}, dear)
+    worth = price(3000.0, 3000.0, YEARS, 1.6, True).item()
+    assert held[held != 0.0] == pytest.approx(bought * 100.0 / worth, rel=1e-5)
+    writers = BUYERS.replace("option-buyers", "option-writers").replace("spending", "leverage")
+    held, _ = after_a_step(writers + line, {}, dear)
+    assert held[held != 0.0] == pytest.approx(-sold * 100.0 / 3000.0, rel=1e-12)
