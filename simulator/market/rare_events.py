@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PLAIN_SHARE = 0.2  # of the paths, drawn from the market's own law: no weight is above 1 / this
 MOST_OFTEN = 0.5  # of market steps of a tilted path that have a jump of one asset
+SUREST = 1 - 1e-9  # chance of a jump in a step; nearer to 1, the ratio of one without would be lost
 ONCE_IN = 0.01  # of paths: how far an innovation is that plans reckon with
 LEAST_OWN = 0.05  # of an asset's normal that is its own, for it to be shifted
 Shift = Annotated[float, Field(ge=-10, le=10)]
@@ -79,7 +80,7 @@ class RareEvents(Part):
 
 
 def has_jumps(market: object) -> bool:
-    """Whether paths of `market` can be tilted."""
+    """Whether paths of `market` jump."""
     return isinstance(market, ModelMarket) and any(_intensity(asset) > 0 for asset in market.assets)
 
 
@@ -100,7 +101,7 @@ def _steps(grid: Grid) -> int:
 
 def _chances_in_a_step(market: ModelMarket, grid: Grid) -> list[float]:
     """Of any jump, asset by asset."""
-    return [-math.expm1(-_intensity(asset) * grid.market_step / YEAR) for asset in market.assets]
+    return [min(SUREST, -math.expm1(-_intensity(asset) * grid.market_step / YEAR)) for asset in market.assets]
 
 
 def make_tilt(
@@ -147,7 +148,7 @@ def _chance_of_jump(law: Law) -> np.ndarray:
     from scipy.special import ndtr
 
     least = law.jumps.counts[:, :, 0]
-    return np.ascontiguousarray(1.0 - least if law.copula.independent else ndtr(-least))
+    return np.minimum(SUREST, 1.0 - least if law.copula.independent else ndtr(-least))
 
 
 def _untouched(paths: int) -> dict[str, np.ndarray]:
