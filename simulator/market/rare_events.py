@@ -72,7 +72,7 @@ class RareEvents(Part):
         calm = math.exp(math.fsum(steps * (math.log1p(-min(factor * p, MOST_OFTEN)) - math.log1p(-p)) for p in chances))
         sizes = min(sum(math.exp(c * z / 10 - c * c / 2) for c in self.shifts) for z in range(-80, 81)) / len(self.shifts)
         draws = steps * len(market.assets)
-        one_far = 0.25 * (1 + (ONCE_IN / draws) ** -0.75 / draws)  # the density of v^4, and a quarter of it at least elsewhere
+        one_far = 0.25 * ((ONCE_IN / draws) ** -0.75 + draws - 1) / draws  # the density of v^4, least where it is least far
         ratios = [far * one_far + (1 - far) * calm]
         if has_jumps(market):
             ratios.append(far * 0.25 + (1 - far) * sizes * factor * calm)
