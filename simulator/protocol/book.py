@@ -35,7 +35,9 @@ FUNDING_RATE, IMPACT_POOL, FEE_FACTOR, FEE_LAST, FEE_REFERENCE, FEE_KEPT, FEE_CR
 WINDOW_LEFT = 21  # [asset] what may still be liquidated in this step
 # of a margin that follows volatility: its smoothed variance [1/year], and the greatest factor that the watch list allows for
 MARGIN_VARIANCE, REFERENCE_FACTOR = 22, 23
-MARKET_FIELDS = 24
+FEE_POOL = 24  # [usd] of fees and funding that the maker of a market has earned
+DUE_ALL, DUE_LONGS, DUE_SHORTS = 25, 26, 27  # [usd] of the step's deficits, by who pays them
+MARKET_FIELDS = 28
 
 # currency fields: DEPOSIT_VALUE is X = A index and DEBT_VALUE is Y = B index
 DEPOSIT_INDEX, BORROW_INDEX, LIQUIDITY, RESERVE, DEPOSIT_TOTAL, DEBT_TOTAL, DEPOSIT_VALUE, DEBT_VALUE, INDEX_PEAK = range(9)
@@ -88,6 +90,8 @@ STARTED, INSOLVENT, LAST_SEEN = range(3, 6)  # fields of the watch
 
 # ledger fields [usd]: what a record's bad debt came to, realised and latent, and what of each was there before anybody closed it
 LOST, SUNK, LATENT_LOST, LATENT_SUNK, LEDGER_FIELDS = range(5)
+
+UP_SINCE, UP_LAST, FREED = -3, -2, -1  # of an account under a liquidation whose fee grows: [s], [s], [usd]
 
 # request fields (docs/model.md 5.1)
 ACCOUNT, ARRIVAL, R_MARKET, QUANTITY, R_CASH, R_CURRENCY, TOKENS, R_DEBT, BORROW, EXIT, REDUCE = range(11)

@@ -67,6 +67,14 @@ class Breaker(Part):
     halt: Annotated[float, Field(gt=0)] = 300.0  # [s] users may only reduce, nobody is liquidated
 
 
+class FillBand(Part):
+    """No fill of the perpetual venue is further on the wrong side of the index than `width`."""
+
+    width: Annotated[float, Field(gt=0, lt=1)]  # [1]
+    beyond: Literal["refused", "cut"] = "refused"  # what is asked for beyond it: all of it is refused, or it is cut to fit
+    liquidations: bool = False  # whether keepers' closes are cut to fit as well
+
+
 class AssetVenues(Part):
     """The venues and the oracle of one asset."""
 
@@ -74,3 +82,10 @@ class AssetVenues(Part):
     perpetual: PerpetualVenue | None = None
     oracle: Oracle = Oracle()
     breaker: Breaker | None = None
+    fill_band: FillBand | None = None
+
+    @model_validator(mode="after")
+    def _band_of_something(self) -> AssetVenues:
+        if self.fill_band is not None and self.perpetual is None:
+            raise ValueError("`fill_band` must be absent where there is no `perpetual` venue; it bounds nothing else")
+        return self

@@ -43,6 +43,10 @@ def gas(text: str) -> str:
     return f'[gas]\nkind = "mean-reverting"\nasset = "ETH"\nlevel = 20\nhalf_life = 864000\n{own}{text}\n'
 
 
+def filtered(filters: str) -> str:
+    return replay('"prices.csv"').replace("replay", "filtered-history") + f"filters = [{filters}]\n"
+
+
 def replay(file: str) -> str:
     return f'kind = "replay"\nfile = {file}\nfrom = 2025-01-01T00:00:00Z\nuntil = 2025-02-01T00:00:00Z\nassets = ["ETH", "BTC"]\n'
 
@@ -287,6 +291,14 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     "guards-allocation": (P, 'kind = "vault", capital = 1e6', 'kind = "vault", capital = 1e6, allocation = "pro-rate"'),
     "guards-fund-cap": (P, "fund = { cash = 1e5, fee_share = 0.2 }", "fund = { cash = 1e5, fee_share = 0.2, most_per_day = -1 }"),
     "guards-breaker": (P, "[parameters.fees]", "[protocol.venues.ETH.breaker]\nmove = 0\n\n[parameters.fees]"),
+    "guards-residual": (P, "[protocol]\n", '[protocol]\nresidual = "funding"\n'),
+    "guards-fill-band": (P, "[parameters.fees]", "[protocol.venues.ETH.fill_band]\nwidth = 5\n\n[parameters.fees]"),
+    "guards-fill-band-beyond": (
+        P,
+        "[parameters.fees]",
+        '[protocol.venues.ETH.fill_band]\nwidth = 0.05\nbeyond = "cap"\n\n[parameters.fees]',
+    ),
+    "guards-fill-band-of-nothing": (P, "[parameters.fees]", "[protocol.venues.BTC.fill_band]\nwidth = 0.05\n\n[parameters.fees]"),
     "guards-oracle-window": (P, "[parameters.fees]", "[protocol.venues.ETH.oracle]\nwindow = 0\n\n[parameters.fees]"),
     "references-same-cohort": (L, 'name = "suppliers"', 'name = "borrowers"'),
     "references-two-keepers": (P, "", '[[cohorts]]\nkind = "keepers"\nname = "more"\n'),
@@ -351,6 +363,12 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     "paths-above": (P, MARKET_OF_P, replay('"../secret.csv"')),
     "paths-address": (P, MARKET_OF_P, replay('"https://example.org/prices.csv"')),
     "paths-missing": (P, MARKET_OF_P, replay('"prices.csv"')),
+    "filters-unknown-kind": (
+        P,
+        MARKET_OF_P,
+        filtered('{ alpha = 0.1, beta = 0.8 }, { kind = "egarhc", alpha = 0.1, beta = 0.9 }'),
+    ),
+    "filters-egarch-beta": (P, MARKET_OF_P, filtered('{ alpha = 0.1, beta = 0.8 }, { kind = "egarch", alpha = 0.1, beta = 1 }')),
     "paths-missing-accounts": (P, POPULATION, 'file = "accounts.csv"'),
     # text
     "text-script": (P, 'name = "good"', 'name = "<script>alert(1)</script>"'),
@@ -625,6 +643,9 @@ CASES |= {
         PERPETUAL_VENUE,
         'perpetual = { kind = "power", positive_factor = 2e-7, negative_factor = 1e-7, positive_exponent = 2 }',
     ),
+    "funding-more-than-the-fees": (P, FUND, f'{FUND}funding = {{ kind = "premium", most_of_fees = 33 }}\n'),
+    "liquidation-growing-keeper": (P, FUND, f'{FUND}liquidation = {{ kind = "growing-fee", keeper_share = 0.5 }}\n'),
+    "liquidation-growing-shrinks": (P, FUND, f'{FUND}liquidation = {{ kind = "growing-fee", most_fee_multiple = 0.5 }}\n'),
     "liquidation-window": (P, FUND, f'{FUND}liquidation = {{ kind = "window-cap", window = 900 }}\n'),
     "liquidation-unpaid": (
         P,
