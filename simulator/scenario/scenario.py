@@ -18,7 +18,7 @@ from simulator.calibration_settings import CalibrationSettings
 from simulator.market import Grid, History, Market, MarketPaths, ModelMarket
 from simulator.market.gas import Gas
 from simulator.market.overlays import Overlays
-from simulator.market.rare_events import RareEvents, has_jumps
+from simulator.market.rare_events import RareEvents
 from simulator.market.stress import stressed_paths
 from simulator.market.surface import ImpliedSurface
 from simulator.parameters import Part, RiskParameters
@@ -259,13 +259,13 @@ class Scenario(Part):
 
     def market_paths(self, purpose: str, first: int, count: int) -> MarketPaths:
         """Market paths `first` .. `first + count - 1` under this scenario's overlays, with its gas. Raises ValueError."""
-        rare = self.rare_events if has_jumps(self.market) else None  # regimes may live in history
+        rare = self.rare_events if isinstance(self.market, ModelMarket) else None  # regimes may live in history
         return stressed_paths(self.market, self.overlays, self.gas, self.grid, self.seed, purpose, first, count, rare)
 
     @property
     def weight_of_unseen(self) -> float:
         """What a losing path that was not seen is taken to count when paths are planned."""
-        if self.rare_events is None or not isinstance(self.market, ModelMarket) or not has_jumps(self.market):
+        if self.rare_events is None or not isinstance(self.market, ModelMarket):
             return 1.0
         return self.rare_events.heaviest(self.market, self.grid)
 

@@ -662,7 +662,7 @@ CASES |= {
         "latency = 600",
         'latency = 600\nacts = "always"',
     ),
-    "rare-events-no-jumps": (P, KOU, "", "[appetite]\n", "[rare_events]\n\n[appetite]\n"),
+    "rare-events-percent": (P, "[appetite]\n", "[rare_events]\nfar_share = 50\n\n[appetite]\n"),
     "rare-events-of-history": (
         P,
         MARKET_OF_P,
