@@ -43,10 +43,15 @@ def gas(text: str) -> str:
     return f'[gas]\nkind = "mean-reverting"\nasset = "ETH"\nlevel = 20\nhalf_life = 864000\n{own}{text}\n'
 
 
+def filtered(filters: str) -> str:
+    return replay('"prices.csv"').replace("replay", "filtered-history") + f"filters = [{filters}]\n"
+
+
 def replay(file: str) -> str:
     return f'kind = "replay"\nfile = {file}\nfrom = 2025-01-01T00:00:00Z\nuntil = 2025-02-01T00:00:00Z\nassets = ["ETH", "BTC"]\n'
 
 
+BACKTEST = "[backtest]\npaths = 8\n[backtest.market]\n" + replay('"later.csv"')
 POPULATION = "accounts = 200\nwealth = { median = 5000, sigma = 1.2 }\nleverage = { low = 1, high = 15 }"
 TRADERS = f'[[cohorts]]\nkind = "perp-traders"\nname = "traders"\nmarket = "ETH"\n{POPULATION}\n'
 KEEPERS = '[[cohorts]]\nkind = "keepers"\nlatency = 600\n'
@@ -360,6 +365,12 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     "paths-above": (P, MARKET_OF_P, replay('"../secret.csv"')),
     "paths-address": (P, MARKET_OF_P, replay('"https://example.org/prices.csv"')),
     "paths-missing": (P, MARKET_OF_P, replay('"prices.csv"')),
+    "filters-unknown-kind": (
+        P,
+        MARKET_OF_P,
+        filtered('{ alpha = 0.1, beta = 0.8 }, { kind = "egarhc", alpha = 0.1, beta = 0.9 }'),
+    ),
+    "filters-egarch-beta": (P, MARKET_OF_P, filtered('{ alpha = 0.1, beta = 0.8 }, { kind = "egarch", alpha = 0.1, beta = 1 }')),
     "paths-missing-accounts": (P, POPULATION, 'file = "accounts.csv"'),
     # text
     "text-script": (P, 'name = "good"', 'name = "<script>alert(1)</script>"'),
@@ -652,7 +663,7 @@ CASES |= {
         "latency = 600",
         'latency = 600\nacts = "always"',
     ),
-    "rare-events-no-jumps": (P, KOU, "", "[appetite]\n", "[rare_events]\n\n[appetite]\n"),
+    "rare-events-percent": (P, "[appetite]\n", "[rare_events]\nfar_share = 50\n\n[appetite]\n"),
     "rare-events-of-history": (
         P,
         MARKET_OF_P,
@@ -666,6 +677,9 @@ CASES |= {
     "rare-events-far-shift": (P, "[appetite]\n", "[rare_events]\nshifts = [-2, 40]\n\n[appetite]\n"),
     "preamble-address": (P, "", '[proposal]\ndiscussion = "forum.example.org/t/1"\n'),
     "preamble-misspelt": (P, "", '[proposal]\nlicense = "CC0-1.0"\n'),
+    "backtest-without-its-file": (P, "", BACKTEST),
+    "backtest-of-other-assets": (P, "", BACKTEST.replace(', "BTC"', "")),
+    "backtest-that-is-no-history": (P, "", BACKTEST.replace("replay", "bootstrap")),
     "venue-spot-by-skew": (P, 'spot = { kind = "linear", depth = 1e9 }', 'spot = { kind = "skew-fill", skew_scale = 1e6 }'),
 }
 RAW: dict[str, bytes] = {
