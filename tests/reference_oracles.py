@@ -8,7 +8,7 @@ class Memory:
 
     def __init__(self, venues, price, dt):
         self.oracle, self.breaker = venues.oracle, venues.breaker
-        self.first, self.time, self.doubts = price, 0.0, False
+        self.first, self.time, self.doubts, self.doubt = price, 0.0, False, 0.0
         steps = 1 if self.oracle.window is None else max(round(self.oracle.window / dt), 1)
         self.values = [price] * steps
         self.reference, self.since, self.left = price, 0.0, 0.0

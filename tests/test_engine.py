@@ -270,7 +270,7 @@ def test_a_rare_jump_through_is_found_by_weighted_paths():
     intensity, mean, deviation, volatility, years = 0.5, -0.15, 0.06, 0.3, 1 / 365
     jumps = f'jumps = {{ kind = "merton", intensity = {intensity}, mean = {mean}, deviation = {deviation} }}'
     text = one_account(86_400.0, 1.0).text.replace("volatility = 0.8 }", f"volatility = {volatility} }}\n{jumps}")
-    scenario = Scenario.from_text(f"{text}\n[rare_events]\njumps = 0.4\n", ".", "rare")
+    scenario = Scenario.from_text(f"{text}\n[rare_events]\njumps = 0.4\nfar_share = 0.0\n", ".", "rare")
     book_of_one = Population(np.array([1.0]), np.array([5.0]), np.array([[1.0]]))
     outcomes = simulate(scenario, count=6000, populations=[book_of_one])
     growth = -intensity * math.expm1(mean + deviation**2 / 2) - volatility**2 / 2

@@ -95,7 +95,9 @@ def generate(
         correlation = np.broadcast_to(_mean_of_pairs(law.copula.matrix), (grid.market_steps, count))
     known = correlation if len(names) > 1 else None
     paths = MarketPaths(names, grid.dt, grid.substeps, price, volatility, known)
-    return replace(paths, weight=weights(tilt, rare), weight_of_unseen=rare.heaviest(market, grid)) if rare else paths
+    return (
+        replace(paths, weight=weights(tilt, rare, market, grid), weight_of_unseen=rare.heaviest(market, grid)) if rare else paths
+    )
 
 
 def _mean_of_pairs(matrix: np.ndarray) -> float:

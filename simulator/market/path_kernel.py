@@ -43,7 +43,7 @@ from simulator.market.tables import (
     SEGMENTS,
     WIDTH,
 )
-from simulator.market.tilt_kernel import Tilt, draw_more, score_sizes
+from simulator.market.tilt_kernel import Tilt, draw_far, draw_more, score_sizes
 
 LAST = REACH - 1e-9
 SEGMENT_MASK = np.int64(SEGMENTS - 1)
@@ -193,6 +193,7 @@ def draw_steps(keys, step, first, copula, moves, factor, innovation, innovations
     for a in range(z.shape[0]):
         uniforms(keys.steps, step, a, first, 0, work[0], counts[a])
         if step >= tilt.since:
+            draw_far(work[0], a, step, tilt)
             draw_more(counts[a], a, draw, tilt)
         if copula.independent:
             quantiles(work[0], z[a], work[1], work[2], innovation[a], innovations)
@@ -418,7 +419,8 @@ def chunk_of(tilt, at, n):
     """The tilt of paths `at` .. `at + n - 1`."""
     part = slice(at, at + n)
     fixed = (tilt.since, tilt.factor, tilt.tail, tilt.log_calm, tilt.lean)
-    return Tilt(*fixed, tilt.is_tilted[part], tilt.scale[part], tilt.score[:, part])
+    drawn = (tilt.has_more[part], tilt.scale[part], tilt.far_step[part], tilt.far_asset[part])
+    return Tilt(*fixed, *drawn, tilt.score[:, part])
 
 
 @kernel

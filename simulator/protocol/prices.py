@@ -19,11 +19,14 @@ from simulator.protocol.book import (
     CAPACITY,
     CASH,
     CLOCK,
+    DEBT_DOUBT,
     DEBT_VALUE,
+    DEPOSIT_DOUBT,
     DEPOSIT_INDEX,
     DEPOSIT_VALUE,
     DEPTH,
     DEPTH_SHARE,
+    DOUBT,
     EXTERNAL,
     EXTERNAL_SQUARES,
     FLOW,
@@ -68,6 +71,7 @@ from simulator.protocol.option_values import value_options
 from simulator.protocol.pools import accrue_interest
 from simulator.protocol.rules import (
     LINEAR,
+    O_CAUTION,
     O_DEVIATION,
     O_GROWTH,
     O_HALT,
@@ -141,7 +145,9 @@ def observe(b, rules, elapsed):
         if rules.shapes_oracle:
             raw = believed(asset, oracle, raw, elapsed)
             if elapsed > 0.0:
-                asset[UNSURE] = 1.0 if oracle[O_WIDTH] * np.sqrt(asset[VARIANCE]) > oracle[O_WIDEST] else 0.0
+                interval = oracle[O_WIDTH] * np.sqrt(asset[VARIANCE])
+                asset[UNSURE] = 1.0 if interval > oracle[O_WIDEST] else 0.0
+                asset[DOUBT] = min(oracle[O_CAUTION] * interval, 1.0)
         moved = asset[ORACLE_AGE] >= oracle[O_HEARTBEAT] or abs(raw / asset[INDEX] - 1.0) >= oracle[O_DEVIATION]
         if moved and asset[HALTED] + asset[UNSURE] == 0.0:
             asset[INDEX] = raw
@@ -172,6 +178,9 @@ def value(b, rules):
         index = b.asset[rules.currency_asset[k], INDEX]
         currency[DEPOSIT_VALUE] = currency[DEPOSIT_INDEX] * index
         currency[DEBT_VALUE] = currency[BORROW_INDEX] * index
+        if rules.cautious:
+            currency[DEPOSIT_DOUBT] = b.asset[rules.currency_asset[k], DOUBT] * currency[DEPOSIT_VALUE]
+            currency[DEBT_DOUBT] = b.asset[rules.currency_asset[k], DOUBT] * currency[DEBT_VALUE]
     for m in range(rules.markets):
         market = b.market[m]
         price = market[MARK] if rules.values_at_mark else b.asset[rules.market_asset[m], INDEX]

@@ -51,6 +51,7 @@ def replay(file: str) -> str:
     return f'kind = "replay"\nfile = {file}\nfrom = 2025-01-01T00:00:00Z\nuntil = 2025-02-01T00:00:00Z\nassets = ["ETH", "BTC"]\n'
 
 
+BACKTEST = "[backtest]\npaths = 8\n[backtest.market]\n" + replay('"later.csv"')
 POPULATION = "accounts = 200\nwealth = { median = 5000, sigma = 1.2 }\nleverage = { low = 1, high = 15 }"
 TRADERS = f'[[cohorts]]\nkind = "perp-traders"\nname = "traders"\nmarket = "ETH"\n{POPULATION}\n'
 KEEPERS = '[[cohorts]]\nkind = "keepers"\nlatency = 600\n'
@@ -291,6 +292,7 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     "guards-allocation": (P, 'kind = "vault", capital = 1e6', 'kind = "vault", capital = 1e6, allocation = "pro-rate"'),
     "guards-fund-cap": (P, "fund = { cash = 1e5, fee_share = 0.2 }", "fund = { cash = 1e5, fee_share = 0.2, most_per_day = -1 }"),
     "guards-breaker": (P, "[parameters.fees]", "[protocol.venues.ETH.breaker]\nmove = 0\n\n[parameters.fees]"),
+    "guards-caution-of-nothing": (P, "[parameters.fees]", "[protocol.venues.ETH.oracle]\ncaution = 2\n\n[parameters.fees]"),
     "guards-residual": (P, "[protocol]\n", '[protocol]\nresidual = "funding"\n'),
     "guards-fill-band": (P, "[parameters.fees]", "[protocol.venues.ETH.fill_band]\nwidth = 5\n\n[parameters.fees]"),
     "guards-fill-band-beyond": (
@@ -668,7 +670,7 @@ CASES |= {
         "latency = 600",
         'latency = 600\nacts = "always"',
     ),
-    "rare-events-no-jumps": (P, KOU, "", "[appetite]\n", "[rare_events]\n\n[appetite]\n"),
+    "rare-events-percent": (P, "[appetite]\n", "[rare_events]\nfar_share = 50\n\n[appetite]\n"),
     "rare-events-of-history": (
         P,
         MARKET_OF_P,
@@ -682,6 +684,9 @@ CASES |= {
     "rare-events-far-shift": (P, "[appetite]\n", "[rare_events]\nshifts = [-2, 40]\n\n[appetite]\n"),
     "preamble-address": (P, "", '[proposal]\ndiscussion = "forum.example.org/t/1"\n'),
     "preamble-misspelt": (P, "", '[proposal]\nlicense = "CC0-1.0"\n'),
+    "backtest-without-its-file": (P, "", BACKTEST),
+    "backtest-of-other-assets": (P, "", BACKTEST.replace(', "BTC"', "")),
+    "backtest-that-is-no-history": (P, "", BACKTEST.replace("replay", "bootstrap")),
     "venue-spot-by-skew": (P, 'spot = { kind = "linear", depth = 1e9 }', 'spot = { kind = "skew-fill", skew_scale = 1e6 }'),
 }
 RAW: dict[str, bytes] = {
