@@ -39,21 +39,8 @@ from simulator.terms.part import P
 SKEW_FILL, POWER = 2.0, 3.0
 LINEAR, V_DEPTH, V_PERMANENT, V_KEEP, V_ELASTICITY, V_FLOOR, V_COEFFICIENT = range(7)
 # columns of the oracle table
-(
-    O_WEIGHT,
-    O_DEVIATION,
-    O_HEARTBEAT,
-    O_STALE,
-    O_WINDOW,
-    O_GROWTH,
-    O_WIDTH,
-    O_WIDEST,
-    O_MOVE,
-    O_SPAN,
-    O_HALT,
-    O_CAUTION,
-    O_MOST_MOVE,
-) = range(13)
+O_WEIGHT, O_DEVIATION, O_HEARTBEAT, O_STALE, O_WINDOW, O_GROWTH, O_WIDTH, O_WIDEST, O_MOVE, O_SPAN, O_HALT = range(11)
+O_CAUTION, O_MOST_MOVE = 11, 12
 # columns of the table of fill bands; a width of 0: none
 B_WIDTH, B_CUTS, B_CLOSES = range(3)
 ALLOCATIONS = ("queue", "pro-rata", "leverage-weighted")
