@@ -572,6 +572,10 @@ BY_INTEREST = (
 )
 FUND = "fund = { cash = 1e5, fee_share = 0.2 }\n"
 FEED = 'volatility_feed = { estimator = { %s = { kind = "ewma", volatility_today = 0.7 } } }\n'
+REFIT = (
+    'volatility_feed = { estimator = { ETH = { kind = "garch-refit", volatility = 0.7, volatility_today = 0.7, alpha = %s, '
+    "beta = 0.9, window = %s } } }\n"
+)
 BY_VOLATILITY = f'kind = "volatility-scaled"\n{FLAT}\nreference_volatility = 0.8\n'
 CASES |= {  # rules of perpetual markets
     "margin-unknown": (P, FLAT, f'kind = "stepped"\n{FLAT}'),
@@ -605,6 +609,9 @@ CASES |= {  # rules of perpetual markets
     "margin-correlation": (P, FLAT, f"{BY_VOLATILITY}reference_correlation = 1.5"),
     "feed-unknown-asset": (P, FUND, f"{FUND}{FEED % 'SOL'}"),
     "feed-two-sources": (P, FUND, f'{FUND}volatility_source = "conditional"\n{FEED % "ETH"}'),
+    "feed-refit-never": (P, FUND, FUND + REFIT % ("0.05", "2592000")),
+    "feed-refit-short": (P, FUND, FUND + REFIT % ("0.05", "86400")),
+    "feed-refit-integrated": (P, FUND, FUND + REFIT % ("0.1", "259200")),
     "feed-unknown-estimator": (P, FUND, f"{FUND}{FEED % 'ETH'}".replace("ewma", "ema")),
     "goals-margin-that-rests": (P, "threshold = 0.01", 'threshold = 0.5\nquantity = "margin_rise_1_day"\nof = "one"'),
     "goals-margin-in-dollars": (P, "threshold = 0.01", 'threshold = 0.5\nquantity = "margin_rise_1_day"\nof = "usd"'),
