@@ -576,7 +576,7 @@ class ReferenceModel(Lending, mesa.Model):
             self.before_observation = list(self.index)
         for a, oracle in enumerate(self.oracle):
             raw = oracle.oracle_weight * self.external[a] + (1 - oracle.oracle_weight) * self.spot_price(a)
-            raw = self.memories[a].believed(raw, dt)
+            raw = self.memories[a].believed(raw, dt, self.before_observation[a])
             previous, move = self.index[a], abs(raw / self.index[a] - 1)
             if oracle.deviation > 0:
                 self.near(move - oracle.deviation, oracle.deviation)

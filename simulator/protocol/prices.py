@@ -76,6 +76,7 @@ from simulator.protocol.rules import (
     O_GROWTH,
     O_HALT,
     O_HEARTBEAT,
+    O_MOST_MOVE,
     O_MOVE,
     O_SPAN,
     O_STALE,
@@ -116,7 +117,7 @@ def shifted(price, permanent, transient):
 
 @rule
 def believed(asset, oracle, raw, elapsed):
-    """What an oracle makes of the raw value: its mean over the window, and no more than growth since the load allows."""
+    """What an oracle makes of the raw value: its mean over the window, no more than growth since the load and one move allow."""
     steps = int(oracle[O_WINDOW])
     if steps > 0:
         if elapsed > 0.0:
@@ -128,6 +129,9 @@ def believed(asset, oracle, raw, elapsed):
     if oracle[O_GROWTH] >= 0.0:
         asset[ORACLE_CAP] += asset[ORACLE_SNAPSHOT] * oracle[O_GROWTH] * elapsed / YEAR
         raw = min(raw, asset[ORACLE_CAP])
+    if oracle[O_MOST_MOVE] < 1e30:
+        most = 1.0 + oracle[O_MOST_MOVE]
+        raw = min(max(raw, asset[LAST_INDEX] / most), asset[LAST_INDEX] * most)
     return raw
 
 

@@ -46,6 +46,7 @@ class Oracle(Part):
 
     window: Annotated[float, Field(gt=0)] | None = None  # [s] it believes the mean of so long; absent: the last value
     most_growth: Annotated[float, Field(ge=0)] | None = None  # [1/year] above the price at load: Aave's capped ratios
+    most_move: Annotated[float, Field(gt=0)] | None = None  # [1] of the index in one substep (crvUSD: 0.25); absent: any
     width: Annotated[float, Field(ge=0)] = 0.0  # [sqrt(year)] confidence interval over price, per unit of volatility
     widest: Annotated[float, Field(gt=0)] = 0.02  # [1] a wider interval is not published (Drift: 2 %)
     caution: Annotated[float, Field(ge=0), VOTABLE] = 0.0  # [1] intervals off what health counts, and onto what is owed

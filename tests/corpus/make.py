@@ -293,6 +293,7 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     "guards-fund-cap": (P, "fund = { cash = 1e5, fee_share = 0.2 }", "fund = { cash = 1e5, fee_share = 0.2, most_per_day = -1 }"),
     "guards-breaker": (P, "[parameters.fees]", "[protocol.venues.ETH.breaker]\nmove = 0\n\n[parameters.fees]"),
     "guards-caution-of-nothing": (P, "[parameters.fees]", "[protocol.venues.ETH.oracle]\ncaution = 2\n\n[parameters.fees]"),
+    "guards-most-move": (P, "[parameters.fees]", "[protocol.venues.ETH.oracle]\nmost_move = 0\n\n[parameters.fees]"),
     "guards-residual": (P, "[protocol]\n", '[protocol]\nresidual = "funding"\n'),
     "guards-fill-band": (P, "[parameters.fees]", "[protocol.venues.ETH.fill_band]\nwidth = 5\n\n[parameters.fees]"),
     "guards-fill-band-beyond": (
