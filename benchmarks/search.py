@@ -5,8 +5,9 @@
 *grid*: the front of capital efficiency against user cost in a world whose truth is known (search_worlds.py), three parameters,
 and every valid point of its grid on as many paths as the search's last rung. *rivals*: the same front by random points,
 Optuna's NSGA-II and its TPE (constraints told), which spend the path evaluations that the search spent, each point on the
-paths of the search's last rung, and on a quarter of those (TPE, which is slow, where they are few). *engine*: grid and rivals in a small book of the engine. *scores*:
-one score (capital efficiency less half the relative user cost): what each would send to confirmation by the same selection.
+paths of the search's last rung, and on a quarter of those (TPE, which is slow, where its points are few). *engine*: grid and
+rivals in a small book of the engine. *scores*: one score (capital efficiency less half the relative user cost): what each
+would send to confirmation by the same selection.
 
 All fronts are run again on common fresh paths, and a front's volume is a share of the grid's. It is counted twice: of the
 points that confirmation would pass with its power, and of those that keep the limit by their estimate on the fresh paths;
