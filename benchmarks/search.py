@@ -70,7 +70,10 @@ def compare_fronts(name: str, place: Place, seed: int, with_rivals: bool) -> Row
         for kind, find in _rivals(short, budget // paths, seed):
             fronts[f"{kind}, {paths:,} paths"] = (front_of(find()), budget)
             told(f"{name}, seed {seed}: {kind}, {paths:,} paths a point")
-    return _volumes(rival, fronts)
+    found = _volumes(rival, fronts)
+    for who, figures in found.items():
+        told(f"{name}, seed {seed}: {who:<20} " + " ".join(f"{figure:8.4f}" for figure in figures))
+    return found
 
 
 def _rivals(rival: Rival, count: int, seed: int) -> Iterator[tuple[str, Callable[[], list[Trial]]]]:
