@@ -76,6 +76,9 @@ class Refused(Exception):
     show_default=True,
     help="What ties extremes. auto: the best by --criterion of the first two. skewed-t: joint falls apart from joint rises.",
 )
+@click.option(
+    "--pegs", metavar="A,B:C", help="Assets held near a peg, as in USDC,stETH:ETH: a dollar, or another asset of the fit."
+)
 @click.option("--persistence", type=float, default=0.995, show_default=True, help="Largest persistence of variance, a day.")
 @click.option("--tail-index", type=float, default=3.0, show_default=True, help="Least tail index of the stationary law; 0: free.")
 @click.option("--max-move", type=float, help="Cut of the innovations in deviations. Default: 1.5 x the largest residual.")
@@ -142,6 +145,7 @@ def _fit(prices: Path, options: dict[str, Any]) -> tuple[MarketFit, Evaluation, 
         criterion=options["criterion"],
         dependence=options["dependence"],
         copula=options["copula"],
+        pegs=_pegs(options, problems),
     )
     problems += [(f"--{key}", what) for key, what in settings.problems()]
     if options["step"] is not None and not 0 < options["step"] < 1e9:
@@ -208,13 +212,24 @@ def _stretch(text: str, problems: list[tuple[str, str]]) -> tuple[datetime, date
     return (a, b) if a is not None and b is not None else None
 
 
-def _names(text: str, problems: list[tuple[str, str]]) -> list[str]:
+def _names(text: str, problems: list[tuple[str, str]], option: str = "--assets") -> list[str]:
     names = [name.strip() for name in text.split(",")]
     twice = sorted({name for name in names if names.count(name) > 1})
     if not all(names):
-        problems.append(("--assets", "a name is blank; write names with commas between, as in BTC,ETH"))
-    problems += [("--assets", f"{shown(name)} is there twice") for name in twice if name]
+        problems.append((option, "a name is blank; write names with commas between, as in BTC,ETH"))
+    problems += [(option, f"{shown(name)} is there twice") for name in twice if name]
     return names
+
+
+def _pegs(options: dict[str, Any], problems: list[tuple[str, str]]) -> tuple[tuple[str, str | None], ...]:
+    """(asset, base or None) of each; what looks at a fit as a GARCH cannot look at a peg."""
+    if options["pegs"] is None:
+        return ()
+    names = _names(options["pegs"], problems, "--pegs")
+    looks = [key for key in ("held_out", "online", "walk_forward", "with_feedback") if options[key]]
+    problems += [(f"--{key.replace('_', '-')}", "looks at no pegs yet; leave --pegs out, or it") for key in looks]
+    parts = [name.partition(":") for name in names]
+    return tuple((name, base.strip() if colon else None) for name, colon, base in parts)
 
 
 def _check_target(option: str, target: Path, beginning: str) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from simulator.estimation.copula_fit import DependenceCandidate, DependenceFit
     from simulator.estimation.held_out import HeldOut
     from simulator.estimation.market_fit import MarketFit
+    from simulator.estimation.peg_fit import PegFit
     from simulator.estimation.staleness import Staleness
     from simulator.estimation.standard_errors import Estimate
 
@@ -46,11 +47,11 @@ def _print_estimates(found: MarketFit, first: int) -> None:
     rows.append(["max_move", *("none" if asset.max_move is None else f"{asset.max_move:g}" for asset in assets)])
     rows.append(["returns used", *(f"{asset.count:,}" for asset in assets)])
     rows.append(["log-likelihood", *(f"{asset.log_likelihood:.1f}" for asset in assets)])
-    rows.append(["cost: bounds, tail", *(f"{asset.cost_of_bounds:.1f}, {asset.cost_of_tail:.1f}" for asset in assets)])
+    rows.append(["cost: bounds, tail", *(asset.costs for asset in assets)])
     print_table("Estimates (standard errors)", ["", *(asset.name for asset in assets)], rows)
 
 
-def _print_candidates(asset: AssetFit) -> None:
+def _print_candidates(asset: AssetFit | PegFit) -> None:
     """Every law tried for one asset; the one taken is marked."""
     if len(asset.candidates) < 2:
         return

@@ -47,6 +47,21 @@ class AssetFit:
     parted: Parted | None = None  # how jumps were told from the rest
 
     @property
+    def headline(self) -> str:
+        """What a line can say of it."""
+        e, degrees = self.estimates, self.estimates.get("degrees_of_freedom")
+        tails = f" of {degrees.value:.2f} degrees of freedom" if degrees else ""
+        return (
+            f"volatility {e['volatility'].value:.3f} a year, today {e['volatility_today'].value:.3f}, "
+            f"persistence {e['persistence'].value:.6f} a step, {self.specification}{tails}"
+        )
+
+    @property
+    def costs(self) -> str:
+        """Log-likelihood that bounds and tail bound cost, as a table says it."""
+        return f"{self.cost_of_bounds:.1f}, {self.cost_of_tail:.1f}"
+
+    @property
     def largest_residual(self) -> float:
         return float(np.nanmax(np.abs(self.residuals)))
 

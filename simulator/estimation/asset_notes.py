@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from simulator.estimation.asset_fit import AssetFit
 from simulator.estimation.jumps import EXPECTED_BEYOND, no_crashes
+from simulator.estimation.merton_likelihood import no_crashes_note
 from simulator.parameters import DAY, YEAR
 
 
@@ -56,12 +57,7 @@ def _no_crashes(asset: AssetFit) -> Iterator[str]:
     """Where jumps were found, or looked for, that are ordinary returns."""
     likelihood = asset.parted.likelihood if asset.parted else None
     if likelihood is not None and not likelihood.describes_crashes:
-        law, day = likelihood.jumps.jumps, likelihood.daily_deviation
-        yield (
-            f"Merton's likelihood describes no crashes: {law.intensity:.0f} jumps a year with a root mean square "
-            f"of {100 * math.sqrt(law.second_moment):.2g} %, where a day's deviation is {100 * day:.2g} %; not used, "
-            "jumps are found by threshold instead (--jumps-from takes them from finer bars)"
-        )
+        yield f"{no_crashes_note(likelihood)} (--jumps-from takes them from finer bars)"
     if asset.jumps is None or (asset.parted is not None and asset.parted.fine is not None):
         return
     law = asset.jumps.jumps

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulator.estimation.errors import FitError
-from simulator.estimation.jumps import FEWEST_JUMPS, JumpFit, fit_kou
+from simulator.estimation.jumps import FEWEST_JUMPS, JumpFit, fit_kou, merton_fit
 from simulator.estimation.returns import Returns
 from simulator.estimation.standard_errors import Estimate, estimated_covariance
 from simulator.market.jumps import Merton
@@ -190,16 +190,9 @@ def _merton(jumps: np.ndarray, judged: np.ndarray, per_day: int) -> JumpFit:
         [0.0, -mean / per, 1 / per, 0.0],
         [0.0, (mean**2 - deviation**2) / per / (2 * deviation**2), -mean / per / deviation**2, 1 / per / (2 * deviation**2)],
     ])  # of log intensity, mean, log deviation  # fmt: skip
-    variance = np.diag(slopes @ estimated_covariance(daily, _block(n)) @ slopes.T) / n
-    errors = np.sqrt(variance)
-    estimates = {
-        "intensity": Estimate(float(intensity), float(intensity * errors[0])),
-        "mean": Estimate(float(mean), float(errors[1])),
-        "deviation": Estimate(deviation, float(deviation * errors[2])),
-    }
-    names = ("log_jump_intensity", "jump_mean", "log_jump_deviation")
-    law = {name: float(value) for name, value in zip(names, variance, strict=True)}
-    return JumpFit(Merton(intensity=float(intensity), mean=float(mean), deviation=deviation), int(count.sum()), estimates, law)
+    errors = np.sqrt(np.diag(slopes @ estimated_covariance(daily, _block(n)) @ slopes.T) / n)
+    law = Merton(intensity=float(intensity), mean=float(mean), deviation=deviation)
+    return merton_fit(law, int(count.sum()), dict(zip(("intensity", "mean", "deviation"), map(float, errors), strict=True)))
 
 
 def _below(fit: JumpFit, size: float) -> float:

@@ -18,6 +18,7 @@ from simulator.estimation.errors import FitError
 from simulator.estimation.fine_jumps import fine_jumps
 from simulator.estimation.jump_choice import Parted, parted_by
 from simulator.estimation.market_fit import MarketFit
+from simulator.estimation.peg_fit import PegFit, fit_peg, peg_problems
 from simulator.estimation.returns import Returns, Window, log_returns
 from simulator.estimation.settings import FitSettings
 from simulator.estimation.source import fine_source, source_of
@@ -58,11 +59,17 @@ def fit_market(
         raise FitError(problems)
     window = Window(until, since, tuple(exclude))
     returns = log_returns(prices, window, step)
+    problems = peg_problems(settings, returns.assets)
+    if problems:
+        raise FitError(problems)
     told = {} if fine is None else _fine(fine, fine_file, returns, window, settings)
-    assets = []
+    pegs, assets = dict(settings.pegs), list[AssetFit | PegFit]()
     for name, price, r in zip(returns.assets, returns.price, returns.returns.T, strict=True):
         progress(f"fitting {name}")
-        assets.append(fit_asset(name, float(price), np.ascontiguousarray(r), returns.step, settings, told.get(name)))
+        if name in pegs:
+            assets.append(fit_peg(returns, name, settings, pegs[name]))
+        else:
+            assets.append(fit_asset(name, float(price), np.ascontiguousarray(r), returns.step, settings, told.get(name)))
     matrix, rows = _dependence(assets)
     tied = None
     if len(assets) > 1 and (settings.dependence, settings.copula) != ("constant", "gaussian"):
@@ -91,7 +98,7 @@ def _fine(fine: PriceTable, file: str, returns: Returns, window: Window, setting
     """The jumps of every asset that `fine` has prices of. Raises FitError, NotConverged."""
     if settings.jumps in ("none", "likelihood"):
         raise FitError([("jumps-from", f"`jumps` must be auto, merton or kou with it, but is {settings.jumps}")])
-    names = [name for name in returns.assets if name in fine.assets]
+    names = [name for name in returns.assets if name in fine.assets and name not in dict(settings.pegs)]
     if not names:
         raise FitError([("jumps-from", f"{file} has no column {' or '.join(returns.assets)}")])
     found = log_returns(fine, window)
@@ -111,7 +118,7 @@ def _checked(fit: MarketFit) -> ModelMarket:
         raise FitError(problems) from None
 
 
-def _dependence(assets: Sequence[AssetFit]) -> tuple[np.ndarray, int]:
+def _dependence(assets: Sequence[AssetFit | PegFit]) -> tuple[np.ndarray, int]:
     if len(assets) == 1:
         return np.eye(1), assets[0].count
     try:

@@ -154,6 +154,15 @@ class Fit:
         """Conditional variances of `returns`, one entry longer: the last is the step to come."""
         return filter_variance(returns, self.natural)
 
+    @property
+    def degrees(self) -> float:
+        """Of freedom of the innovations; infinite: normal."""
+        return self.natural.degrees_of_freedom
+
+    def beyond(self, returns: np.ndarray, diffusive: np.ndarray, k: float) -> np.ndarray:
+        """[t] whether a return exceeds `k` conditional deviations; variance follows the `diffusive` returns."""
+        return np.abs(returns) > k * np.sqrt(self.variance(diffusive)[:-1])
+
 
 def fit_garch(
     returns: np.ndarray, restriction: Restriction, *, specification: Specification = GARCH_T, near: Fit | None = None

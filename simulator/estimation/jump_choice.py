@@ -40,7 +40,7 @@ def parted(returns: np.ndarray, step: float, settings: FitSettings) -> Parted:
     judge = Specification("garch", "normal" if settings.innovation == "normal" else "student-t")
     bounded = Restriction(settings.persistence_per_day ** (step / DAY))
     near = fit_garch(returns, bounded, specification=judge)
-    k = threshold(near.natural.degrees_of_freedom, int(np.count_nonzero(~np.isnan(returns))))
+    k = threshold(near.degrees, int(np.count_nonzero(~np.isnan(returns))))
     if settings.jumps == "likelihood":
         from simulator.estimation.merton_likelihood import fit_merton_returns
 
@@ -51,14 +51,20 @@ def parted(returns: np.ndarray, step: float, settings: FitSettings) -> Parted:
             return Parted(found, told.jumps, told)
     if settings.jumps != "none":
         found = split(returns, partial(fit_garch, restriction=bounded, specification=judge, near=near))
-        if found.sizes.size >= (FEWEST_JUMPS if settings.jumps in ("merton", "kou") else TOO_MANY):
+        if not too_few(found.sizes.size, settings.jumps):
             years = int(np.count_nonzero(~np.isnan(returns))) * step / YEAR
-            return Parted(found, _law(found.sizes, years, settings.jumps), told)
-    beyond = np.abs(returns) > k * np.sqrt(near.variance(returns)[:-1])
+            return Parted(found, law_of_sizes(found.sizes, years, settings.jumps), told)
+    beyond = near.beyond(returns, returns, k)
     return Parted(Split(returns, np.full(returns.size, np.nan), k, int(np.count_nonzero(beyond))), None, told)
 
 
-def _law(sizes: np.ndarray, years: float, choice: JumpChoice) -> JumpFit:
+def too_few(count: int, choice: JumpChoice) -> bool:
+    """Whether `count` jumps beyond a threshold may be chance or, where jumps were asked for, are too few for a law."""
+    return count < (FEWEST_JUMPS if choice in ("merton", "kou") else TOO_MANY)
+
+
+def law_of_sizes(sizes: np.ndarray, years: float, choice: JumpChoice) -> JumpFit:
+    """Of the jumps found in `years`: Kou's where it is asked for, else Merton's."""
     return fit_kou(sizes, years) if choice == "kou" else fit_merton(sizes, years)
 
 
@@ -69,6 +75,6 @@ def parted_by(fine: FineJumps, returns: Returns, column: int, settings: FitSetti
     """
     diffusive, taken = fine.parted(returns, column)
     near = fit_garch(diffusive, Restriction(settings.persistence_per_day ** (returns.step / DAY)))
-    k = threshold(near.natural.degrees_of_freedom, int(np.count_nonzero(~np.isnan(diffusive))))
+    k = threshold(near.degrees, int(np.count_nonzero(~np.isnan(diffusive))))
     jumps = np.where(taken != 0, taken, np.nan)
     return Parted(Split(diffusive, jumps, k, int(np.count_nonzero(taken))), fine.fit, fine=fine)

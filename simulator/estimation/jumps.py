@@ -9,14 +9,14 @@ the sample would fatten the fitted tail until it hides them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from simulator.estimation.errors import FitError
-from simulator.estimation.garch_fit import Fit
-from simulator.estimation.standard_errors import Estimate
+from simulator.estimation.standard_errors import NORMAL_95, Estimate
 from simulator.market.jumps import Kou, Merton
 
 EXPECTED_BEYOND = 0.5  # returns of the sample expected beyond k if innovations were all there is
@@ -53,8 +53,17 @@ def threshold(degrees: float, n: int) -> float:
     return float(-stdtrit(degrees, EXPECTED_BEYOND / (2 * n)) * math.sqrt((degrees - 2) / degrees))
 
 
-def split(returns: np.ndarray, fit: Callable[[np.ndarray], Fit]) -> Split:
-    """Detect jumps and refit what is left until nothing changes; `fit` maps diffusive returns to a `Fit`.
+class Judge(Protocol):
+    """A law of diffusive returns: the degrees of freedom of its innovations, and which of `returns` are beyond `k` deviations."""
+
+    @property
+    def degrees(self) -> float: ...
+
+    def beyond(self, returns: np.ndarray, diffusive: np.ndarray, k: float) -> np.ndarray: ...
+
+
+def split(returns: np.ndarray, fit: Callable[[np.ndarray], Judge]) -> Split:
+    """Detect jumps and refit what is left until nothing changes; `fit` maps diffusive returns to a `Judge`.
 
     If sets of jumps return in a cycle instead, the one with the largest threshold (fewest jumps) is taken.
     """
@@ -63,7 +72,7 @@ def split(returns: np.ndarray, fit: Callable[[np.ndarray], Fit]) -> Split:
     last, seen = b"", dict[bytes, Split]()
     for _ in range(MOST_ROUNDS):
         k = threshold(degrees, n)
-        is_jump = np.abs(returns) > k * np.sqrt(current.variance(diffusive)[:-1])
+        is_jump = current.beyond(returns, diffusive, k)
         key = is_jump.tobytes()
         if key == last:
             return seen[key]
@@ -72,7 +81,7 @@ def split(returns: np.ndarray, fit: Callable[[np.ndarray], Fit]) -> Split:
         diffusive = np.where(is_jump, np.nan, returns)
         current = fit(diffusive)
         seen[key] = Split(diffusive, np.where(is_jump, returns, np.nan), k, int(np.count_nonzero(is_jump)))
-        degrees, last = current.natural.degrees_of_freedom, key
+        degrees, last = current.degrees, key
     return max(seen.values(), key=lambda found: found.threshold)
 
 
@@ -96,16 +105,30 @@ def no_crashes(jumps: Merton | Kou, daily_deviation: float) -> bool:
 
 
 def fit_merton(sizes: np.ndarray, years: float) -> JumpFit:
-    """Normal sizes by maximum likelihood; standard errors from the information matrix (few jumps allow no sandwich)."""
+    """Normal sizes by maximum likelihood. Few jumps allow no sandwich: errors are exact for normal samples, Student's t of the
+    mean, and of the log deviation the root mean square about the truth, for the maximum lies below it (a tenth at ten jumps)."""
+    from scipy.special import digamma, polygamma, stdtrit
+
     n = sizes.size
     mean, deviation, intensity = float(sizes.mean()), float(sizes.std()), n / years
-    estimates = {
-        "intensity": Estimate(intensity, intensity / math.sqrt(n)),
-        "mean": Estimate(mean, deviation / math.sqrt(n)),
-        "deviation": Estimate(deviation, deviation / math.sqrt(2 * n)),
+    below = 0.5 * (math.log(n / 2) - float(digamma((n - 1) / 2)))
+    errors = {
+        "intensity": 1 / math.sqrt(n),
+        "mean": deviation / math.sqrt(n - 1) * float(stdtrit(n - 1, 0.975)) / NORMAL_95,
+        "deviation": math.hypot(below, 0.5 * math.sqrt(float(polygamma(1, (n - 1) / 2)))),
     }
-    law = {"log_jump_intensity": 1 / n, "jump_mean": deviation**2 / n, "log_jump_deviation": 1 / (2 * n)}
-    return JumpFit(Merton(intensity=intensity, mean=mean, deviation=deviation), n, estimates, law)
+    return merton_fit(Merton(intensity=intensity, mean=mean, deviation=deviation), n, errors)
+
+
+def merton_fit(jumps: Merton, count: int, errors: Mapping[str, float]) -> JumpFit:
+    """`errors` of log intensity, mean and log deviation, in which the laws of the estimates are nearest to normal; 0: none."""
+    estimates = {"mean": Estimate(jumps.mean, errors["mean"] or None)}
+    for name in ("intensity", "deviation"):
+        value = float(getattr(jumps, name))
+        estimates[name] = Estimate(value, value * errors[name] or None, scale="log")
+    law = {"log_jump_intensity": errors["intensity"] ** 2, "jump_mean": errors["mean"] ** 2}
+    law["log_jump_deviation"] = errors["deviation"] ** 2
+    return JumpFit(jumps, count, {name: estimates[name] for name in errors}, law)
 
 
 def fit_kou(sizes: np.ndarray, years: float) -> JumpFit:

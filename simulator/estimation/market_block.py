@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from simulator.estimation.dependence import standard_error
+from simulator.estimation.peg_fit import PegFit
 from simulator.estimation.returns import iso
 
 if TYPE_CHECKING:
@@ -83,16 +84,20 @@ def _tied(found: DependenceFit) -> Iterator[str]:
         yield f'correlation_dynamics = {{ kind = "dcc", alpha = {alpha}, beta = {beta} }}  # {errors}'
 
 
-def _asset(asset: AssetFit) -> Iterator[str]:
+def _asset(asset: AssetFit | PegFit) -> Iterator[str]:
     yield "[[market.assets]]"
     yield f"name = {_value(asset.name)}"
     yield f"price = {asset.price!r}  # [usd] the last in the window"
-    yield "drift = 0.0  # [1/year] zero unless set: no sample of this length can tell it"
-    yield from ("", *_process(asset))
+    if isinstance(asset, PegFit):
+        yield from ("", *_peg(asset))
+    else:
+        yield "drift = 0.0  # [1/year] zero unless set: no sample of this length can tell it"
+        yield from ("", *_process(asset))
     if asset.jumps is not None:
         yield from ("", *_jumps(asset))
     yield from ("", "[market.assets.parameter_law]", f"names = [{', '.join(_value(name) for name in asset.law.names)}]")
-    yield from _law_notes(asset)
+    if not isinstance(asset, PegFit):
+        yield from _law_notes(asset)
     yield "covariance = ["
     for row in asset.law.covariance:
         yield f"  [{', '.join(repr(value) for value in row)}],"
@@ -117,6 +122,18 @@ def _process(asset: AssetFit) -> Iterator[str]:
     yield from ("", *_innovation(asset))
 
 
+def _peg(asset: PegFit) -> Iterator[str]:
+    e = asset.estimates
+    low, high = e["half_life"].interval
+    yield "[market.assets.process]"
+    yield f"kind = {_value(asset.specification)}"
+    yield _number("volatility", e["volatility"], "[1/sqrt(year)] of the diffusion")
+    yield _number("half_life", e["half_life"], f"[s] 95 %: {low:.3g} to {high:.3g}")
+    yield _number("peg", e["peg"], "[usd]" if asset.base is None else f"[1] in units of {asset.base}")
+    if asset.base is not None:
+        yield f"base = {_value(asset.base)}"
+
+
 def _innovation(asset: AssetFit) -> Iterator[str]:
     e = asset.estimates
     yield "[market.assets.process.innovation]"
@@ -130,7 +147,7 @@ def _innovation(asset: AssetFit) -> Iterator[str]:
     yield f"max_move = {asset.max_move:.1f}  # [standard deviations]; the largest residual is {asset.largest_residual:.1f}"
 
 
-def _jumps(asset: AssetFit) -> Iterator[str]:
+def _jumps(asset: AssetFit | PegFit) -> Iterator[str]:
     assert asset.jumps is not None
     yield "[market.assets.jumps]"
     fine = asset.parted.fine if asset.parted else None

@@ -13,6 +13,7 @@ from simulator.estimation.comparison import Comparison, comparison_frame
 from simulator.estimation.copula_fit import DependenceFit
 from simulator.estimation.fine_jumps import FineJumps
 from simulator.estimation.market_block import market_block
+from simulator.estimation.peg_fit import PegFit
 from simulator.estimation.residual_tests import ResidualTest, residual_tests
 from simulator.estimation.returns import iso
 from simulator.estimation.scaling import Feedback
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 class MarketFit:
     """A fitted market. `print` is a short report; `toml()` the block of a scenario; frames hold the numbers."""
 
-    assets: tuple[AssetFit, ...]
+    assets: tuple[AssetFit | PegFit, ...]
     correlation: tuple[tuple[float, ...], ...]
     correlation_rows: int
     source: Source
@@ -51,7 +52,7 @@ class MarketFit:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know of this fit, a sentence each; warnings of the file last."""
-        own = (note for asset in self.assets for note in asset_notes(asset))
+        own = (note for a in self.assets for note in (a.notes if isinstance(a, PegFit) else asset_notes(a)))
         return (*own, *(row.note for row in self.feedback), *self.warnings)
 
     @property
@@ -64,11 +65,12 @@ class MarketFit:
         return market_block(self, substeps)
 
     def frame(self) -> pd.DataFrame:
-        """One row an estimate: asset, parameter, value, standard_error (NaN where there is none), note."""
+        """One row an estimate: asset, parameter, value, standard_error and its 95 % interval (NaN where there is none), note."""
         import pandas as pd
 
-        rows = [(a.name, key, e.value, e.standard_error, e.note) for a in self.assets for key, e in a.estimates.items()]
-        names = ["asset", "parameter", "value", "standard_error", "note"]
+        estimates = [(a.name, key, e) for a in self.assets for key, e in a.estimates.items()]
+        rows = [(name, key, e.value, e.standard_error, *e.interval, e.note) for name, key, e in estimates]
+        names = ["asset", "parameter", "value", "standard_error", "low", "high", "note"]
         return pd.DataFrame(rows, columns=names).astype({"standard_error": float})
 
     def residual_tests(self) -> list[ResidualTest]:
@@ -105,16 +107,7 @@ class MarketFit:
     def __str__(self) -> str:
         lines = [f"market of {', '.join(a.name for a in self.assets)}, {iso(self.source.since)} to {iso(self.source.until)}"]
         for asset in self.assets:
-            e = asset.estimates
-            lines.append(
-                f"  {asset.name}: volatility {e['volatility'].value:.3f} a year, today {e['volatility_today'].value:.3f}, "
-                f"persistence {e['persistence'].value:.6f} a step, {_innovations(asset)}"
-            )
+            lines.append(f"  {asset.name}: {asset.headline}")
             if asset.name in self.agreement:
                 lines.append(f"    simulated inside the data's interval: {self.agreement[asset.name]}")
         return "\n".join(lines)
-
-
-def _innovations(asset: AssetFit) -> str:
-    degrees = asset.estimates.get("degrees_of_freedom")
-    return f"{asset.specification}" + (f" of {degrees.value:.2f} degrees of freedom" if degrees else "")

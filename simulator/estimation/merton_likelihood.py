@@ -14,8 +14,8 @@ from functools import partial
 
 import numpy as np
 
-from simulator.estimation.jumps import JumpFit, no_crashes
-from simulator.estimation.maximum import maximise
+from simulator.estimation.jumps import JumpFit, merton_fit, no_crashes
+from simulator.estimation.maximum import Maximum, maximise
 from simulator.estimation.standard_errors import Estimate, mean_block
 from simulator.market.jumps import Merton
 from simulator.parameters import DAY, YEAR
@@ -48,13 +48,28 @@ class ReturnsFit:
         return not no_crashes(self.jumps.jumps, self.daily_deviation)
 
 
+def no_crashes_note(found: ReturnsFit) -> str:
+    """Why the likelihood is not taken at its word."""
+    law, day = found.jumps.jumps, found.daily_deviation
+    return (
+        f"Merton's likelihood describes no crashes: {law.intensity:.0f} jumps a year with a root mean square "
+        f"of {100 * math.sqrt(law.second_moment):.2g} %, where a day's deviation is {100 * day:.2g} %; not used, "
+        "jumps are found by threshold instead"
+    )
+
+
 def fit_merton_returns(returns: np.ndarray, step: float) -> ReturnsFit:
     """Maximum likelihood for `returns` over `step` [s] (NaN where missing); sandwich errors. Raises NotConverged."""
     seen = ~np.isnan(returns)
     scale = math.sqrt(float(np.mean(returns[seen] ** 2)))
     y = returns[seen] / scale
-    top = maximise(partial(_densities, y), STARTS, LOW, HIGH, "Merton's likelihood", partial(_slopes, y))
-    posterior = np.full(returns.size, np.nan)
+    top = maximise(partial(densities, y), STARTS, LOW, HIGH, "Merton's likelihood", partial(slopes, y))
+    return returns_fit(top, y, scale, seen, step)
+
+
+def returns_fit(top: Maximum, y: np.ndarray, scale: float, seen: np.ndarray, step: float) -> ReturnsFit:
+    """What the maximum says of `y`, returns in units of `scale` where `seen` [t]; coordinates after Merton's are not asked."""
+    posterior = np.full(seen.size, np.nan)
     posterior[seen] = 1 - _shares(y, top.x)[0]
     variance = np.diag(top.covariance(mean_block(y.size, step, 0.0)))
     errors = [math.sqrt(v) if v > 0 else None for v in variance]
@@ -71,24 +86,15 @@ def fit_merton_returns(returns: np.ndarray, step: float) -> ReturnsFit:
 
 def _jump_fit(x: np.ndarray, scale: float, a_year: float, variance: np.ndarray, count: int) -> JumpFit:
     intensity, mean = math.exp(x[INTENSITY]) * a_year, float(x[JUMP_MEAN]) * scale
-    deviation = math.exp(x[JUMP_DEVIATION]) * scale
+    jumps = Merton(intensity=intensity, mean=mean, deviation=math.exp(x[JUMP_DEVIATION]) * scale)
     errors = np.sqrt(variance)
-    estimates = {
-        "intensity": _scaled(intensity, errors[INTENSITY]),
-        "mean": Estimate(mean, float(errors[JUMP_MEAN]) * scale or None),
-        "deviation": _scaled(deviation, errors[JUMP_DEVIATION]),
-    }
-    law = {
-        "log_jump_intensity": float(variance[INTENSITY]),
-        "jump_mean": float(variance[JUMP_MEAN]) * scale**2,
-        "log_jump_deviation": float(variance[JUMP_DEVIATION]),
-    }
-    return JumpFit(Merton(intensity=intensity, mean=mean, deviation=deviation), count, estimates, law)
+    log_errors = {"intensity": errors[INTENSITY], "mean": errors[JUMP_MEAN] * scale, "deviation": errors[JUMP_DEVIATION]}
+    return merton_fit(jumps, count, {name: float(value) for name, value in log_errors.items()})
 
 
 def _scaled(value: float, log_error: float | None) -> Estimate:
     """A positive number whose log has `log_error`."""
-    return Estimate(float(value), float(value * log_error) if log_error else None)
+    return Estimate(float(value), float(value * log_error) if log_error else None, scale="log")
 
 
 def _parts(y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -109,7 +115,7 @@ def _terms(y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.exp(logs - most), most
 
 
-def _densities(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+def densities(y: np.ndarray, x: np.ndarray) -> np.ndarray:
     terms, most = _terms(y, x)
     return np.asarray(np.log(terms.sum(axis=0)) + most)
 
@@ -120,7 +126,7 @@ def _shares(y: np.ndarray, x: np.ndarray) -> np.ndarray:
     return np.asarray(terms / terms.sum(axis=0))
 
 
-def _slopes(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+def slopes(y: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Slopes of the log densities [t, coordinate]: means over the shares of those given k."""
     k, variance, apart = _parts(y, x)
     share = _shares(y, x)

@@ -61,6 +61,7 @@ class Returns:
     last: datetime
     price: np.ndarray  # [asset] [usd] the last in the window
     priced_at: tuple[datetime, ...]  # [asset]
+    log_price: np.ndarray  # [t + 1, asset] where returns begin and end
 
     @property
     def counts(self) -> np.ndarray:
@@ -81,7 +82,8 @@ def log_returns(prices: PriceTable, window: Window, step: float | None = None, f
     places, size, origin = _on_grid(moments, round(seconds * 1e9))
     grid = np.full((size, len(prices.assets)), np.nan)
     grid[places[places >= 0]] = table[places >= 0]
-    returns = np.diff(np.log(grid), axis=0)
+    log_price = np.log(grid)
+    returns = np.diff(log_price, axis=0)
     returns[_excluded(origin, len(returns), round(seconds * 1e9), window)] = np.nan
     last = [int(np.flatnonzero(~np.isnan(column))[-1]) for column in table.T]
     result = Returns(
@@ -94,6 +96,7 @@ def log_returns(prices: PriceTable, window: Window, step: float | None = None, f
         last=moment(moments[-1]),
         price=np.array([table[i, a] for a, i in enumerate(last)]),
         priced_at=tuple(moment(moments[i]) for i in last),
+        log_price=log_price,
     )
     _check(result, prices.step, fewest)
     return result

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
 from simulator.estimation.asset_fit import AssetFit
 from simulator.estimation.jumps import JumpFit
+from simulator.estimation.peg_fit import PegFit
 from simulator.estimation.standard_errors import Estimate
 from simulator.market.jumps import Kou
 from simulator.market.law import ParameterLaw
 
+OneFit = TypeVar("OneFit", bound=AssetFit | PegFit)
 POWERS = {"volatility": 1, "volatility_today": 1, "total_volatility": 1, "mean": 1, "deviation": 1, "eta_up": -1, "eta_down": -1}
 
 
@@ -36,7 +39,7 @@ class Feedback:
         )
 
 
-def scaled(asset: AssetFit, factor: float) -> AssetFit:
+def scaled(asset: OneFit, factor: float) -> OneFit:
     """The fit of `factor` times the returns of `asset`; what has no size (tails, persistence, number of jumps) stays."""
     estimates = {key: _scaled(key.removeprefix("jump_"), value, factor) for key, value in asset.estimates.items()}
     jumps = None if asset.jumps is None else _jumps(asset.jumps, factor)
@@ -55,7 +58,7 @@ def _jumps(found: JumpFit, factor: float) -> JumpFit:
     return replace(found, jumps=found.jumps.model_copy(update=changed), estimates=estimates)
 
 
-def _law(asset: AssetFit, jumps: JumpFit | None, factor: float) -> ParameterLaw:
+def _law(asset: AssetFit | PegFit, jumps: JumpFit | None, factor: float) -> ParameterLaw:
     """Coordinates in logs keep their law; the mean jump scales, and the distance of `eta_up` from one changes its slope."""
     slopes = {"jump_mean": factor}
     if asset.jumps is not None and jumps is not None and isinstance(asset.jumps.jumps, Kou) and isinstance(jumps.jumps, Kou):

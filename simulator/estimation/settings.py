@@ -26,6 +26,7 @@ class FitSettings:
     criterion: Literal["aic", "bic"] = "bic"
     dependence: Literal["auto", "constant", "dcc"] = "constant"
     copula: Literal["auto", "gaussian", "student-t", "skewed-t"] = "gaussian"
+    pegs: tuple[tuple[str, str | None], ...] = ()  # (asset held to a peg, the asset it is pegged to; None: a dollar)
 
     def problems(self) -> list[tuple[str, str]]:
         """(setting, what is wrong; what is allowed) for each."""

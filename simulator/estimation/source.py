@@ -10,6 +10,7 @@ from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from simulator.estimation.peg_fit import PegFit, pegged
 from simulator.estimation.returns import Returns, Window, iso
 from simulator.estimation.settings import FitSettings
 from simulator.estimation.specification import specifications
@@ -55,12 +56,12 @@ def source_of(returns: Returns, window: Window, settings: FitSettings, sha256: s
     method = (
         f"{_family(settings)} by maximum likelihood on zero-mean log returns; variance targeted; "
         f"persistence <= {settings.persistence_per_day:g} a day; {tail}; jumps: {settings.jumps}; "
-        f"returns across gaps and exclusions dropped; correlation of normal scores{fine}"
+        f"returns across gaps and exclusions dropped; correlation of normal scores{fine}{pegged(settings)}"
     )
     return Source(file, sha256, returns.first, returns.last, window.exclude, returns.rows, returns.step, method)
 
 
-def fine_source(assets: Sequence[AssetFit], fine: PriceTable | None, file: str) -> str:
+def fine_source(assets: Sequence[AssetFit | PegFit], fine: PriceTable | None, file: str) -> str:
     if fine is None:
         return ""
     names = [asset.name for asset in assets if asset.parted is not None and asset.parted.fine is not None]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -84,11 +85,28 @@ def covariance(fit: Fit, returns: np.ndarray, block: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Estimate:
-    """One number of the fit with its standard error; None where there is none, and then `note` says why."""
+    """One number of the fit with its standard error; None where there is none, and then `note` says why.
+
+    `scale` says in which coordinate its law is nearest to normal, and its interval symmetric.
+    """
 
     value: float
     standard_error: float | None = None
     note: str = ""
+    scale: Literal["plain", "log", "logit"] = "plain"
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval; NaN without a standard error."""
+        if self.standard_error is None:
+            return math.nan, math.nan
+        v, reach = self.value, NORMAL_95 * self.standard_error
+        if self.scale == "log":
+            return v * math.exp(-reach / v), v * math.exp(reach / v)
+        if self.scale == "logit":
+            odds, by = v / (1 - v), math.exp(reach / (v * (1 - v)))
+            return odds / (odds + by), odds * by / (1 + odds * by)
+        return v - reach, v + reach
 
 
 def natural_estimates(fit: Fit, cov: np.ndarray, per_year: float) -> dict[str, Estimate]:

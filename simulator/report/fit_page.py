@@ -82,11 +82,12 @@ def _facts(fit: MarketFit) -> Iterator[tuple[str, str, str]]:
     for asset in fit.assets:
         e = asset.estimates
         volatility, degrees = e.get("total_volatility", e["volatility"]), e.get("degrees_of_freedom")
+        today = e.get("volatility_today", e["volatility"])
         tails = f"; {plain(degrees.value)} degrees of freedom" if degrees else ""
         jumps = f"; {asset.jumps.jumps.kind} jumps" if asset.jumps else ""
         yield (
             f"{asset.name}: volatility a year, today",
-            f"{percent(volatility.value)}, {percent(e['volatility_today'].value)}",
+            f"{percent(volatility.value)}, {percent(today.value)}",
             f"{asset.specification}{tails}{jumps}; paths inside the data's interval in {fit.agreement[asset.name]} statistics",
         )
 

@@ -182,7 +182,9 @@ def test_bars_that_cannot_serve_are_refused_in_one_line(fine, settings, says):
 
 def test_bars_must_divide_the_step():
     r = bars(60, 9)
-    returns = Returns(("AAA",), 450.0, 0, np.zeros((5, 1)), 6, BEGIN, BEGIN + timedelta(1), np.ones(1), (BEGIN,))
+    returns = Returns(
+        ("AAA",), 450.0, 0, np.zeros((5, 1)), 6, BEGIN, BEGIN + timedelta(1), np.ones(1), (BEGIN,), np.zeros((6, 1))
+    )
     with pytest.raises(FitError, match="must divide the market step of 450 s"):
         found_in(r).parted(returns, 0)
 

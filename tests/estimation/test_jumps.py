@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.stats import t as student
 
 from simulator.estimation.asset_fit import fit_asset
@@ -73,14 +74,26 @@ def test_without_jumps_none_are_fitted_and_kou_is_by_request(make_returns):
     assert kou.jumps.kind == "kou"
 
 
-def test_merton_sizes_are_maximum_likelihood_and_their_errors_the_informations():
+def test_merton_sizes_have_the_intervals_of_normal_samples():
     sizes = np.array([-0.2, -0.1, 0.05, -0.15])
     fit = fit_merton(sizes, 2.0)
     assert fit.jumps.intensity == 2.0
     assert fit.jumps.mean == pytest.approx(-0.1)
-    assert fit.jumps.deviation == pytest.approx(math.sqrt(np.mean((sizes + 0.1) ** 2)))
     assert fit.estimates["intensity"].standard_error == pytest.approx(1.0)
-    assert fit.law["jump_mean"] == pytest.approx(fit.jumps.deviation**2 / 4)
+    exact = stats.t.interval(0.95, 3, -0.1, stats.sem(sizes))
+    assert fit.estimates["mean"].interval == pytest.approx(exact, rel=1e-9)
+    assert fit.law["jump_mean"] == pytest.approx(fit.estimates["mean"].standard_error ** 2)
+
+
+@pytest.mark.parametrize("count", [4, 10, 30, 1_000])
+def test_the_interval_of_a_jumps_deviation_covers_as_often_as_it_says(count):
+    """Exactly, by the chi-square law of a normal sample's squares; that of the information covers 71 % at four jumps."""
+    sizes = np.random.default_rng(count).standard_normal(count)
+    found = fit_merton(sizes, 1.0).estimates["deviation"]
+    squares = count * found.value**2
+    covered = stats.chi2(count - 1).cdf([squares / edge**2 for edge in found.interval])
+    assert found.value == pytest.approx(np.std(sizes))
+    assert covered[0] - covered[1] == pytest.approx(0.95, abs=0.012)
 
 
 def test_kou_sizes_are_maximum_likelihood_also_with_one_side_only():

@@ -116,7 +116,7 @@ def test_the_law_gives_the_market_draws_around_the_estimate(fit):
 
 def test_frames_and_print_hold_the_numbers(fit):
     frame = fit.frame()
-    assert list(frame.columns) == ["asset", "parameter", "value", "standard_error", "note"]
+    assert list(frame.columns) == ["asset", "parameter", "value", "standard_error", "low", "high", "note"]
     assert set(frame["asset"]) == {"AAA", "BBB"}
     assert "AAA: volatility" in str(fit)
     assert all(len(line) < 130 for line in str(fit).splitlines())

@@ -12,7 +12,7 @@ from scipy import stats
 from simulator.estimation.asset_fit import fit_asset
 from simulator.estimation.asset_notes import asset_notes
 from simulator.estimation.maximum import by_differences
-from simulator.estimation.merton_likelihood import _densities, _slopes, fit_merton_returns
+from simulator.estimation.merton_likelihood import densities, fit_merton_returns, slopes
 from simulator.estimation.settings import FitSettings
 
 DAY = 86_400.0
@@ -34,8 +34,8 @@ X = np.array([0.1, math.log(0.8), math.log(0.3), -0.5, math.log(2.0)])
 def test_the_density_is_a_poisson_mixture_of_normals():
     y = np.linspace(-9, 9, 7)
     expected = sum(stats.poisson.pmf(k, 0.3) * stats.norm.pdf(y, 0.1 - 0.5 * k, math.sqrt(0.64 + 4 * k)) for k in range(40))
-    assert np.allclose(_densities(y, X), np.log(expected), rtol=1e-9)
-    assert np.allclose(_slopes(y, X), by_differences(partial(_densities, y), X), atol=1e-8)
+    assert np.allclose(densities(y, X), np.log(expected), rtol=1e-9)
+    assert np.allclose(slopes(y, X), by_differences(partial(densities, y), X), atol=1e-8)
 
 
 def test_crashes_are_recovered_and_taken_out_of_the_garch():
