@@ -1,142 +1,50 @@
-"""The search against a full grid, random points and plain Optuna, in a world whose truth is known: ratios, made in one run.
+"""The search against a full grid, random points and plain Optuna, at equal path evaluations: ratios, made in one run.
 
-    python -m benchmarks.search [SEEDS]
+    python -m benchmarks.search [grid | rivals | engine | scores]... [--seeds N] [--full]
 
-The world is that of the tests (tests/calibration/fake_world.py): three parameters, a Student-t shock, losses and user costs
-in closed form but for the noise of paths. Two questions:
+*grid*: the front of capital efficiency against user cost in a world whose truth is known (search_worlds.py), three parameters,
+and every valid point of its grid on as many paths as the search's last rung. *rivals*: the same front by random points,
+Optuna's NSGA-II and its TPE (constraints told), which spend the path evaluations that the search spent, each point on the
+paths of the search's last rung, and on a quarter of those. *engine*: grid and rivals in a small book of the engine. *scores*:
+one score (capital efficiency less half the relative user cost): what each would send to confirmation by the same selection.
 
-*Front*: capital efficiency against user cost within the limit. The grid runs every valid point on as many paths as the
-search's last rung. Random and Optuna (NSGA-II and TPE, constraints told) spend the path evaluations that the search spent,
-each point on the paths of its second rung. Every front is then run again on common fresh paths, and points that
-confirmation would not pass with its power count nothing. Volumes are shares of the grid's; a seed on which nothing of the grid's
-front would pass is left out.
+All fronts are run again on common fresh paths, and a front's volume is a share of the grid's. It is counted twice: of the
+points that confirmation would pass with its power, and of those that keep the limit by their estimate on the fresh paths;
+nothing is left out, and where nothing of the grid's front counts there is no ratio.
 
-*One score* (capital efficiency less half the relative user cost): what each would send to confirmation by the same selection,
-at the same budget; the truth says how likely it is confirmed and what it scores.
+Without names all, on 2 seeds and with 60 candidates (some minutes); `--full` is what docs/calibration.md reports: 5 seeds,
+120 candidates, 10 seeds of scores.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import argparse
 import math
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from benchmarks.search_rivals import Memory, Rival, plain_optuna, random_points, whole_grid
+from benchmarks.search_worlds import ENGINE_SPACE, FINE, FRONT, GOAL, SPACE, Place, closed_form, of_the_engine
 from simulator.calibration.pareto import front, hypervolume, reference_below
 from simulator.calibration.plan import plan_confirmation
-from simulator.calibration.race import Question, Race
 from simulator.calibration.ranking import Trial
-from simulator.calibration.samplers import quiet
 from simulator.calibration.search import Found, finalists, search
 from simulator.calibration.selection import select
-from simulator.calibration.space import Point, SearchSpace
+from simulator.calibration.space import Point
 from simulator.calibration.trials import Trials
-from simulator.calibration_settings import Objective, SearchParameter
 from simulator.risk.planner import pass_probability
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "calibration"))
-import fake_world
-
-SPACE = (
-    SearchParameter(parameter=fake_world.INITIAL, low=0.06, high=0.30, step=0.01),
-    SearchParameter(parameter=fake_world.MAINTENANCE, low=0.04, high=0.30, step=0.01),
-    SearchParameter(parameter=fake_world.PENALTY, low=0.0, high=0.1, step=0.01),
-)
-FINE = tuple(wanted.model_copy(update={"step": 0.0025}) for wanted in SPACE)
-GOAL = Objective(capital_efficiency=1.0, user_cost=0.5)
-FRONT = ("capital-efficiency", "user-cost")
-FRESH = 20_000  # paths on which fronts are compared
-TRIES = 3  # that a rival has for each candidate: invalid points and repeated ones cost it no paths
+Row = dict[str, tuple[float, ...]]
+STARTED = time.perf_counter()
 
 
-class Memory:
-    """A record that keeps nothing: rivals are not resumed."""
-
-    lines: tuple[dict[str, Any], ...] = ()
-
-    def append(self, line: dict[str, Any]) -> None:
-        """Forget `line`."""
-
-
-def world(seed: int, **settings: Any) -> fake_world.FakeWorld:
-    """The world of one seed."""
-    return dataclasses.replace(fake_world.with_settings(**settings), seed=seed, wicks=True)
-
-
-class Rival:
-    """Candidates on a fixed number of paths each, judged as the search judges."""
-
-    def __init__(self, place: fake_world.FakeWorld, paths: int):
-        assert place.calibration is not None
-        self.place, self.paths = place, paths
-        self.space = SearchSpace(place.vote, place.calibration.search)
-        self.trials = Trials(self.space, Memory(), fake_world.evaluate)  # type: ignore[arg-type]
-        self.question: Question = Race(place, self.trials, plan_confirmation(place, 1)).question
-        self.baseline = self._run([self.space.current_point], "search")[0]
-
-    def _run(self, points: Sequence[Point], purpose: str, paths: int | None = None):
-        candidates = [self.space.parameters(point) for point in points]
-        return fake_world.evaluate(self.place, [c for c in candidates if c is not None], purpose, 0, paths or self.paths, 1)
-
-    def judged(self, point: Point, number: int) -> Trial:
-        """One candidate on the search paths."""
-        return self.question.trial(number, point, self._run([point], "search")[0], self.baseline, 1)
-
-    def fresh(self, points: Sequence[Point]) -> list[Trial]:
-        """Candidates on paths that nobody searched on."""
-        base = self._run([self.space.current_point], "fresh", FRESH)[0]
-        return [
-            self.question.trial(i, p, o, base, 1)
-            for i, (p, o) in enumerate(zip(points, self._run(points, "fresh", FRESH), strict=True))
-        ]
-
-
-def every_point(space: SearchSpace) -> Iterator[Point]:
-    """The whole grid, valid points only."""
-    for multiples in np.ndindex(*[len(ks) for ks in space.multiples]):
-        point = space.point([ks[i] for ks, i in zip(space.multiples, multiples, strict=True)])
-        if space.parameters(point) is not None:
-            yield point
-
-
-def random_points(rival: Rival, count: int, seed: int) -> list[Trial]:
-    """Valid grid points, uniformly."""
-    rng, grid = np.random.default_rng(seed), list(every_point(rival.space))
-    return [rival.judged(grid[i], n) for n, i in enumerate(rng.choice(len(grid), size=min(count, len(grid)), replace=False))]
-
-
-def plain_optuna(rival: Rival, count: int, seed: int, sampler: str) -> list[Trial]:
-    """Optuna as its manual shows it: one study, `optimize`, constraints told by the objective. Invalid points cost nothing."""
-    import optuna
-
-    found: dict[Point, Trial] = {}
-    many = len(rival.question.goal.front)
-
-    def objective(trial: optuna.Trial) -> Any:
-        ks = [trial.suggest_int(name, r[0], r[-1]) for name, r in zip(rival.space.names, rival.space.multiples, strict=True)]
-        point = rival.space.point(ks)
-        if rival.space.parameters(point) is None:
-            raise optuna.TrialPruned
-        judged = found.get(point) or rival.judged(point, len(found))
-        found[point] = judged
-        for name, value in zip([c.name for c in rival.question.conditions], judged.violations[0], strict=True):
-            trial.set_constraint(name, value)
-        return judged.goals if many else judged.score
-
-    with quiet():
-        kinds = {"NSGA-II": optuna.samplers.NSGAIISampler, "TPE": optuna.samplers.TPESampler}
-        study = optuna.create_study(directions=["maximize"] * max(1, many), sampler=kinds[sampler](seed=seed))
-        for _ in range(TRIES * count):
-            if len(found) == count:
-                break
-            study.optimize(objective, n_trials=1)
-    return list(found.values())
+def told(text: str) -> None:
+    """One line of progress."""
+    print(f"{time.perf_counter() - STARTED:6.0f} s  {text}", file=sys.stderr, flush=True)
 
 
 def front_of(trials: Sequence[Trial]) -> list[Point]:
@@ -145,54 +53,68 @@ def front_of(trials: Sequence[Trial]) -> list[Point]:
     return [within[i].point for i in front([trial.goals for trial in within])]
 
 
-def compare_fronts(seed: int, candidates: int = 120) -> dict[str, tuple[float, float]]:
-    """(volume over the grid's, path evaluations over the grid's) of everyone; nothing where the grid's has no volume."""
-    place = world(seed, search=SPACE, candidates=candidates, search_paths=100, selection_paths=1000, front=FRONT)
-    rival = Rival(place, 1600)
-    everyone = [rival.judged(point, n) for n, point in enumerate(every_point(rival.space))]
-    race = Trials(rival.space, Memory(), fake_world.evaluate)  # type: ignore[arg-type]
-    ours = search(place, race, plan_confirmation(place, 1))
-    budget, whole = race.evaluations, 1600 * len(everyone)
-    fronts = {"grid": (front_of(everyone), whole), "search": ([trial.point for trial in ours.front], budget)}
-    short = Rival(place, 400)
-    count = budget // 400
-    fronts["random"] = (front_of(random_points(short, count, seed)), budget)
-    for kind in ("NSGA-II", "TPE"):
-        fronts[f"Optuna {kind}"] = (front_of(plain_optuna(short, count, seed, kind)), budget)
-    points = list(dict.fromkeys(p for found, _ in fronts.values() for p in found))
-    again = dict(zip(points, rival.fresh(points), strict=True))
-    lowest = reference_below(np.array([again[p].goals for p in fronts["grid"][0]]))
-    volumes = {
-        name: hypervolume([again[p].goals for p in found if _keeps(again[p])], lowest) for name, (found, _) in fronts.items()
+def compare_fronts(name: str, place: Place, seed: int, with_rivals: bool) -> Row:
+    """(confirmable volume, volume within the limit, path evaluations) of everyone, all over the grid's; NaN without a volume."""
+    longest = 16 * place.world.calibration.search_paths
+    rival = Rival(place, longest)
+    every = whole_grid(rival, lambda text: told(f"{name}, seed {seed}: {text}"))
+    race = Trials(rival.space, Memory(), place.evaluate)  # type: ignore[arg-type]
+    ours = search(place.world, race, plan_confirmation(place.world, 1))
+    budget, whole = race.evaluations, longest * len(every)
+    told(f"{name}, seed {seed}: searched with {budget:,} of the grid's {whole:,} path evaluations")
+    fronts = {"grid": (front_of(every), whole), "search": ([trial.point for trial in ours.front], budget)}
+    for paths in (longest, longest // 4) if with_rivals else ():
+        short = Rival(place, paths)
+        for kind, find in _rivals(short, budget // paths, seed):
+            fronts[f"{kind}, {paths:,} paths"] = (front_of(find()), budget)
+            told(f"{name}, seed {seed}: {kind}, {paths:,} paths a point")
+    return _volumes(rival, fronts)
+
+
+def _rivals(rival: Rival, count: int, seed: int) -> list[tuple[str, Callable[[], list[Trial]]]]:
+    return [
+        ("random", lambda: random_points(rival, count, seed)),
+        ("NSGA-II", lambda: plain_optuna(rival, count, seed, "NSGA-II")),
+        ("TPE", lambda: plain_optuna(rival, count, seed, "TPE")),
+    ]
+
+
+def _volumes(rival: Rival, fronts: dict[str, tuple[list[Point], int]]) -> Row:
+    again = rival.fresh(list(dict.fromkeys(point for points, _ in fronts.values() for point in points)))
+    lowest = reference_below(np.array([trial.goals for trial, _ in again.values()]))
+
+    def volume(points: Sequence[Point], counts: Callable[[Trial, bool], bool]) -> float:
+        return hypervolume([again[p][0].goals for p in points if counts(*again[p])], lowest)
+
+    criteria = (lambda trial, _: trial.is_within(), lambda _, keeps: keeps)
+    grid = [volume(fronts["grid"][0], counts) for counts in criteria]
+    return {
+        name: (
+            *(volume(points, counts) / most if most else math.nan for counts, most in zip(criteria, grid, strict=True)),
+            spent / fronts["grid"][1],
+        )
+        for name, (points, spent) in fronts.items()
     }
-    if volumes["grid"] == 0:
-        return {}
-    return {name: (volumes[name] / volumes["grid"], spent / whole) for name, (_, spent) in fronts.items()}
 
 
-def _keeps(trial: Trial) -> bool:
-    """Whether confirmation would pass it with its power, by many fresh paths."""
-    return trial.is_within()
-
-
-def compare_scores(seed: int, candidates: int = 40) -> dict[str, tuple[float, float]]:
+def compare_scores(seed: int, candidates: int = 40) -> Row:
     """(chance to be confirmed, score) of what everyone would send to confirmation, all by the same selection."""
-    place = world(seed, search=FINE, candidates=candidates, search_paths=100, selection_paths=8000, objective=GOAL)
+    place = closed_form(seed, search=FINE, candidates=candidates, search_paths=100, selection_paths=8000, objective=GOAL)
     rival = Rival(place, 800)
-    plan, race = plan_confirmation(place, 1), Trials(rival.space, Memory(), fake_world.evaluate)  # type: ignore[arg-type]
-    ours = search(place, race, plan)
+    plan, race = plan_confirmation(place.world, 1), Trials(rival.space, Memory(), place.evaluate)  # type: ignore[arg-type]
+    tried = {"search": search(place.world, race, plan).finalists}
     count = race.evaluations // 800
-    tried = {"search": ours.finalists, "random": random_points(rival, count, seed)}
-    tried |= {"Optuna TPE": plain_optuna(rival, count, seed, "TPE")}
+    tried |= {"random": random_points(rival, count, seed), "TPE": plain_optuna(rival, count, seed, "TPE")}
     sent = {name: _selected(rival, found) for name, found in tried.items()}
-    truth = rival.fresh(list(sent.values()))
-    return {name: (_chance(rival, point), found.score) for (name, point), found in zip(sent.items(), truth, strict=True)}
+    truth = rival.fresh(list(dict.fromkeys(sent.values())))
+    told(f"scores, seed {seed}")
+    return {name: (_chance(rival, point), truth[point][0].score) for name, point in sent.items()}
 
 
 def _selected(rival: Rival, trials: Sequence[Trial]) -> Point:
     """What selection sends to confirmation."""
     found = Found(rival.question, tuple(trials), finalists(trials))
-    chosen = select(rival.place, Trials(rival.space, Memory(), fake_world.evaluate), found).chosen  # type: ignore[arg-type]
+    chosen = select(rival.place.world, Trials(rival.space, Memory(), rival.place.evaluate), found).chosen  # type: ignore[arg-type]
     return chosen.point if chosen else rival.space.current_point
 
 
@@ -201,36 +123,51 @@ def _chance(rival: Rival, point: Point) -> float:
 
     initial, maintenance, penalty = point
     covered = maintenance + 0.5 * penalty + 0.01 / (0.1 / initial) ** 0.5
-    rate = 2 * stats.t(rival.place.nu).sf(covered / rival.place.scale)
+    rate = 2 * stats.t(rival.place.world.nu).sf(covered / rival.place.world.scale)
     proof = rival.question.plan.proof
     return pass_probability(float(rate), proof.paths, 0.01, proof.confidence)
 
 
-def table(
-    title: str, heads: tuple[str, str], rows: list[dict[str, tuple[float, float]]], worst: Callable[[Sequence[float]], float]
-) -> str:
-    """Medians over seeds, and the worst seed of the first column."""
-    lines = [title, f"{'':14}{heads[0]:>24}{'worst seed':>14}{heads[1]:>24}"]
-    for name in rows[0]:
-        first, second = [row[name][0] for row in rows], [row[name][1] for row in rows]
-        lines.append(f"{name:14}{statistics.median(first):>24.4f}{worst(first):>14.4f}{statistics.median(second):>24.4f}")
+def table(title: str, heads: Sequence[str], rows: dict[int, Row]) -> str:
+    """Every seed, and medians over those that have a figure."""
+    lines = [title]
+    for column, head in enumerate(heads):
+        lines.append(f"  {head:<38}" + "".join(f"{f'seed {seed}':>10}" for seed in rows) + f"{'median':>10}")
+        for name in next(iter(rows.values())):
+            figures = [row[name][column] for row in rows.values()]
+            known = [figure for figure in figures if not math.isnan(figure)]
+            shown = [*figures, statistics.median(known) if known else math.nan]
+            lines.append(f"    {name:<36}" + "".join(f"{figure:>10.4f}" for figure in shown))
     return "\n".join(lines)
 
 
+PARTS = ("grid", "rivals", "engine", "scores")
+HEADS = ("hypervolume that would be confirmed", "hypervolume within the limit", "path evaluations")
+
+
 def main() -> None:
-    """Print both tables."""
-    seeds = range(1, 1 + int(sys.argv[1]) if len(sys.argv) > 1 else 6)
-    started = time.perf_counter()
-    print(
-        table(
-            "front, shares of the full grid's",
-            ("hypervolume", "path evaluations"),
-            [row for row in map(compare_fronts, seeds) if row],
-            min,
-        )
-    )
-    print(table("one score", ("chance to be confirmed", "score"), [compare_scores(s) for s in seeds], min))
-    print(f"{len(seeds)} seeds, {math.ceil(time.perf_counter() - started)} s")
+    """Print what was asked for."""
+    asked = argparse.ArgumentParser(prog="python -m benchmarks.search")
+    asked.add_argument("what", nargs="*", help=f"{', '.join(PARTS)}; default: all")
+    asked.add_argument("--seeds", type=int, help="numbered from 1")
+    asked.add_argument("--full", action="store_true", help="as docs/calibration.md reports it")
+    given = asked.parse_args()
+    if not set(given.what) <= set(PARTS):
+        asked.error(f"there are {', '.join(PARTS)}")
+    what = given.what or ["rivals", "engine", "scores"]  # the rivals' table holds the grid's
+    seeds = range(1, 1 + (given.seeds or (5 if given.full else 2)))
+    fronts = {"candidates": 120 if given.full else 60, "search_paths": 100, "selection_paths": 1000, "front": FRONT}
+    if "grid" in what or "rivals" in what:
+        rows = {s: compare_fronts("closed form", closed_form(s, search=SPACE, **fronts), s, "rivals" in what) for s in seeds}
+        print(table("front in closed form, shares of the full grid's", HEADS, rows), flush=True)
+    if "engine" in what:
+        small = fronts | {"search_paths": 32, "candidates": 40}
+        rows = {s: compare_fronts("engine", of_the_engine(s, search=ENGINE_SPACE, **small), s, True) for s in seeds}
+        print(table("front in a small book of the engine, shares of the full grid's", HEADS, rows), flush=True)
+    if "scores" in what:
+        scored = range(1, 11) if given.full and not given.seeds else seeds
+        print(table("one score", ("chance to be confirmed", "score"), {s: compare_scores(s) for s in scored}), flush=True)
+    told("done")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from simulator.outcomes import Outcomes
+from simulator.risk import weights
 
 TOLERANCE = 1e-9  # [1] of the amounts compared
 DRIFT = 0.05  # [1] of volatility, DESIGN 3.5
@@ -29,6 +30,8 @@ def _checks(outcomes: Outcomes) -> Iterator[tuple[str, bool, str]]:
     windows = ("realised_bad_debt.transition", "realised_bad_debt.steady")
     yield _equal(outcomes, "windows_add_up", "realised_bad_debt.whole", windows)
     least = float(outcomes.column("fund_minimum.whole").min())
+    if outcomes.weight is not None and len(outcomes) > 1:
+        yield "weights_have_mean_one", weights.mean_is_one(outcomes.weight), weights.in_words(outcomes.weight)
     yield "fund_is_never_below_zero", least >= -1e-6, "" if least >= -1e-6 else f"{least:g}"
 
 
@@ -51,7 +54,7 @@ def volatilities(outcomes: Outcomes, assets: Sequence[str]) -> dict[str, tuple[f
 
 
 def _volatility(outcomes: Outcomes, side: str, asset: str) -> float:
-    return math.sqrt(float(outcomes.column(f"{side}_variance.{asset}.whole").mean()))
+    return math.sqrt(float(np.average(outcomes.column(f"{side}_variance.{asset}.whole"), weights=outcomes.weight)))
 
 
 def volatility_warnings(outcomes: Outcomes, assets: Sequence[str]) -> list[str]:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulator.model import DUST, InvariantBroken, RiskModel, make_populations
-from simulator.outcomes import BEARERS
+from simulator.outcomes import BEARERS, CAUSES, SPECIAL_NAMES
 from simulator.protocol.book import LATENT_LOST, LOST
-from simulator.protocol.loss_causes import BY_ASSET, CAUSES
+from simulator.protocol.loss_causes import BY_ASSET
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 WORST = 8  # paths that are lived again unless told otherwise
 SIZES = ("smallest quarter", "second quarter", "third quarter", "largest quarter")  # of a cohort's accounts, by wealth
-SPECIAL_NAMES = ("maker", "vault", "fund", "keepers", "reserves", "writer")
 EXACT = 1e-9  # [1] of a loss that parts may miss by rounding
 
 
@@ -36,7 +35,7 @@ class Losses:
 
     `accounts`: one row an account of a path that lost: path, cohort, account, size, realised, latent, loss, then a column a
     cause and a column `from ASSET` an asset, each group adding up to `loss`. `share`: the part of the loss of all paths that
-    the rows explain. `bearers`: who bore the loss of all paths.
+    the rows explain. `bearers`: who bore the loss of all paths. Of weighted paths all losses are weight x loss.
     """
 
     accounts: pd.DataFrame
@@ -65,19 +64,26 @@ def attribute_losses(
     """
     import pandas as pd
 
-    loss = outcomes.column("loss.whole")
+    lived = outcomes.column("loss.whole")
+    weight = np.ones(len(lived)) if outcomes.weight is None else outcomes.weight
+    loss = lived * weight
     losing = [place for place in np.argsort(-loss, kind="stable")[:worst] if loss[place] > 0]
     populations = make_populations(scenario)
     rows: list[dict[str, Any]] = []
     for place in losing:
-        model = _lived_again(scenario, candidate, purpose, int(outcomes.path[place]), populations, float(loss[place]))
-        rows += _rows(model, populations)
+        model = _lived_again(scenario, candidate, purpose, int(outcomes.path[place]), populations, float(lived[place]))
+        rows += [_times(row, float(weight[place])) for row in _rows(model, populations)]
     total = math.fsum(loss)
-    bearers = {name: float(outcomes.column(f"{quantity}.whole").sum()) for name, quantity in BEARERS.items()}
+    bearers = {name: float((outcomes.column(f"{quantity}.whole") * weight).sum()) for name, quantity in BEARERS.items()}
     share = math.fsum(loss[losing]) / total if total > 0 else 1.0
     return Losses(
         pd.DataFrame(rows, columns=_columns(scenario.assets)), tuple(scenario.assets), total, share, len(losing), bearers
     )
+
+
+def _times(row: dict[str, Any], weight: float) -> dict[str, Any]:
+    """The row of a path that counts `weight`: its dollars are floats, what names the account is not."""
+    return {name: value * weight if isinstance(value, float) else value for name, value in row.items()}
 
 
 def _columns(assets: tuple[str, ...] | list[str]) -> list[str]:
@@ -88,7 +94,7 @@ def _lived_again(
     scenario: Scenario, candidate: Vote | None, purpose: str, path: int, populations: list[Population], expected: float
 ) -> RiskModel:
     market = scenario.market_paths(purpose, path, 1)
-    model = RiskModel(scenario, market, purpose=purpose, first=path, populations=populations, keeps_ledger=True)
+    model = RiskModel(scenario, market, purpose=purpose, first=path, populations=populations, ledger=[path])
     model.run(scenario.grid.burn_in_steps)
     lived = model.outcomes_of(candidate or scenario.vote).column("loss.whole")[0]
     told = float(model.state.ledger[0, :, [LOST, LATENT_LOST]].sum())

@@ -11,6 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas
 
+WEIGHT, UNSEEN = "weight", "weight_of_unseen"  # columns, where paths were drawn from another law
 WINDOWS = ("transition", "steady", "whole")
 
 QUANTITIES: dict[str, tuple[str, str]] = {
@@ -47,7 +48,8 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "external_variance": ("1/year", "realised variance of the first asset outside"),
     "observed_variance": ("1/year", "realised variance of the first asset as observed in the protocol's venue"),
 }
-# beside them `external_variance.ASSET.whole` and `observed_variance.ASSET.whole`, of every asset
+# beside them `external_variance.ASSET.whole` and `observed_variance.ASSET.whole`, of every asset; where a ledger is kept also
+# `loss_by_cause.CAUSE.whole`, `loss_by_asset.ASSET.whole`, `loss_by_cohort.COHORT.whole` [usd], each group parts of the loss
 
 
 BEARERS = {  # who bore the loss: quantities that add up to it
@@ -59,9 +61,26 @@ BEARERS = {  # who bore the loss: quantities that add up to it
 }
 
 
+CAUSES = {  # why bad debt came about, in the order of their fields: docs/model.md 7.1
+    "gap": "one move of market or terms took it from above the margin to below zero",
+    "impact": "trades and liquidations of its own substep took it below zero",
+    "stale_oracle": "it fell on while its oracle was stale",
+    "full_blocks": "it fell on while blocks had no room",
+    "gas": "it fell on while gas was above what keepers bear",
+    "unserved": "it fell on while no keeper had come, or none was paid enough",
+    "closing": "slippage and penalties of closing it",
+    "special_records": "latent debt of vault, maker, writer or reserves",
+}
+SPECIAL_NAMES = ("maker", "vault", "fund", "keepers", "reserves", "writer")  # records beside those of accounts
+
+
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    """path: int64 [path] ids; columns: `<quantity>.<window>` -> float64 [path]. Losses are positive."""
+    """path: int64 [path] ids; columns: `<quantity>.<window>` -> float64 [path]. Losses are positive.
+
+    Where paths were drawn from another law (market/rare_events.py) a column `weight` says what each counts, and
+    `weight_of_unseen` what one with a single jump might.
+    """
 
     path: np.ndarray
     columns: dict[str, np.ndarray]
@@ -71,6 +90,16 @@ class Outcomes:
         if name not in self.columns:
             raise KeyError(f"no outcome {name!r}; there are {', '.join(sorted(self.columns))}")
         return self.columns[name]
+
+    @property
+    def weight(self) -> np.ndarray | None:
+        """What each path counts [path]; None where all count the same."""
+        return self.columns.get(WEIGHT)
+
+    @property
+    def unseen(self) -> float:
+        """What a path that was not seen is taken to count."""
+        return float(self.columns[UNSEEN].max()) if UNSEEN in self.columns else 1.0
 
     def __len__(self) -> int:
         return len(self.path)

@@ -97,3 +97,106 @@ def largest(model, m, n, limit):
     for _ in range(50):
         low, high = (low, (low + high) / 2) if worse((low + high) / 2) else ((low + high) / 2, high)
     return low * n
+
+
+def note_up(model, found):
+    """5.2, growing-fee: since which step an account is up."""
+    for i in found:
+        row = model.rows[i]
+        if row.up_last is None or row.up_last < model.t - 1:
+            row.up_since, row.freed = model.t, 0.0
+        row.up_last = model.t
+
+
+def short_of(model, row):
+    return model.protocol.liquidation.buffer * model.notional(row) - model.maintenance(row)
+
+
+def growing(model, row):
+    """Drift. True if something was closed."""
+    rule, total = model.protocol.liquidation, 0.0
+    e = (model.t - row.up_since) * model.world.dt
+    for m, name in enumerate(model.markets):
+        q, M, S = row.position[m], model.M[m], short_of(model, row)
+        if q == 0:
+            continue
+        model.near(S, model.notional(row))
+        if S <= 0:
+            break
+        h, R = abs(q) * M, max(model.requirement(row), 1e-9)
+        r = needs(model.force["perpetuals"][name], q, M, variance=model.W[m])[1] / h
+        u = max(rule.liquidator_fee, min(rule.liquidator_fee + rule.growth * max(e - rule.grace, 0.0),
+                                         rule.most_fee_multiple * rule.liquidator_fee, r))  # fmt: skip
+        w = min(0.95 * max(r + rule.buffer - u - S * r / R, 0.0), rule.fund_fee)
+        a = (min(rule.first_share + e / rule.duration, 1.0) * (S + row.freed) - row.freed) / S
+        model.near(S - rule.small, rule.small)
+        model.near(h - rule.small, rule.small)
+        model.near(a - 1e-9, 1.0)
+        if rule.small > S:
+            a = 1.0
+        if a < 1e-9:
+            continue
+        left = r + rule.buffer - u - w
+        size = abs(q) if h <= rule.small or left <= 0 else min(a * S / (M * left), abs(q))
+        n = -size if q > 0 else size
+        if model.keepers.acts == "at-a-profit":
+            price = M * (1 + u) if n > 0 else M * (1 - u)
+            n = largest(model, m, n, (model.mark(m) + price) / 2)
+            fill = model.perpetual[m].quote(n, model.mark(m))[0]
+            gain, asked = u * abs(n) * M + n * (M - fill), model.gas_cost + model.keepers.minimum_profit
+            model.near(gain - asked, abs(gain) + asked)
+            if gain < asked:
+                continue
+        model.near(abs(n) * M - min(1.0, h), 1.0 if h > 1 else 0.0)
+        if abs(n) * M < min(1.0, h):
+            continue
+        hand_over(model, row, m, n, u, w)
+        total += abs(n) * M
+        row.freed += max(S - short_of(model, row), 0.0)
+    model.count("liquidated_notional", total)
+    return total > 0
+
+
+def hand_over(model, row, m, n, u, w):
+    """The account trades with the keeper at M, the keeper with the venue; the account pays both fees."""
+    keeper, M = model.special["KEEPER"], model.M[m]
+    venue, paid = model.perpetual[m], abs(n) * M
+    fill = venue.trade(n, model.mark(m))
+    makers = venue.makers_fill(fill) if hasattr(venue, "makers_fill") else fill
+    model.book(row, m, n, M - model.F[m])
+    model.book(model.special["MAKER"], m, -n, makers - model.F[m])
+    keeper.cash += n * (M - fill) + u * paid
+    model.special["FUND"].cash += w * paid
+    row.cash -= (u + w) * paid
+    model.count("penalties", (u + w) * paid)
+    model.count("user_cost", (u + w) * paid)
+
+
+def owe(model, held, deficit):
+    """4.8: whose deficit it is: (market, sign of the position that made it) -> dollars."""
+    notional = [abs(q) * M for q, M in zip(held, model.M, strict=True)]
+    for m, own in enumerate(notional):
+        if own > 0 and deficit > 0:
+            made_by = (m, math.copysign(1.0, held[m]))
+            model.dues[made_by] = model.dues.get(made_by, 0.0) + deficit * own / sum(notional)
+
+
+def pay_by_position(model, owed, rest):
+    """4.8: positions pay what is left of the step's deficits. What they paid."""
+    users = [row for row in model.rows if row is not model.special["MAKER"]]
+    markets = range(len(model.markets))
+    held = [sum(abs(row.position[m]) for row in users) for m in markets]
+    worth, stray = [base * model.M[m] for m, base in zip(markets, held, strict=True)], owed - sum(model.dues.values())
+    bills = [(m, 0.0, amount) if model.protocol.residual == "funding-index" else (m, side, amount)
+             for (m, side), amount in model.dues.items()]  # fmt: skip
+    if sum(worth) > 0:
+        bills += [(m, 0.0, stray * worth[m] / sum(worth)) for m in markets]
+    model.dues, paid = {}, 0.0
+    for m, side, amount in bills:
+        payers = [row for row in users if row.position[m] and row.position[m] * side <= 0]
+        base = sum(abs(row.position[m]) for row in payers)
+        for row in payers:
+            charged = abs(row.position[m]) * amount * rest / owed / base
+            row.cost[m] += charged
+            paid += charged
+    return paid

@@ -117,10 +117,12 @@ def volatility_world(seed):
     return replace(world, current=current, candidate=current.replace(changes), **fields)
 
 
+DRIFT_FUNDING = {"kind": "premium", "hourly_interest": 8e-6, "convergence_hours": 24.0, "most_of_fees": 0.3, "fees_at_load": 2.0}
 FUNDINGS = [
     {"kind": "premium", "hourly_interest": 1.25e-5, "hourly_cap": 0.004},
     {"kind": "premium", "hourly_interest": 1.25e-5, "hourly_band": 6e-5, "hourly_cap": 0.04},
     {"kind": "premium", "hourly_cap": 0.5, "margin_multiple": 0.5},
+    DRIFT_FUNDING,
     {"kind": "velocity", "skew_scale": 4000.0, "greatest_velocity": 3.0},
     {"kind": "adaptive", "increase": 1e-10, "decrease": 1e-11, "threshold_decrease": 0.02, "least": 1e-9, "greatest": 3e-6},
 ]
@@ -165,6 +167,8 @@ CLOSES = [
     {"kind": "window-cap", "multiplier": 5e-5, "calm_skew": 0.002},
     {"kind": "fillable-price", "block": 1800.0, "most_of_position": 0.4, "most_notional": 4e3, "least_notional": 500.0},
     {"kind": "fillable-price", "spread": 0.1, "most_fee": 0.005, "most_insurance_lost": 0.02},
+    {"kind": "growing-fee", "grace": 3600.0, "growth": 3e-6, "duration": 9000.0, "first_share": 0.3},
+    {"kind": "growing-fee", "grace": 0.0, "growth": 1e-5, "fund_fee": 0.004, "buffer": 0.01, "small": 200.0},
 ]
 
 
@@ -192,8 +196,10 @@ def liquidation_world(seed):
 ORACLES = [
     {"window": 3 * 3600.0},
     {"most_growth": 0.5},
+    {"most_move": 0.02},
     {"width": 0.02, "widest": 0.016, "stale_after": 7200.0, "heartbeat": 3600.0, "deviation": 0.0},
     {},
+    {"width": 0.02, "widest": 0.5, "caution": 2.0},
 ]
 ALLOCATIONS = ["pro-rata", "leverage-weighted", "queue"]
 
@@ -214,4 +220,32 @@ def guarded_world(seed):
     return replace(world, protocol=Protocol.model_validate(tree))
 
 
+def drift_world(seed):
+    """Drift's liquidation and capped funding under other margins and venues, shorter than the others."""
+    world, draw = market_world(seed), random.Random(f"drift {seed}")
+    tree = world.protocol.model_dump()
+    tree["liquidation"] = CLOSES[-1 - seed % 2]
+    tree["funding"] = {**DRIFT_FUNDING, "fees_at_load": draw.choice([0.0, 5.0])}
+    tree["backstop"] = {"kind": "none"} if seed % 3 else {"kind": "vault", "capital": 0.0, "threshold": 0.0}
+    tree["residual"] = ("funding-index", "opposite-side")[seed % 2]
+    acts = "always" if seed % 4 == 3 else "at-a-profit"
+    cohorts = [c.model_copy(update={"acts": acts}) if c.kind == "keepers" else c for c in world.cohorts]
+    fields = {"protocol": Protocol.model_validate(tree), "cohorts": cohorts, "steps": 45}
+    return replace(world, prices=world.prices[:46], volatility=world.volatility[:15], **fields)
+
+
+def banded_world(seed):
+    """Fill bands in the market worlds: they refuse or cut, hold for keepers or not, under each liquidation that they bound."""
+    world, draw = market_world(seed), random.Random(f"banded {seed}")
+    tree = world.protocol.model_dump()
+    for number, name in enumerate(("BTC", "ETH")):
+        beyond = ("refused", "cut")[(seed + number) % 2]
+        band = {"width": draw.choice([0.003, 0.01, 0.03]), "beyond": beyond, "liquidations": draw.random() < 0.6}
+        tree["venues"][name]["fill_band"] = band if draw.random() < 0.8 else None
+    tree["liquidation"] = [{"kind": "whole"}, {"kind": "partial", "buffer": 0.4}, CLOSES[0]][seed % 3]
+    fields = {"protocol": Protocol.model_validate(tree), "steps": 45}
+    return replace(world, prices=world.prices[:46], volatility=world.volatility[:15], **fields)
+
+
+SHORT = [drift_world, banded_world]
 MAKERS = [margin_world, market_world, liquidation_world, volatility_world, guarded_world]

@@ -83,6 +83,9 @@ class Row:
     basis: float = 0.0
     loan: tuple = None  # 5.9: (currency, first band, share)
     closed_at: float = 0.0  # 5.2: when it was last closed in part
+    up_since: int = None  # 5.2, growing-fee: steps
+    up_last: int = None
+    freed: float = 0.0  # [usd]
 
 
 @dataclass
@@ -453,12 +456,13 @@ class ReferenceModel(Lending, mesa.Model):
         self.spot = [Venue(self.protocol.venues[a].spot) for a in self.assets]
         self.perpetual = [reference_rules_of_markets.venue(self, m, Venue) for m in range(len(self.markets))]
         self.rates_kept = [0.0] * len(self.markets)
+        self.fee_pools = [getattr(self.protocol.funding, "fees_at_load", 0.0)] * len(self.markets)
         self.oracle = [self.protocol.venues[a].oracle for a in self.assets]
         self.external = [float(x) for x in world.prices[0]]
         self.index, self.age = list(self.external), [0.0] * n
         self.memories = [reference_oracles.Memory(self.protocol.venues[name], price, world.dt)
                          for name, price in zip(self.assets, self.external, strict=True)]  # fmt: skip
-        self.spent = 0.0
+        self.spent, self.dues = 0.0, {}
         self.v = [world.reference_volatility[a] ** 2 for a in self.assets]
         self.estimates = reference_margin.Estimates(self)
         if self.estimates.are_read:
@@ -572,7 +576,7 @@ class ReferenceModel(Lending, mesa.Model):
             self.before_observation = list(self.index)
         for a, oracle in enumerate(self.oracle):
             raw = oracle.oracle_weight * self.external[a] + (1 - oracle.oracle_weight) * self.spot_price(a)
-            raw = self.memories[a].believed(raw, dt)
+            raw = self.memories[a].believed(raw, dt, self.before_observation[a])
             previous, move = self.index[a], abs(raw / self.index[a] - 1)
             if oracle.deviation > 0:
                 self.near(move - oracle.deviation, oracle.deviation)
@@ -584,6 +588,7 @@ class ReferenceModel(Lending, mesa.Model):
                     width = oracle.width * math.sqrt(self.v[a])
                     self.near(width - oracle.widest, oracle.widest)
                     self.memories[a].doubts = width > oracle.widest
+                    self.memories[a].doubt = min(oracle.caution * width, 1.0)
                 halted = halted or self.memories[a].doubts
             if not halted and (self.age[a] >= oracle.heartbeat or move >= oracle.deviation):
                 self.index[a] = raw
@@ -636,8 +641,11 @@ class ReferenceModel(Lending, mesa.Model):
         total = row.cash
         for k, name in enumerate(self.currencies):
             c = parameters["collateral"][name]
-            total += row.deposit[k] * self.X[k] * (1 - c["haircut"]) * self.credit(row, k, parameters, credit)
-            total -= row.debt[k] * self.Y[k] * (1 + c["borrow_weight"])
+            d = self.memories[self.currency_asset[k]].doubt
+            total += row.deposit[k] * self.X[k] * (1 - d) * (1 - c["haircut"]) * self.credit(row, k, parameters, credit)
+            total -= row.debt[k] * self.Y[k] * (1 + d) * (1 + c["borrow_weight"])
+        for m, a in enumerate(self.market_asset):
+            total -= self.memories[a].doubt * abs(row.position[m]) * self.M[m]
         if self.in_bands and credit == "liquidation_threshold":
             total += self.loan_credit(row, parameters)
         gain = self.gain(row)
@@ -747,7 +755,10 @@ class ReferenceModel(Lending, mesa.Model):
         self.fee_memory.learn(self)
         for m, a in enumerate(self.market_asset):
             if funding.kind != "interval":
-                self.F[m] += reference_rules_of_markets.funding(self, m) * self.index[a]
+                paid = reference_rules_of_markets.funding(self, m) * self.index[a]
+                self.F[m] += paid
+                if funding.kind == "premium" and funding.most_of_fees is not None:
+                    reference_rules_of_markets.spare_maker(self, m, paid)
                 continue
             rate = (self.mark(m) / self.index[a] - 1) * YEAR / funding.interval
             self.F[m] += between(rate, -funding.cap, funding.cap) * year * self.index[a]
@@ -822,6 +833,8 @@ class ReferenceModel(Lending, mesa.Model):
         w = self.world
         for number in range(self.protocol.max_rounds):
             queue = [(request.arrival, i, 1, request) for i, request in requests] if number == 0 else []
+            if self.protocol.liquidation.kind == "growing-fee" and self.keepers:
+                reference_liquidation.note_up(self, [i for i in range(self.N) if self.liquidatable(i)])
             for i in range(self.N if self.keepers and self.gas_cost <= self.gas_limit else 0):
                 if self.liquidatable(i):
                     tau = 0.0
@@ -866,6 +879,11 @@ class ReferenceModel(Lending, mesa.Model):
                 self.post(row, -row.cash if rest >= total else -rest * row.cash / total)
             self.count("socialised_loss", borne)
             rest -= borne
+        if self.protocol.residual in ("funding-index", "opposite-side"):
+            borne = reference_liquidation.pay_by_position(self, rest + paid, rest)
+            self.outside += borne
+            self.count("socialised_loss", borne)
+            rest -= borne
         self.count("uncovered_loss", rest)
 
     def _backstop(self):
@@ -896,13 +914,13 @@ class ReferenceModel(Lending, mesa.Model):
         places = [i] + [self.N + SPECIAL.index(name) for name in ("MAKER", "FUND", "TREASURY")]
         before = [copy.deepcopy(self.rows[place]) for place in places]
         venues = [copy.copy(venue) for venue in self.perpetual]
-        pools = list(self.liquidity), list(self.outside_tokens), self.outside
+        pools = list(self.liquidity), list(self.outside_tokens), self.outside, list(self.fee_pools)
         fee = self._work_out(self.rows[i], request)
         if fee is None:
             for place, row in zip(places, before, strict=True):
                 self.rows[place] = row
             self.perpetual = venues
-            self.liquidity, self.outside_tokens, self.outside = pools
+            self.liquidity, self.outside_tokens, self.outside, self.fee_pools = pools
         else:
             self.count("fees", fee)
             self.count("user_cost", fee)
@@ -911,6 +929,9 @@ class ReferenceModel(Lending, mesa.Model):
         """The fee paid, or None if the request is refused."""
         if self.in_bands and q.debt_currency >= 0:
             return self.ask_bands(row, q)
+        if q.quantity != 0 and not reference_rules_of_markets.keeps_to_band(self, row, q):
+            self.count("refusals", 1)
+            return None
         must_be_safe, fee = False, 0.0
         before, self.held_before = self.category(row), list(row.deposit)
         if q.cash > 0:  # 1
@@ -945,6 +966,7 @@ class ReferenceModel(Lending, mesa.Model):
                 row.cash -= fee
                 self.special["FUND"].cash += share * fee
                 self.special["TREASURY"].cash += (1 - share) * fee
+                self.fee_pools[q.market] += (1 - share) * fee
         if q.tokens < 0:  # 6
             k = q.currency
             tokens = min(-q.tokens, row.deposit[k] * self.A[k], self.liquidity[k])
@@ -973,12 +995,14 @@ class ReferenceModel(Lending, mesa.Model):
         maintenance = self.maintenance(row)
         if maintenance >= 0 or self.room < 1 or self.frozen(row):
             return False
+        held, owed = list(row.position), self.deficit
         acted = self._close_positions(row, maintenance) if any(row.position) else self.serve_debt(row)
         if acted:
             self.room -= 1
             self.post(self.special["KEEPER"], -self.gas_cost)
             self.count("gas", self.gas_cost)
             self._write_off(row)
+            reference_liquidation.owe(self, held, self.deficit - owed)
         return acted
 
     def _close_positions(self, row, maintenance):
@@ -988,6 +1012,8 @@ class ReferenceModel(Lending, mesa.Model):
         f, sizes = 1.0, None
         if rule.kind == "fillable-price":
             return reference_liquidation.fillable(self, row)
+        if rule.kind == "growing-fee":
+            return reference_liquidation.growing(self, row)
         if rule.kind == "staged-close":
             f = reference_liquidation.stage(self, row, N)
         if rule.kind == "window-cap":
@@ -1002,20 +1028,31 @@ class ReferenceModel(Lending, mesa.Model):
             below = need * (1 + rule.buffer) - penalty * N
             if below > 0 and rule.minimum_notional < N:
                 f = min(1.0, (rule.buffer * need - maintenance) / below)
+        part = f
+        if rule.kind in ("whole", "partial", "staged-close"):
+            bands = [self.protocol.venues[name].fill_band for name in self.markets]
+            if any(band is not None and band.liquidations for band in bands):
+                sizes = [abs(reference_rules_of_markets.in_band(self, m, -f * q) if q and band and band.liquidations else f * q)
+                         for m, (q, band) in enumerate(zip(row.position, bands, strict=True))]  # fmt: skip
+                f = sum(size * M for size, M in zip(sizes, self.M, strict=True)) / N
+                self.near(f * N - min(1.0, N), 1.0 if N > 1 else 0.0)
+                if f * N < min(1.0, N):
+                    return False
         due = penalty * f * N
         if keepers.acts == "at-a-profit":
             pay = rule.keeper_share * (due if rule.guaranteed else min(due, max(self.equity(row), 0.0)))
             self.near(pay - self.gas_cost - keepers.minimum_profit, pay + self.gas_cost)
             if pay - self.gas_cost < keepers.minimum_profit:
                 return False
-        if rule.kind == "staged-close" and f < 1:
+        if rule.kind == "staged-close" and part < 1:
             row.closed_at = reference_liquidation.clock(self)
         for m in range(len(self.markets)):
             q = row.position[m]
             if q != 0 and sizes is None:
                 self.trade(row, m, -f * q)
             elif q != 0 and sizes[m] > 0:
-                self.windows.use(m, sizes[m])
+                if rule.kind == "window-cap":
+                    self.windows.use(m, sizes[m])
                 self.trade(row, m, -sign(q) * sizes[m])
         available = max(self.equity(row), 0.0)
         paid = min(due, available)
@@ -1118,6 +1155,7 @@ class ReferenceModel(Lending, mesa.Model):
         can_take = room >= 0
         share = (short / loss if loss > 0 else 0.0) if can_take else 1.0
         haircut = unfound = 0.0
+        held = list(row.position)
         for m in range(len(self.markets)):
             if row.position[m] != 0 and share > 0:
                 borne, left = self.deleverage(i, m, share, (loss if can_take else short) * self.M[m] / N)
@@ -1132,6 +1170,7 @@ class ReferenceModel(Lending, mesa.Model):
             return
         self.post(row, unfound)
         self.deficit += unfound
+        reference_liquidation.owe(self, held, unfound)
         self.count("realised_bad_debt", loss)
         self.count("takeovers", 1)
         self.count("user_cost", max(0.0, equity))

@@ -125,6 +125,22 @@ def funding(model, m):
     return model.rates_kept[m] * dt if longs > 0 and shorts > 0 else 0.0
 
 
+def spare_maker(model, m, paid):
+    """4.4, most_of_fees: longs pay `paid` a base; what MAKER does not pay of its own, receivers go without."""
+    rule, makers = model.protocol.funding, model.special["MAKER"]
+    y = paid * makers.position[m]
+    z = rule.most_of_fees * model.world.dt / HOUR * max(model.fee_pools[m], 0.0)
+    model.near(y - z, abs(y) + z)
+    model.fee_pools[m] -= min(y, z)
+    if y <= z:
+        return
+    receivers = [row for row in model.rows if row is not makers and row.position[m] * paid < 0]
+    base = sum(abs(row.position[m]) for row in receivers)
+    for row in receivers:
+        row.cost[m] += abs(row.position[m]) * (y - z) / base
+    makers.cost[m] -= y - z
+
+
 def adapted(rule, rate, longs, shorts, dt):
     difference = longs - shorts
     share = abs(difference) ** rule.exponent / (longs + shorts)
@@ -209,3 +225,34 @@ def sigmoid(x, height, middle, width):
     if abs(x - middle) >= 6 * width:
         return height if x > middle else 0.0
     return height / (1 + math.exp((middle - x) / width))
+
+
+def in_band(model, m, n):
+    """5.1: the largest part of a trade of n that does not fill beyond the band of market m."""
+    band, index = model.protocol.venues[model.markets[m]].fill_band, model.index[model.market_asset[m]]
+
+    def beyond(part):
+        fill = model.perpetual[m].quote(part * n, model.mark(m))[0]
+        return fill > index * (1 + band.width) if n > 0 else fill < index * (1 - band.width)
+
+    if band is None or not beyond(1.0):
+        return n
+    low, high = 0.0, 1.0
+    for _ in range(50):
+        low, high = (low, (low + high) / 2) if beyond((low + high) / 2) else ((low + high) / 2, high)
+    return low * n
+
+
+def keeps_to_band(model, row, q):
+    """5.1: whether a request may trade; it may be cut."""
+    held, n = row.position[q.market], q.quantity
+    if n * held < 0 or q.reduce_only:
+        n = math.copysign(min(abs(n), abs(held) if n * held < 0 else 0.0), n)
+    left = in_band(model, q.market, n) if n else n
+    if left == n:
+        return True
+    model.near(abs(left) * model.mark(q.market) - 1, 1.0)
+    if model.protocol.venues[model.markets[q.market]].fill_band.beyond == "refused" or abs(left) * model.mark(q.market) < 1:
+        return False
+    q.quantity, q.exit = left, False
+    return True

@@ -17,11 +17,16 @@ import pytest
 from scipy.stats import norm
 
 from simulator.agents.population import Population
+from simulator.checks import outcome_checks
 from simulator.market import MarketPaths
 from simulator.model import InvariantBroken, RiskModel, evaluate, simulate
 from simulator.protocol import book
+from simulator.risk import measures
+from simulator.risk.measures import PerPath
+from simulator.risk.metrics import risk_metrics
 from simulator.scenario import Scenario
 
+JUMPS = '[market.assets.jumps]\nkind = "merton"\nintensity = 8.0\nmean = -0.1\ndeviation = 0.1\n'
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = {"accounts = 600": "accounts = 40", "horizon = 2.0": "horizon = 0.5", "transition = 1.0": "transition = 0.25"}
 SMALL |= {"burn_in = 1.0": "burn_in = 0.25"}
@@ -258,6 +263,43 @@ def test_bad_debt_of_one_account_is_its_jump_through():
     expected = np.maximum(0.0, -(1.0 + 5.0 * (np.exp(draw) - 1.0)))
     np.testing.assert_allclose(outcomes.column("loss.whole"), expected, rtol=1e-12, atol=1e-12)
     assert (expected > 0).sum() > 50
+
+
+def test_a_rare_jump_through_is_found_by_weighted_paths():
+    """P(loss > 0) and the mean loss of one account are those of Merton (1976), of the order of one path in ten thousand."""
+    intensity, mean, deviation, volatility, years = 0.5, -0.15, 0.06, 0.3, 1 / 365
+    jumps = f'jumps = {{ kind = "merton", intensity = {intensity}, mean = {mean}, deviation = {deviation} }}'
+    text = one_account(86_400.0, 1.0).text.replace("volatility = 0.8 }", f"volatility = {volatility} }}\n{jumps}")
+    scenario = Scenario.from_text(f"{text}\n[rare_events]\njumps = 0.4\nfar_share = 0.0\n", ".", "rare")
+    book_of_one = Population(np.array([1.0]), np.array([5.0]), np.array([[1.0]]))
+    outcomes = simulate(scenario, count=6000, populations=[book_of_one])
+    growth = -intensity * math.expm1(mean + deviation**2 / 2) - volatility**2 / 2
+    chance = expected = 0.0
+    for n in range(12):
+        m, s = growth * years + n * mean, math.sqrt(volatility**2 * years + n * deviation**2)
+        often = math.exp(-intensity * years) * (intensity * years) ** n / math.factorial(n)
+        d = (math.log(0.8) - m) / s
+        chance += often * norm.cdf(d)
+        expected += often * (4 * norm.cdf(d) - 5 * math.exp(m + s * s / 2) * norm.cdf(d - s))  # E[max(0, 4 - 5 S)]
+    lost = PerPath.of(outcomes, "loss.whole")
+    seen, size = measures.probability(lost, 1e-12), measures.mean(lost)
+    assert 5e-5 < chance < 5e-4
+    assert abs(seen.value - chance) <= 4 * seen.standard_error
+    assert abs(size.value - expected) <= 4 * size.standard_error
+    assert chance * (1 - chance) / (6000 * seen.standard_error**2) > 100  # plain paths that one is worth
+    assert outcome_checks(outcomes)["weights_have_mean_one"]["passed"]
+    assert any("importance sampling" in row.note for row in risk_metrics(outcomes))
+
+
+def test_weighted_paths_are_the_same_in_any_block_and_under_any_candidate(small):
+    text = small.text.replace("[market.assets.parameter_law]", f"{JUMPS}\n[market.assets.parameter_law]")
+    rare = Scenario.from_text(f"{text}\n[rare_events]\n", small.folder, "rare")
+    whole = simulate(rare, count=20)
+    assert digest(whole) == digest(simulate(rare, count=20, block=7)) == digest(simulate(rare, count=20, block=5, jobs=2))
+    stricter = rare.parameters.replace({"perpetuals.ETH.maintenance_margin_ratio": 0.04})
+    both = evaluate(rare, [rare.parameters, stricter], count=20)
+    assert both[0].weight.tobytes() == both[1].weight.tobytes() == whole.weight.tobytes()
+    assert rare.lineage == Scenario.from_text(text, small.folder, "plain").lineage
 
 
 def test_a_cascade_multiplies_as_linear_impact_says():

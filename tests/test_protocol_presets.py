@@ -14,7 +14,7 @@ from simulator.model import simulate
 from simulator.scenario import Scenario
 
 FOLDER = Path(__file__).resolve().parent.parent / "scenarios"
-PRESETS = ("dydx", "gmx", "hyperliquid", "synthetix")
+PRESETS = ("drift", "dydx", "gmx", "hyperliquid", "synthetix")
 LENDING = ("aave-v3-ethereum", "comet", "crvusd", "lending-pool", "morpho")
 OF_OPTIONS = ("derive-portfolio", "derive-standard")
 
@@ -93,6 +93,13 @@ def test_the_numbers_of_the_presets_are_those_of_the_tables(shared_data):
     assert gmx.protocol.funding.greatest == pytest.approx(table["funding"]["default"]["max_per_year"] / 31_536_000, rel=1e-6)
     venue = gmx.protocol.venues["ETH"].perpetual
     assert (venue.negative_factor, venue.positive_factor) == (table["neg_impact_factor"], table["pos_impact_factor"])
+    drift, table = Scenario.load(FOLDER / "drift.toml").protocol, tables["drift_v2"]
+    slot, rule = 0.4, drift.liquidation  # [s]
+    assert (rule.buffer, rule.most_fee_multiple) == (table["liquidation_margin_buffer"], table["max_liquidation_multiplier"])
+    assert rule.growth * slot == pytest.approx(table["liq_fee_increase_per_slot"], rel=1e-12)
+    assert rule.grace == pytest.approx(table["liq_fee_grace_slots"] * slot, rel=1e-12)
+    assert drift.fund.most_per_event == table["insurance_tier_max_usd"]["B"]
+    assert drift.funding.hourly_interest * 24 == pytest.approx(table["funding_offset"], rel=1e-6)
     hyperliquid = Scenario.load(FOLDER / "hyperliquid.toml").parameters.perpetuals["BTC"]
     bounds = [[tier.lower_bound, tier.greatest_leverage] for tier in hyperliquid.tiers]
     assert bounds == tables["hyperliquid"]["btc_tiers"]

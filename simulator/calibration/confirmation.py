@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from simulator.calibration.convergence import Convergence, convergence
 from simulator.calibration.plan import ConfirmationPlan, appetite_in, gating_worlds, reported_worlds
 from simulator.calibration.race import Question
 from simulator.calibration.space import Point
 from simulator.calibration.trials import Trials
 from simulator.calibration.world import HEADLINE, World
-from simulator.risk import measures
+from simulator.risk import measures, weights
 from simulator.risk.judgement import Judgement, conditions, judge
 from simulator.risk.measures import Estimate, PerPath
 from simulator.risk.metrics import Interval
@@ -38,6 +40,7 @@ class InWorld:
     candidate: tuple[Judgement, ...]
     current: tuple[Judgement, ...]
     loss_change: Estimate  # [usd] loss.whole, paired
+    weighted: str = ""  # what weighted paths are worth; empty of plain ones
 
     @property
     def passes(self) -> bool:
@@ -67,7 +70,8 @@ class Confirmation:
 class Improvement:
     """Paired tests of loss.whole against current parameters: the mean by Student-t, the direction by the exact sign test.
 
-    Both must speak at `confidence`: the mean alone is misled by rare large losses, the sign alone by their size.
+    Both must speak at `confidence`: the mean alone is misled by rare large losses, the sign alone by their size. On weighted
+    paths the direction is tested by the normal law of the mean of weight x sign.
     """
 
     mean_bound: float  # [usd] one-sided upper bound of the mean difference
@@ -90,7 +94,7 @@ def confirm(world: World, trials: Trials, question: Question, plan: Confirmation
     intervals: dict[str, Interval] = {}
 
     def run(label: str, place: World, gates: bool) -> tuple[Outcomes, Outcomes]:
-        columns = None if label in (HEADLINE, "point-parameters") else question.columns
+        columns = "" if label in (HEADLINE, "point-parameters") else question.columns
         paths = plan.paths if gates else min(plan.paths, REPORTED_PATHS)
         found = trials.outcomes(place, label, plan.purpose, pair, paths, columns, f"confirmation, {label}")
         trials.insist(point)
@@ -151,16 +155,20 @@ def _in_world(label: str, gates: bool, place: World, question: Question, candida
     confidence = question.plan.confidence
     change = measures.paired_difference(PerPath.of(candidate, "loss.whole"), PerPath.of(current, "loss.whole"), confidence)
     judged = [tuple(judge(one, side, question.frozen, confidence) for one in asked) for side in (candidate, current)]
-    return InWorld(label, gates, judged[0], judged[1], change)
+    weighted = "" if candidate.weight is None else weights.in_words(candidate.weight)
+    return InWorld(label, gates, judged[0], judged[1], change, weighted)
 
 
 def improve(candidate: Outcomes, current: Outcomes, confidence: float) -> Improvement:
     """The paired tests of one world."""
-    from scipy.special import bdtrc
+    from scipy.special import bdtrc, ndtr
 
     change = PerPath.of(candidate, "loss.whole").minus(PerPath.of(current, "loss.whole"))
     better, worse = int((change.value < 0).sum()), int((change.value > 0).sum())
     level = float(bdtrc(better - 1.0, better + worse, 0.5)) if better else 1.0
+    if change.weight is not None:
+        signs = measures.mean(change.having(np.sign(change.value)))
+        level = float(ndtr(signs.value / signs.standard_error)) if signs.standard_error else 1.0
     return Improvement(measures.mean(change, 2 * confidence - 1).high, better, worse, level, confidence)
 
 

@@ -5,7 +5,6 @@ A figure has not converged when its paired change is beyond both 3 standard erro
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from simulator.calibration.race import Question
 from simulator.calibration.space import Point
 from simulator.calibration.trials import Trials
 from simulator.calibration.world import World
-from simulator.risk import measures
+from simulator.risk import measures, planner
 from simulator.risk.appetite import ExpectedShortfallLimit, ProbabilityLimit
 from simulator.risk.judgement import Condition, shares
 from simulator.risk.measures import PerPath
@@ -83,10 +82,10 @@ def convergence(world: World, trials: Trials, question: Question, point: Point, 
 def _figure(condition: Condition, coarse: Outcomes, fine: Outcomes, frozen: dict[str, float]) -> KeyFigure:
     after = shares(condition, fine, frozen)
     before = shares(condition, coarse, frozen)
-    before = PerPath(before.path[: after.paths], before.value[: after.paths])
+    before = before.first(after.paths)
     limit = condition.limit
     if isinstance(limit, ProbabilityLimit):
-        before, after = (PerPath(side.path, (side.value > limit.threshold).astype(float)) for side in (before, after))
+        before, after = (side.having((side.value > limit.threshold).astype(float)) for side in (before, after))
         allowed = limit.probability
     elif isinstance(limit, ExpectedShortfallLimit):
         before, after, allowed = *_tails(before, after, limit.level), limit.limit
@@ -99,7 +98,7 @@ def _figure(condition: Condition, coarse: Outcomes, fine: Outcomes, frozen: dict
 
 def _tails(before: PerPath, after: PerPath, level: float) -> tuple[PerPath, PerPath]:
     """Per path q + max(L - q, 0) / (1 - level), whose mean is the expected shortfall (Rockafellar & Uryasev 2000)."""
-    q = float(np.sort(before.value)[math.ceil(level * before.paths) - 1])
-    tails = (PerPath(side.path, q + np.maximum(side.value - q, 0.0) / (1 - level)) for side in (before, after))
+    q = planner.exceeded_by(before, 1 - level)
+    tails = (side.having(q + np.maximum(side.value - q, 0.0) / (1 - level)) for side in (before, after))
     first, second = tails
     return first, second

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from simulator.calibration.attribution import PREFIX
 from simulator.calibration.calibrate import Calibration
 from simulator.calibration.confirmation import Confirmation, InWorld, interval_of
 from simulator.calibration.goals import MARGIN, available, used_change
@@ -21,6 +22,7 @@ from simulator.risk.metrics import Metric, risk_metrics
 if TYPE_CHECKING:
     from simulator.outcomes import Outcomes
 
+SOURCES = ("cause", "asset", "cohort")  # by which a loss is told apart
 OVERFITTED = 3.0  # standard errors between search and confirmation
 
 
@@ -36,6 +38,7 @@ def _world(one: InWorld, confirmation: Confirmation) -> dict[str, Any]:
         "passes": one.passes,
         "interval": confirmation.intervals[one.label],
         "loss_change_usd": asdict(one.loss_change),
+        "weighted": one.weighted,
         "conditions": _before_and_after(one.current, one.candidate),
     }
 
@@ -151,7 +154,7 @@ def alternatives(calibration: Calibration) -> list[dict[str, Any]]:
 
 def _error(judgement: Judgement) -> float:
     """The standard error behind a judgement; for a probability, at half a failure more, so that none seen is not certainty."""
-    if judgement.unit == "probability":
+    if judgement.method == "Clopper-Pearson":
         p = (judgement.value * judgement.paths + 0.5) / (judgement.paths + 1)
         return math.sqrt(p * (1 - p) / judgement.paths)
     return (judgement.high - judgement.low) / 4 if math.isfinite(judgement.high - judgement.low) else math.nan
@@ -213,6 +216,47 @@ def newly_liquidatable(confirmation: Confirmation) -> dict[str, Any]:
 def loss_bearers(confirmation: Confirmation) -> list[dict[str, Any]]:
     """Who bears the mean loss of a path [usd], before and after: parts that add up to it."""
     return [{"who": who, **_pair(confirmation, f"{quantity}.whole")} for who, quantity in BEARERS.items()]
+
+
+def loss_sources(calibration: Calibration) -> dict[str, Any] | None:
+    """Mean loss of a path [usd] by cause, asset and cohort, before and after, largest first; parts without loss left out."""
+    if calibration.attribution is None:
+        return None
+    candidate, current = calibration.attribution
+    rows = [_source(name, current, candidate) for name in candidate.columns if name.startswith(PREFIX)]
+    found = [row for row in rows if row["before"]["value"] or row["after"]["value"]]
+    found.sort(key=lambda row: (SOURCES.index(row["by"]), -row["after"]["value"], row["what"]))
+    return {"paths": len(candidate), "rows": found}
+
+
+def _source(column: str, current: Outcomes, candidate: Outcomes) -> dict[str, Any]:
+    by, _, what = column.removeprefix(PREFIX).removesuffix(".whole").partition(".")
+    before, after = (asdict(measures.mean(PerPath.of(side, column))) for side in (current, candidate))
+    return {"by": by, "what": what, "before": before, "after": after}
+
+
+def later_history(calibration: Calibration) -> dict[str, Any] | None:
+    """What [backtest] showed, window by window: one history, so no interval; and how often moves passed a margin."""
+    past, asked = calibration.past, calibration.world.backtest
+    if past is None or asked is None:
+        return None
+    return {
+        "since": past.windows[0].begin.isoformat(),
+        "until": past.windows[-1].end.isoformat(),
+        "paths_a_window": asked.paths,
+        "windows": [
+            {
+                "vote": one.vote.isoformat(),
+                "worst_fall": one.worst_fall,
+                "seen": one.seen,
+                "before": one.current,
+                "after": one.proposed,
+            }
+            for one in past.windows
+        ],
+        "limits": [{"condition": name, "before": now, "after": then} for name, now, then in past.broken],
+        "margin": {"period": asked.period, "confidence": asked.confidence, "rows": [asdict(one) for one in past.margins]},
+    }
 
 
 def _pair(confirmation: Confirmation, column: str) -> dict[str, Any]:

@@ -83,10 +83,11 @@ def _front(question: Question, points: list[Point], reached: list[tuple[PerPath,
         for i, (point, row, chance) in enumerate(zip(points, estimates, chances, strict=True))
     )
     samples = np.array([[goal.value for goal in reached[i]] for i in within]).reshape(len(within), values.shape[1], -1)
-    return Front(question.goal.front, shown, reference, _volume(question, samples, reference), CONFIDENCE)
+    volume = _volume(question, samples, reference, reached[0][0].weight)
+    return Front(question.goal.front, shown, reference, volume, CONFIDENCE)
 
 
-def _volume(question: Question, samples: np.ndarray, reference: tuple[float, ...]) -> Estimate:
+def _volume(question: Question, samples: np.ndarray, reference: tuple[float, ...], weight: np.ndarray | None) -> Estimate:
     """samples: [point, goal, path]. The volume over `reference`, with the percentile interval over resampled paths."""
     from simulator.kernel import stream
 
@@ -94,9 +95,14 @@ def _volume(question: Question, samples: np.ndarray, reference: tuple[float, ...
     if not paths:
         return Estimate(0.0, 0.0, 0.0, CONFIDENCE, 0)
     draws = np.random.Generator(np.random.Philox(key=int(stream(question.world.seed, "calibration", "front"))))
-    value = hypervolume(samples.mean(axis=2).tolist(), reference)
-    again = [
-        hypervolume(samples[:, :, draws.integers(paths, size=paths)].mean(axis=2).tolist(), reference) for _ in range(RESAMPLES)
-    ]
+    value = hypervolume(_means(samples, weight, slice(None)), reference)
+    again = [hypervolume(_means(samples, weight, draws.integers(paths, size=paths)), reference) for _ in range(RESAMPLES)]
     low, high = np.quantile(again, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Estimate(value, float(low), float(high), CONFIDENCE, paths, float(np.std(again)))
+
+
+def _means(samples: np.ndarray, weight: np.ndarray | None, chosen: np.ndarray | slice) -> list[list[float]]:
+    """[point][goal] over the paths chosen."""
+    part = samples[:, :, chosen]
+    found = part.mean(axis=2) if weight is None else np.average(part, axis=2, weights=weight[chosen])
+    return [[float(value) for value in row] for row in found]

@@ -87,7 +87,7 @@ class Goal:
         if not parts:
             return fixed, 0.0
         total = np.sum([weight * change.value for weight, change in parts], axis=0)
-        estimate = measures.mean(PerPath(outcomes.path, total))
+        estimate = measures.mean(PerPath.over(outcomes, total))
         return fixed + estimate.value, estimate.standard_error
 
 
@@ -99,17 +99,17 @@ def _relative(outcomes: Outcomes, baseline: Outcomes, columns: tuple[str, ...]) 
 
 
 def _sum(outcomes: Outcomes, columns: tuple[str, ...]) -> PerPath:
-    return PerPath(outcomes.path, np.sum([PerPath.of(outcomes, column).value for column in columns], axis=0))
+    return PerPath.over(outcomes, np.sum([PerPath.of(outcomes, column).value for column in columns], axis=0))
 
 
 def available(candidate: Votable, outcomes: Outcomes, current: Votable, baseline: Outcomes, book: Book | None = None) -> PerPath:
     """`available_change` path by path: where margin follows volatility, of the mean ratio over a path's time and its markets."""
     if MARGIN not in outcomes.columns:
-        return PerPath(outcomes.path, np.full(len(outcomes.path), available_change(candidate, current, book)))
-    ours, theirs = (PerPath(side.path, np.log(side.column(MARGIN))) for side in (outcomes, baseline))
+        return PerPath.over(outcomes, np.full(len(outcomes.path), available_change(candidate, current, book)))
+    ours, theirs = (PerPath.over(side, np.log(side.column(MARGIN))) for side in (outcomes, baseline))
     markets, others = len(current.perpetuals), changes_of_collateral(candidate, current, book)
     changes = markets * theirs.minus(ours).value + math.fsum(others)
-    return PerPath(outcomes.path, changes / (markets + len(others)))
+    return PerPath.over(outcomes, changes / (markets + len(others)))
 
 
 def used_change(outcomes: Outcomes, baseline: Outcomes, confidence: float) -> Estimate:

@@ -13,6 +13,7 @@ from simulator.risk.appetite import RiskAppetite, percent
 from simulator.risk.judgement import conditions, mean_paths, probabilities_to_prove, shortfall_paths
 
 LEAST_PATHS = 200  # of a confirmation: means need their normal limit even where no probability asks for more
+MOST_LIMIT = 0.5  # of a probability in the units of a weighted path
 MOST_FOR_MEANS = 10_000  # paths planned for a mean limit: where values are not rare, far fewer are enough
 
 
@@ -29,6 +30,7 @@ class ConfirmationPlan:
     power: float
     conditions: int
     alternatives: int = 1
+    weight: float = 1.0  # that a losing path counts at most; below 1 where rare events are drawn more often
 
     def with_remaining(self, alternatives: int) -> ConfirmationPlan:
         """The same look when only so many alternatives are left to judge: their share of the error is larger."""
@@ -42,7 +44,8 @@ class ConfirmationPlan:
     @property
     def proof(self) -> planner.Proof:
         """What this look demands of every condition; each has its share of the chance to miss, as the number of paths has."""
-        return planner.Proof(self.paths, self.confidence, planner.share_of_power(planner.POWER, self.conditions))
+        power = planner.share_of_power(planner.POWER, self.conditions)
+        return planner.Proof(self.paths, self.confidence, power, self.weight)
 
 
 def gating_worlds(world: World) -> Iterator[tuple[str, World]]:
@@ -90,8 +93,10 @@ def plan_confirmation(world: World, look: int) -> ConfirmationPlan:
         if getattr(settings, stage) == 1:
             raise ValueError(f"calibration.{stage}: must be at least 2, for an error to be seen; got 1")
     confidence = 1 - (1 - appetite.confidence_of_look(look)) / settings.alternatives
-    found = [appetite_in(place, world) for _, place in gating_worlds(world)]
-    limits = [limit for one in found for limit in probabilities_to_prove(one)]
+    places = [place for _, place in gating_worlds(world)]
+    found = [appetite_in(place, world) for place in places]
+    weight = max(place.weight_of_unseen for place in places)
+    limits = [min(MOST_LIMIT, limit / weight) for one in found for limit in probabilities_to_prove(one)]
     count = sum(len(conditions(one)) for one in found)
     if settings.confirmation_paths == "planned":
         for_means = min(MOST_FOR_MEANS, max(mean_paths(one, confidence) for one in found))
@@ -99,16 +104,18 @@ def plan_confirmation(world: World, look: int) -> ConfirmationPlan:
         paths = max(least, planner.plan_paths(limits, confidence).paths if limits else 0)
     else:
         paths = settings.confirmation_paths
-        _must_be_provable(limits, paths, confidence)
+        _must_be_provable(limits, paths, confidence, weight)
     misses = [1 - planner.power_at_half(paths, limit, confidence) for limit in limits]
-    return ConfirmationPlan(look, confidence, paths, max(0.0, 1 - math.fsum(misses)), count, settings.alternatives)
+    return ConfirmationPlan(look, confidence, paths, max(0.0, 1 - math.fsum(misses)), count, settings.alternatives, weight)
 
 
-def _must_be_provable(limits: list[float], paths: int, confidence: float) -> None:
+def _must_be_provable(limits: list[float], paths: int, confidence: float, weight: float) -> None:
+    """`limits`: what each probability is in paths of `weight`."""
     if limits and planner.allowed_failures(paths, min(limits), confidence) < 0:
         needed = planner.zero_failure_paths(min(limits), confidence)
+        asked_for = f"proving {percent(weight * min(limits))} at {percent(confidence)} confidence"
         raise ValueError(
-            f"calibration.confirmation_paths: proving {percent(min(limits))} at {percent(confidence)} confidence needs at least "
+            f"calibration.confirmation_paths: {asked_for} needs at least "
             f'{needed:,} paths with no failure; confirmation_paths is {paths:,}; raise it or write "planned"'
         )
 

@@ -19,6 +19,7 @@ from simulator.calibration.versions import versions
 from simulator.calibration.world import World
 
 SCHEMA = 1
+UNSEEN = "losses without a jump or a far innovation that are too rare for these weighted paths to show"
 LIFE_DAYS = 30  # of a set of parameters, after the last observation behind it
 
 NOT_COVERED = (
@@ -61,6 +62,7 @@ def make_proposal(calibration: Calibration, *, scenario_file: str = "scenario.to
             "step_bounds": change.step_bounds(calibration),
             "evidence": evidence.worlds(confirmation) if confirmation else evidence.from_selection(calibration),
             "windows": list(world.windows()),
+            "backtest": evidence.later_history(calibration),
             "metrics": evidence.metrics(confirmation) if confirmation else [],
             "stages": evidence.stages(calibration),
             "finalists": evidence.finalists(calibration),
@@ -68,6 +70,7 @@ def make_proposal(calibration: Calibration, *, scenario_file: str = "scenario.to
             "capital_efficiency": evidence.efficiency(calibration),
             "newly_liquidatable": evidence.newly_liquidatable(confirmation) if confirmation else None,
             "loss_bearers": evidence.loss_bearers(confirmation) if confirmation else [],
+            "loss_sources": evidence.loss_sources(calibration),
             "paired_loss_test": evidence.paired_test(confirmation) if confirmation else None,
             "convergence": evidence.convergence(confirmation) if confirmation else None,
             "elasticities": evidence.elasticities(world, confirmation),
@@ -80,7 +83,7 @@ def make_proposal(calibration: Calibration, *, scenario_file: str = "scenario.to
             "sequence": change.sequence(calibration),
             "rollback": _rollback(calibration),
             "expiry": _expiry(world),
-            "not_covered": list(NOT_COVERED),
+            "not_covered": [*NOT_COVERED, *([UNSEEN] if _is_weighted(calibration) else [])],
             "paths": {
                 "search": settings.search_paths,
                 "selection": settings.selection_paths,
@@ -123,6 +126,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     return value
+
+
+def _is_weighted(calibration: Calibration) -> bool:
+    return calibration.confirmation is not None and any(one.weighted for one in calibration.confirmation.worlds)
 
 
 def _own_limits(world: World) -> dict[str, str]:

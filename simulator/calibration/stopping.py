@@ -20,7 +20,8 @@ import numpy as np
 
 from simulator.risk.appetite import ExpectedShortfallLimit, MeanLimit, ProbabilityLimit
 from simulator.risk.judgement import Condition, shares
-from simulator.risk.measures import failure_floor
+from simulator.risk.measures import PerPath, failure_floor
+from simulator.risk.weights import MOST_WEIGHT
 
 if TYPE_CHECKING:
     from simulator.outcomes import Outcomes
@@ -40,12 +41,20 @@ def broken(
 
 def is_broken(condition: Condition, outcomes: Outcomes, frozen: Mapping[str, float], level: float) -> bool:
     """Whether the condition is proven broken, with a chance of at most `level` to say so of one that holds."""
-    sample, limit = shares(condition, outcomes, frozen).value, condition.limit
+    sample, limit = shares(condition, outcomes, frozen), condition.limit
     if isinstance(limit, ProbabilityLimit):
-        return is_more_frequent(int((sample > limit.threshold).sum()), sample.size, limit.probability, level)
+        return exceeds_more_often(sample, limit.threshold, limit.probability, level)
     if isinstance(limit, ExpectedShortfallLimit):
-        return is_more_frequent(int((sample > limit.limit).sum()), sample.size, 1 - limit.level, level)
+        return exceeds_more_often(sample, limit.limit, 1 - limit.level, level)
     return _has_larger_mean(sample, limit, level)
+
+
+def exceeds_more_often(sample: PerPath, threshold: float, rate: float, level: float) -> bool:
+    """Whether these paths prove P(value > threshold) > rate; of weighted ones by the bound of a mean of bounded values."""
+    beyond = sample.value > threshold
+    if sample.weight is not None:
+        return mean_floor(np.where(beyond, sample.weight, 0.0), MOST_WEIGHT, level) > rate
+    return is_more_frequent(int(beyond.sum()), sample.paths, rate, level)
 
 
 def is_more_frequent(failures: int, paths: int, rate: float, level: float) -> bool:
@@ -53,12 +62,15 @@ def is_more_frequent(failures: int, paths: int, rate: float, level: float) -> bo
     return failure_floor(failures, paths, 1 - level) > rate
 
 
-def _has_larger_mean(sample: np.ndarray, limit: MeanLimit, level: float) -> bool:
+def _has_larger_mean(sample: PerPath, limit: MeanLimit, level: float) -> bool:
     """Whether the mean of values that cannot be negative is proven above the limit."""
-    if limit.limit == 0 or sample.size < 2 or sample.min() < 0:
+    if limit.limit == 0 or sample.paths < 2 or sample.value.min() < 0:
         return False
     top = CUT * limit.limit
-    return mean_floor(np.minimum(sample, top), top, level) > limit.limit
+    kept = np.minimum(sample.value, top)
+    if sample.weight is not None:
+        kept, top = sample.weight * kept, MOST_WEIGHT * top
+    return mean_floor(kept, top, level) > limit.limit
 
 
 def mean_floor(sample: np.ndarray, top: float, level: float) -> float:

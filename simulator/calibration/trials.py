@@ -15,10 +15,10 @@ import numpy as np
 
 from simulator.calibration.space import Point, SearchSpace
 from simulator.calibration.world import Evaluate, World
+from simulator.outcomes import UNSEEN, WEIGHT, Outcomes
 
 if TYPE_CHECKING:
     from simulator.calibration.ranking import Trial
-    from simulator.outcomes import Outcomes
 
 BLOCK = 500  # paths in one line of the record
 WAVE = 64  # paths a worker that are computed at once, where more than a block is missing: what a kill can lose
@@ -80,7 +80,7 @@ class Trials:
         purpose: str,
         points: Sequence[Point],
         paths: int,
-        columns: Sequence[str] | None,
+        columns: Sequence[str] | str,
         stage: str,
         cuts: Sequence[int] = (),
         *,
@@ -88,9 +88,10 @@ class Trials:
     ) -> list[Outcomes]:
         """Outcomes of `points` on paths 0 .. paths - 1 of `purpose` in the world called `label`, computing what is missing.
 
-        `columns`: those to keep, all if None. `cuts`: counts of paths that other calls for the same purpose ask for, so that
-        blocks match. `beside`: the points only lie beside a choice, and are not counted among candidates that fail. Raises
-        CandidatesFailed when current parameters, or more than a fifth of all candidates, gave a value that is not finite.
+        `columns`: those to keep, or how their names begin (all if empty). `cuts`: counts of paths that other calls for the same
+        purpose ask for, so that blocks match. `beside`: the points only lie beside a choice, and are not counted among candidates
+        that fail. Raises CandidatesFailed when current parameters, or more than a fifth of all candidates, gave a value that is
+        not finite.
         """
         if not points:
             return []
@@ -115,7 +116,7 @@ class Trials:
         purpose: str,
         wave: Sequence[Block],
         points: Sequence[Point],
-        columns: Sequence[str] | None,
+        columns: Sequence[str] | str,
         beside: bool,
     ) -> None:
         """Run `points` on consecutive blocks at once; record them block by block, as if each had been run by itself."""
@@ -126,7 +127,9 @@ class Trials:
         expected = np.arange(first, first + count)
         if len(found) != len(points) or any(not np.array_equal(outcome.path, expected) for outcome in found):
             raise RuntimeError(f"evaluate gave other candidates or paths than asked for: {purpose}, {count} from {first}")
-        names = sorted(found[0].columns) if columns is None else columns
+        there = found[0].columns
+        asked = [name for name in sorted(there) if name.startswith(columns)] if isinstance(columns, str) else columns
+        names = dict.fromkeys((*asked, *(name for name in (WEIGHT, UNSEEN) if name in there)))
         for start, size in wave:
             rows = slice(start - first, start - first + size)
             line: dict[str, Any] = {
@@ -157,8 +160,6 @@ class Trials:
                     self.failures.setdefault(point, f"{name} of path {path} of {line['purpose']} is {row[path - line['first']]}")
 
     def _collect(self, label: str, purpose: str, point: Point, blocks: list[Block]) -> Outcomes:
-        from simulator.outcomes import Outcomes
-
         parts = [self._blocks[label, purpose, first, count, point] for first, count in blocks]
         columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return Outcomes(np.arange(sum(count for _, count in blocks)), columns)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 if TYPE_CHECKING:
     from simulator.calibration_settings import CalibrationSettings
     from simulator.outcomes import Outcomes
     from simulator.risk.appetite import RiskAppetite
+    from simulator.scenario.backtest import Backtest
     from simulator.scenario.book import Book
     from simulator.scenario.preamble import Preamble
 
@@ -88,6 +89,10 @@ class World(Protocol):
         """Whether market parameters are drawn for each path."""
 
     @property
+    def weight_of_unseen(self) -> float:
+        """What a losing path that was not seen counts at most: 1 of plain paths, less where rare events are drawn more often."""
+
+    @property
     def substeps(self) -> int: ...
 
     @property
@@ -97,6 +102,10 @@ class World(Protocol):
     @property
     def preamble(self) -> Preamble:
         """Who proposes, and why; every field may be empty."""
+
+    @property
+    def backtest(self) -> Backtest | None:
+        """Later history that the proposal is lived through; only the engine's own scenarios have some."""
 
     @property
     def depths(self) -> Mapping[str, float]:
@@ -112,6 +121,9 @@ class World(Protocol):
 
     def with_substeps(self, substeps: int) -> World:
         """The same market seeds watched `substeps` times in a market step."""
+
+    def with_ledger(self, paths: Iterable[int]) -> World:
+        """The same, with outcomes `loss_by_GROUP.NAME.whole` that say where the loss of these `paths` came from."""
 
     def with_point_parameters(self) -> World:
         """Every path at the point estimate of the market's parameters."""

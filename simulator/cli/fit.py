@@ -15,6 +15,7 @@ import click
 from simulator.cli.exits import BAD_INPUT, MACHINE, NOT_MET
 from simulator.cli.fit_evaluation import Evaluation, evaluate, evaluation_options, plan_of, report_problems
 from simulator.cli.fit_feedback import feedback_option, opened, print_feedback, reconciled
+from simulator.cli.fit_history import folder_of, jumps_of, kind_option, kind_problems
 from simulator.cli.options import json_option
 from simulator.wording import shown
 
@@ -83,6 +84,7 @@ class Refused(Exception):
 @click.option("--tail-index", type=float, default=3.0, show_default=True, help="Least tail index of the stationary law; 0: free.")
 @click.option("--max-move", type=float, help="Cut of the innovations in deviations. Default: 1.5 x the largest residual.")
 @click.option("--paths", type=click.IntRange(0, 10_000), default=100, show_default=True, help="Paths compared with the data.")
+@kind_option
 @feedback_option
 @evaluation_options
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of paths and bootstrap.")
@@ -136,7 +138,7 @@ def _fit(prices: Path, options: dict[str, Any]) -> tuple[MarketFit, Evaluation, 
     exclude = [_stretch(text, problems) for text in options["exclude"]]
     assets = _names(options["assets"], problems) if options["assets"] is not None else None
     settings = FitSettings(
-        jumps=options["jumps"],
+        jumps=jumps_of(options),
         persistence_per_day=options["persistence"],
         tail_index=options["tail_index"] or None,
         max_move=options["max_move"],
@@ -152,6 +154,7 @@ def _fit(prices: Path, options: dict[str, Any]) -> tuple[MarketFit, Evaluation, 
         problems.append(("--step", f"{options['step']:g} must be a number of seconds above 0"))
     plan = plan_of(options, problems)
     problems += report_problems(options)
+    problems += kind_problems(options)
     scenario = opened(options, problems)
     if problems:
         raise FitError(problems)
@@ -162,6 +165,7 @@ def _fit(prices: Path, options: dict[str, Any]) -> tuple[MarketFit, Evaluation, 
         "step": options["step"],
         "settings": settings,
     }
+    folder = folder_of(prices, options)
     with _progress() as progress:
         progress("reading prices")
         table = read_each(prices, assets)
@@ -171,7 +175,9 @@ def _fit(prices: Path, options: dict[str, Any]) -> tuple[MarketFit, Evaluation, 
 
         fine = _fine(options["jumps_from"])
         made |= {"fine": fine, "fine_file": options["jumps_from"].name} if fine else {}
-        found = fit_market(table, **made, file=prices.name, seed=options["seed"], paths=options["paths"], progress=progress)
+        found = fit_market(
+            table, **made, file=prices.name, folder=folder, seed=options["seed"], paths=options["paths"], progress=progress
+        )
         outside = reconciled(found, scenario, options, progress)
         later = evaluate(table, found, made, plan, options, progress)
         return found, later, outside.after_looking_at(later.windows)

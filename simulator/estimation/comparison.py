@@ -17,6 +17,7 @@ import numpy as np
 
 from simulator.kernel import stream
 from simulator.market.grid import Grid
+from simulator.market.history import FilteredHistory
 from simulator.market.model import ModelMarket
 from simulator.parameters import DAY, YEAR
 
@@ -135,7 +136,14 @@ def hill_index(returns: np.ndarray, share: float = HILL_SHARE) -> float:
 
 
 def compare(
-    returns: np.ndarray, market: ModelMarket, step: float, *, block: float, seed: int, paths: int, resamples: int
+    returns: np.ndarray,
+    market: ModelMarket | FilteredHistory,
+    step: float,
+    *,
+    block: float,
+    seed: int,
+    paths: int,
+    resamples: int,
 ) -> list[Comparison]:
     """Every statistic of every asset of `returns` [t, asset] against `paths` simulated paths of the same length."""
     measures = Measures(step, len(returns))
@@ -171,17 +179,20 @@ def drawn_rows(rows: int, block: float, seed: int, resamples: int) -> Iterator[n
         yield index
 
 
-def _simulated(measures: Measures, market: ModelMarket, seed: int, paths: int) -> Iterator[np.ndarray]:
+def _simulated(measures: Measures, market: ModelMarket | FilteredHistory, seed: int, paths: int) -> Iterator[np.ndarray]:
     """Statistics [path, asset, statistic] of simulated paths, a few at a time."""
     for returns in simulated_returns(market, measures.rows, measures.step, seed, paths):
         yield np.array([[measures.of(measures.columns(r)) for r in path.T] for path in returns])
 
 
-def simulated_returns(market: ModelMarket, rows: int, step: float, seed: int, paths: int) -> Iterator[np.ndarray]:
-    """Log returns [path, t, asset] of simulated paths, a few at a time; stationary start, point parameters."""
+def simulated_returns(
+    market: ModelMarket | FilteredHistory, rows: int, step: float, seed: int, paths: int
+) -> Iterator[np.ndarray]:
+    """Log returns [path, t, asset] of simulated paths, a few at a time; a model's start is stationary, its parameters points."""
     days = rows * step / DAY
     grid = Grid(market_step=step, transition=days, horizon=days)
-    stationary = market.with_point_parameters().model_copy(update={"start": "stationary"})
+    if isinstance(market, ModelMarket):
+        market = market.with_point_parameters().model_copy(update={"start": "stationary"})
     for first in range(0, paths, PATHS_AT_ONCE):
-        made = stationary.paths(grid, seed, "fit", first, min(PATHS_AT_ONCE, paths - first))
+        made = market.paths(grid, seed, "fit", first, min(PATHS_AT_ONCE, paths - first))
         yield np.diff(np.log(made.price), axis=0).transpose(2, 0, 1)

@@ -8,19 +8,16 @@ meet in `log_growth`: log E[h] = E[log h] + the sum over i of K(beta^i), K(s) = 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import numpy as np
 
 from simulator.estimation.innovation_density import Shape, log_density, nodes
 from simulator.estimation.likelihood import Natural, backcast
 from simulator.kernel import kernel, rule
+from simulator.market.egarch import smooth_log_growth
 
 NORMAL_SIZE = math.sqrt(2 / math.pi)  # E|z| of a normal, arch's constant whatever the innovation
 FARTHEST = 60.0  # of a log variance: beyond it a search has lost its way, and exp would overflow
-DIRECT = 0.9  # |beta| up to which the sum over i is taken term by term
-SMALL = 1e-12
-QUADRATURE = 48
 DIFFERENCE = 1e-5
 
 
@@ -102,30 +99,5 @@ def mean_size(degrees: float, skew: float, max_move: float) -> float:
 
 
 def log_growth(alpha: float, gamma: float, beta: float, degrees: float, skew: float, max_move: float) -> float:
-    """log E[h] - E[log h] of the stationary law: the sum over i >= 0 of K(beta^i).
-
-    Term by term while beta is small; near one by Euler and Maclaurin, the integral of K(s) / s over (0, 1) being free of beta.
-    """
-    z, mass = nodes(degrees, skew, max_move)
-    g = alpha * (np.abs(z) - np.sum(mass * np.abs(z))) + gamma * z
-    if abs(beta) <= DIRECT or beta < 0:
-        count = max(1, math.ceil(math.log(SMALL) / (2 * math.log(max(abs(beta), 1e-3)))))
-        return float(np.sum(_cumulants(g, mass, beta ** np.arange(count))))
-    s, weights = _unit_rule()
-    fall = -math.log(beta)
-    integral = float(np.sum(weights * _cumulants(g, mass, s) / s)) / fall
-    grown = mass * np.exp(g)
-    first = float(np.sum(grown * g) / np.sum(grown))
-    return integral + math.log(float(np.sum(grown))) / 2 + first * fall / 12
-
-
-@lru_cache(maxsize=1)
-def _unit_rule() -> tuple[np.ndarray, np.ndarray]:
-    x, weights = np.polynomial.legendre.leggauss(QUADRATURE)
-    return (x + 1) / 2, weights / 2
-
-
-def _cumulants(g: np.ndarray, mass: np.ndarray, s: np.ndarray) -> np.ndarray:
-    """K at each `s`, overflow kept out."""
-    largest = np.maximum(s * g.max(), s * g.min())
-    return largest + np.log(np.sum(mass * np.exp(s[:, None] * g - largest[:, None]), axis=1))
+    """log E[h] - E[log h] of the stationary law."""
+    return smooth_log_growth(*nodes(degrees, skew, max_move), alpha, gamma, beta)

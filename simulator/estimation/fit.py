@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 from pydantic import ValidationError
@@ -15,6 +16,7 @@ from simulator.estimation.comparison import compare
 from simulator.estimation.copula_fit import fit_dependence
 from simulator.estimation.dependence import correlation
 from simulator.estimation.errors import FitError
+from simulator.estimation.filtered_fit import filtered_history
 from simulator.estimation.fine_jumps import fine_jumps
 from simulator.estimation.jump_choice import Parted, parted_by
 from simulator.estimation.market_fit import MarketFit
@@ -22,6 +24,7 @@ from simulator.estimation.peg_fit import PegFit, fit_peg, peg_problems
 from simulator.estimation.returns import Returns, Window, log_returns
 from simulator.estimation.settings import FitSettings
 from simulator.estimation.source import fine_source, source_of
+from simulator.market.history import FilteredHistory
 from simulator.market.model import ModelMarket
 from simulator.market.price_file import PriceTable
 
@@ -39,6 +42,7 @@ def fit_market(
     fine: PriceTable | None = None,
     file: str = "",
     fine_file: str = "",
+    folder: Path | None = None,
     seed: int = 0,
     paths: int = 100,
     resamples: int = 200,
@@ -47,7 +51,8 @@ def fit_market(
     """Fit a model market to `prices` (a NaN is a gap) from `since` to `until`, both included, outside `exclude`.
 
     `step` [s] is the market step (default: the file's). `fine`: finer prices of some of the assets, in the same window, from
-    which their jumps are taken; their GARCH sees the steps that these prices cover. `paths` simulated paths and `resamples`
+    which their jumps are taken; their GARCH sees the steps that these prices cover. `folder` of `file`: the market
+    is a filtered history of its rows. `paths` simulated paths and `resamples`
     bootstrap samples make the comparison; `paths=0` leaves it out. Raises FitError for data that cannot be fitted, NotConverged.
     """
     settings = settings or FitSettings()
@@ -86,7 +91,10 @@ def fit_market(
         warnings=prices.warnings,
         dependence=tied,
     )
-    market = _checked(fit)
+    market: ModelMarket | FilteredHistory = _checked(fit)
+    if folder is not None:
+        market = filtered_history(assets, prices, fit.source, folder)
+        fit = replace(fit, history=market)
     if paths == 0:
         return fit
     progress(f"comparing {paths} simulated paths with the data")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from simulator.estimation.copula_fit import DependenceFit
     from simulator.estimation.market_fit import MarketFit
     from simulator.estimation.standard_errors import Estimate
+    from simulator.market.history import FilteredHistory
 
 FIRST_LINE = "# A [market] block written by `simulator fit`; paste it into a scenario."
 WIDTH = 110
@@ -23,6 +24,8 @@ DIGITS = 8  # significant; persistence near one needs them
 
 def market_block(fit: MarketFit, substeps: int = 1) -> str:
     """The TOML text, text from outside (names, the file's name) escaped; `substeps` only completes the [grid] line it names."""
+    if fit.history is not None:
+        return "\n".join([FIRST_LINE, *_header(fit, substeps), "[market]", *_history(fit, fit.history)]) + "\n"
     lines = [FIRST_LINE, *_header(fit, substeps), "[market]", 'kind = "model"', 'start = "today"', *_correlation(fit), ""]
     lines += ["[market.provenance]", *(f"{key} = {_value(value)}" for key, value in fit.source.facts().items())]
     for asset in fit.assets:
@@ -65,6 +68,21 @@ def _correlation(fit: MarketFit) -> Iterator[str]:
     yield f"correlation = [{rows}]"
     if fit.dependence is not None:
         yield from _tied(fit.dependence)
+
+
+def _history(fit: MarketFit, market: FilteredHistory) -> Iterator[str]:
+    yield from ('kind = "filtered-history"', f"file = {_value(market.file)}  # in the scenario's folder")
+    yield from (f"from = {iso(market.since)}", f"until = {iso(market.until)}", f"assets = {_value(market.assets)}")
+    if market.blanks:
+        yield "blanks = true"
+    yield f"max_gap = {market.max_gap!r}  # [s] the window's longest, or 6 hours"
+    yield f"mean_block = {market.mean_block!r}  # [market steps] rows drawn one by one; longer where residuals have memory"
+    yield "filters = ["
+    for asset, own in zip(fit.assets, market.filters, strict=True):
+        numbers = own.model_dump(exclude_unset=True)
+        errors = "; ".join(f"{key}: {_error(asset.estimates[key])}" for key in numbers if key in asset.estimates)
+        yield from (f"  # {asset.name}: {errors}", f"  {_value(numbers)},")
+    yield "]"
 
 
 def _tied(found: DependenceFit) -> Iterator[str]:

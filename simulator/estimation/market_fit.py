@@ -18,6 +18,7 @@ from simulator.estimation.residual_tests import ResidualTest, residual_tests
 from simulator.estimation.returns import iso
 from simulator.estimation.scaling import Feedback
 from simulator.estimation.source import Source, versions
+from simulator.market.history import FilteredHistory
 from simulator.market.innovations import Normal
 from simulator.market.model import ModelMarket
 
@@ -38,12 +39,18 @@ class MarketFit:
     comparison: tuple[Comparison, ...] = ()
     dependence: DependenceFit | None = None
     feedback: tuple[Feedback, ...] = ()  # taken out of the numbers, where it was asked
+    history: FilteredHistory | None = None  # the market, where a filtered history was asked for
     versions: dict[str, str] = field(default_factory=versions)
 
     @property
     def market(self) -> ModelMarket:
-        """The market that `toml()` describes, read back from it."""
-        return ModelMarket.model_validate(tomllib.loads(self.toml())["market"])
+        """The fitted law, read back from the block that says it."""
+        return ModelMarket.model_validate(tomllib.loads(market_block(replace(self, history=None)))["market"])
+
+    @property
+    def simulated(self) -> ModelMarket | FilteredHistory:
+        """The market that `toml()` describes."""
+        return self.history or self.market
 
     def after_looking_at(self, windows: tuple[tuple[datetime, datetime], ...]) -> MarketFit:
         """This fit, its source saying which later windows were looked at: they cannot confirm what was chosen by them."""

@@ -78,7 +78,7 @@ def make_portrait(
     progress("curves of simulated paths")
     windows = _windows(r, returns.step)
     made, rolled = [], []
-    for some in simulated_returns(fit.market, len(r), returns.step, seed, paths):
+    for some in simulated_returns(fit.simulated, len(r), returns.step, seed, paths):
         made += [sight.of(sight.columns(path)) for path in some]
         rolled += [correlations(path[a:b], names) for path in some for a, b in windows]
     curves: dict[str, dict[str, Curve]] = {"quantiles": {}, "memory": {}, "falls": {}, "rises": {}}

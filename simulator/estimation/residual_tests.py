@@ -60,16 +60,16 @@ def _ljung_box(asset: str, test: str, x: np.ndarray, degrees: int) -> ResidualTe
     return _chi_square(asset, test, n * (n + 2) * total, degrees)
 
 
-def _arch_lm(asset: str, z: np.ndarray) -> ResidualTest:
-    """Rows times R^2 of z^2 on its `LAGS` lags."""
+def _arch_lm(asset: str, z: np.ndarray, count: int = LAGS) -> ResidualTest:
+    """Rows of the regression times R^2 of z^2 on its `count` lags; some libraries multiply by all rows, `count` more."""
     square = z * z
-    lags = [square[LAGS - lag : square.size - lag] for lag in range(1, LAGS + 1)]
-    rows = np.column_stack([square[LAGS:], np.ones(square.size - LAGS), *lags])
+    lags = [square[count - lag : square.size - lag] for lag in range(1, count + 1)]
+    rows = np.column_stack([square[count:], np.ones(square.size - count), *lags])
     rows = rows[~np.isnan(rows).any(axis=1)]
     y, x = rows[:, 0], rows[:, 1:]
     left = y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
     share = 1 - float(np.sum(left**2) / np.sum((y - y.mean()) ** 2))
-    return _chi_square(asset, "ARCH-LM", len(rows) * share, LAGS)
+    return _chi_square(asset, "ARCH-LM", len(rows) * share, count)
 
 
 def _kolmogorov(asset: str, z: np.ndarray, innovation: Innovation) -> ResidualTest:

@@ -9,8 +9,9 @@ from functools import lru_cache
 import numpy as np
 
 from simulator.kernel import stream
+from simulator.market.filters import ExponentialFilter, Filter, Recursion
 from simulator.market.grid import Grid
-from simulator.market.history import Filter, FilteredHistory
+from simulator.market.history import FilteredHistory
 from simulator.market.paths import MarketPaths
 from simulator.market.pressure import checked_pull, checked_spike
 from simulator.market.price_file import PriceTable
@@ -24,7 +25,7 @@ from simulator.market.window import (
     same_rank,
     table_of,
 )
-from simulator.market.window_kernel import fill_filtered, filtered_variances
+from simulator.market.window_kernel import fill_filtered
 from simulator.parameters import YEAR
 
 
@@ -33,7 +34,8 @@ class Residuals:
     """What filters leave of a window of a price file, on the market step."""
 
     values: np.ndarray  # [row, asset] of mean 0 and variance 1
-    recursion: np.ndarray  # [asset, 6] omega, alpha, gamma, beta, ceiling, drift of a step
+    family: np.ndarray  # [asset] LINEAR or EXPONENTIAL variance
+    recursion: np.ndarray  # [asset, 7] omega, alpha, gamma, beta, E|z|, ceiling, drift of a step
     today: np.ndarray  # [asset] variance of the first step
     prices: np.ndarray  # [asset] [usd] at the start
     cumulants: np.ndarray  # [asset, table position] log E[exp(sqrt(h) residual)] / h over h
@@ -50,47 +52,47 @@ def residuals_of(market: FilteredHistory, grid: Grid) -> Residuals:
 def _residuals_of(market: FilteredHistory, step: float, table: PriceTable) -> Residuals:
     returns = fresh_returns(market, step, table)
     check_count(returns, market.mean_block, "filtered-history")
-    columns, recursion, today = [], [], []
+    columns, laws, limits, today = [], [], [], []
     for a, own in enumerate(market.filters):
         name = market.assets[a]
-        residual, law, variance = _filtered(own, returns[:, a], market.reference_volatility(name) ** 2 * step / YEAR, name)
+        level = market.reference_volatility(name) ** 2 * step / YEAR
+        ceiling = min(own.ceiling**2 * level, HIGHEST_VARIANCE)
+        try:
+            residual, law, variance = _filtered(own, returns[:, a], level)
+        except ValueError as problem:
+            raise ValueError(f"filters: {name}: {problem}") from None
         columns.append(residual)
-        recursion.append([*law, market.drift * step / YEAR])
-        today.append(variance)
+        laws.append(law)
+        limits.append((ceiling, market.drift * step / YEAR))
+        today.append(min(variance, ceiling))
     values = np.ascontiguousarray(np.array(columns).T)
     cumulants = np.zeros((len(columns), CUMULANT_SIZE))
     for a, residual in enumerate(columns):
         weighted_cumulant_table(residual, np.full(len(residual), 1 / len(residual)), cumulants[a])
     prices = np.array(market.prices) if market.prices is not None else table.prices[-1]
     together = _mean_of_pairs(values), _mean_of_pairs(np.take_along_axis(values, same_rank(values), 0))
-    return Residuals(values, np.array(recursion), np.array(today), prices, cumulants, correlation_factor(values), together)
+    return Residuals(
+        values=values,
+        family=np.array([law.family for law in laws]),
+        recursion=np.column_stack([[law[1:] for law in laws], limits]),
+        today=np.array(today),
+        prices=prices,
+        cumulants=cumulants,
+        correlation=correlation_factor(values),
+        mean_correlation=together,
+    )
 
 
-def _filtered(own: Filter, returns: np.ndarray, level: float, name: str) -> tuple[np.ndarray, list[float], float]:
-    """Residuals, the recursion (omega .. ceiling) and the variance after the last row, of an asset whose E[h] is `level`.
-
-    The history is filtered with half of the falls below 0; omega of the paths knows the share of variance that falls truly have,
-    so that E[h] is `level` whatever the skew.
-    """
+def _filtered(own: Filter | ExponentialFilter, returns: np.ndarray, level: float) -> tuple[np.ndarray, Recursion, float]:
+    """Residuals of mean 0 and variance 1, the recursion of the paths, and the variance after the last row."""
     centred = returns - math.fsum(returns) / len(returns)
-    h = np.empty(len(returns) + 1)
-    kept = own.alpha + own.gamma / 2 + own.beta
-    filtered_variances(centred, level * (1 - kept), own.alpha, own.gamma, own.beta, level, h)
+    if not centred.any():
+        raise ValueError("the price never changes; there is no volatility to filter")
+    h = own.variances(centred, level)
     residual = centred / np.sqrt(h[:-1])
     residual -= math.fsum(residual) / len(residual)
-    spread = math.sqrt(math.fsum(residual**2) / len(residual))
-    if not spread > 0:
-        raise ValueError(f"column {name}: the price never changes; there is no volatility to filter")
-    residual /= spread
-    falls = math.fsum(residual[residual < 0] ** 2) / len(residual)
-    kept = own.alpha + own.gamma * falls + own.beta
-    if kept >= 1:
-        raise ValueError(
-            f"filters of {name}: `alpha + gamma x share of falls + beta < 1` must hold, but got {kept:.10g} with the residuals' "
-            f"own share {falls:.3g}: variance would have no stationary level"
-        )
-    ceiling = min(own.ceiling**2 * level, HIGHEST_VARIANCE)
-    return residual, [level * (1 - kept), own.alpha, own.gamma, own.beta, ceiling], min(float(h[-1]), ceiling)
+    residual /= math.sqrt(math.fsum(residual**2) / len(residual))
+    return residual, own.recursion(residual, level), float(h[-1])
 
 
 def _mean_of_pairs(values: np.ndarray) -> float:
@@ -123,6 +125,7 @@ def filtered_history(
         drawn,
         found.values,
         found.today,
+        found.family,
         found.recursion,
         found.cumulants,
         bridge_copula(found.correlation),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -22,6 +23,7 @@ from simulator.market.path_kernel import fill, settle
 from simulator.market.paths import MarketPaths
 from simulator.market.pressure import checked_pull, checked_spike
 from simulator.market.processes import Egarch, Heston, OrnsteinUhlenbeck, Process
+from simulator.market.rare_events import RareEvents, make_tilt, no_tilt, weights
 from simulator.market.step_law import (
     CHUNK,
     CONSTANT,
@@ -70,6 +72,7 @@ def generate(
     count: int,
     convergence: np.ndarray | None = None,
     spike: np.ndarray | None = None,
+    rare: RareEvents | None = None,
 ) -> MarketPaths:
     """Paths `first` .. `first + count - 1` of `market`; see `ModelMarket.paths`."""
     if first < 0 or count < 1:
@@ -86,10 +89,15 @@ def generate(
     moves = law.copula.dynamics != CONSTANT or pulled.size > 0
     correlation = np.empty((grid.market_steps if moves else 0, count))
     multiplier = checked_spike(spike, grid.market_steps, len(names))
-    fill(price, volatility, correlation, pulled, multiplier, _keys(seed, purpose), first, draw, start, law)
+    tilt = make_tilt(rare, market, grid, seed, purpose, first, law, count) if rare else no_tilt(len(names), count)
+    fill(price, volatility, correlation, pulled, multiplier, _keys(seed, purpose), first, draw, start, law, tilt)
     if not moves:
         correlation = np.broadcast_to(_mean_of_pairs(law.copula.matrix), (grid.market_steps, count))
-    return MarketPaths(names, grid.dt, grid.substeps, price, volatility, correlation if len(names) > 1 else None)
+    known = correlation if len(names) > 1 else None
+    paths = MarketPaths(names, grid.dt, grid.substeps, price, volatility, known)
+    return (
+        replace(paths, weight=weights(tilt, rare, market, grid), weight_of_unseen=rare.heaviest(market, grid)) if rare else paths
+    )
 
 
 def _mean_of_pairs(matrix: np.ndarray) -> float:
@@ -384,7 +392,7 @@ def _stationary_ratio(market: ModelMarket, market_step: float, seed: int, purpos
     )
     for chunk in range(0, CHAINS, 256):
         part = np.ascontiguousarray(variance[:, chunk : chunk + 256])
-        settle(part, keys, chunk, min(steps, 200_000), law)
+        settle(part, keys, chunk, min(steps, 200_000), law, no_tilt(len(level), 256))
         variance[:, chunk : chunk + 256] = part
     return variance / level[:, :1]
 

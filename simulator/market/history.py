@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationInfo, model_validator
 
+from simulator.market.filters import AnyFilter
 from simulator.market.grid import Grid
 from simulator.market.paths import MarketPaths
 from simulator.market.price_file import PriceFileError, file_inside
@@ -193,30 +194,6 @@ class Bootstrap(History):
         return bootstrap(self, grid, seed, purpose, first, count, convergence, spike)
 
 
-class Filter(Part):
-    """The variance that standardises an asset's returns and that its paths make anew: GARCH(1,1), GJR with `gamma`.
-
-    h[t+1] = omega + (alpha + gamma 1[e < 0]) e[t]^2 + beta h[t]; omega follows from the stationary level.
-    """
-
-    alpha: Annotated[float, Field(ge=0)]  # [1]
-    beta: Annotated[float, Field(ge=0)]  # [1]
-    gamma: float = 0.0  # [1] added to alpha after a fall
-    volatility: Volatility | None = None  # [1/sqrt(year)] stationary; absent: of the window's returns
-    ceiling: Annotated[float, Field(gt=1)] = 10.0  # [1] conditional volatility is held at this many times the stationary one
-
-    @model_validator(mode="after")
-    def _stationary(self) -> Filter:
-        if self.alpha + self.gamma < 0:
-            raise ValueError(f"`alpha + gamma >= 0` must hold, but got {self.alpha:g} and {self.gamma:g}")
-        if self.alpha + self.gamma / 2 + self.beta >= 1:
-            raise ValueError(
-                f"`alpha + gamma/2 + beta < 1` must hold, but got {self.alpha + self.gamma / 2 + self.beta:.10g}: "
-                "variance would have no stationary level"
-            )
-        return self
-
-
 class FilteredHistory(History):
     """Filtered historical simulation (Barone-Adesi, Giannopoulos, Vosper 1999): residuals of the file, volatility of the path.
 
@@ -227,7 +204,7 @@ class FilteredHistory(History):
     """
 
     kind: Literal["filtered-history"] = "filtered-history"
-    filters: Annotated[tuple[Filter, ...], BeforeValidator(tupled)]  # one for each asset, in their order
+    filters: Annotated[tuple[AnyFilter, ...], BeforeValidator(tupled)]  # one for each asset, in their order
     mean_block: Annotated[float, Field(ge=1)] = 1.0  # [market steps]
     prices: Annotated[tuple[Price, ...], BeforeValidator(tupled)] | None = (
         None  # [usd] at the start; absent: the last of the file

@@ -9,12 +9,12 @@ STRIDE = 32  # paths looked at together for a jump
 
 
 @rule
-def joint_normals(key, step, asset, path, n, factor):
-    """Two standard normals for jump n, each tied to the other assets' jump n by the copula."""
+def joint_normals(key, step, asset, path, n, factor, lean, scale):
+    """Two standard normals for jump n, each tied to the other assets' jump n by the copula, the first shifted by a tilt."""
     x, y = 0.0, 0.0
     for b in range(asset + 1):
         u, v = uniform_pair(key, step, b, path, n)
-        x += factor[asset, b] * normal(u)
+        x += factor[asset, b] * (normal(u) + lean[b] * scale)
         y += factor[asset, b] * normal(v)
     return x, y
 
@@ -31,7 +31,7 @@ def jump_size(kind, law, w):
 
 
 @rule
-def jump(count_at, least, jumps, asset, draw, key, step, first, total, moments):
+def jump(count_at, least, jumps, asset, draw, key, step, first, total, moments, lean, scale):
     """Jumps of one step: their sum into `total[path]`, and each whole into `moments[substep, path]` if there are substeps.
 
     No draw at or below `least` means a jump: `STRIDE` paths are looked at together, by a count, which compiles to vector
@@ -53,16 +53,16 @@ def jump(count_at, least, jumps, asset, draw, key, step, first, total, moments):
         if above > 0:
             for i in range(begin, end):
                 if count_at[i] > least:
-                    jump_path(count_at[i], jumps, asset, draw[i], key, step, first + i, i, total, moments)
+                    jump_path(count_at[i], jumps, asset, draw[i], key, step, first + i, i, total, moments, lean, scale[i])
 
 
 @rule
-def jump_path(count_at, jumps, asset, draw, key, step, path, i, total, moments):
+def jump_path(count_at, jumps, asset, draw, key, step, path, i, total, moments, lean, scale):
     """The jumps of one path in one step; `i` is its place in `total` and `moments`."""
     substeps = moments.shape[0]
     n = 0
     while n < jumps.counts.shape[2] and count_at > jumps.counts[asset, draw, n]:
-        w, when = joint_normals(key, step, asset, path, n, jumps.factor)
+        w, when = joint_normals(key, step, asset, path, n, jumps.factor, lean, scale)
         size = jump_size(jumps.kind[asset], jumps.law[asset, draw], w)
         total[i] += size
         if substeps > 1:

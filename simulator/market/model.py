@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from simulator.market.rare_events import RareEvents
+
 MOST_JUMPS = 50.0  # [1] expected in one market step: above it the step is too long for a jump model to mean anything
 CONSTANT_VARIANCE = (GeometricBrownian, OrnsteinUhlenbeck)
 LARGEST_CREDIBLE_VOLATILITY = 10.0  # [1/sqrt(year)] above it a person probably wrote percent
@@ -251,11 +253,13 @@ class ModelMarket(Part):
         count: int,
         convergence: np.ndarray | None = None,
         spike: np.ndarray | None = None,
+        rare: RareEvents | None = None,
     ) -> MarketPaths:
         """Paths `first` .. `first + count - 1`. The bytes of a path depend on `seed`, `purpose` and its id, on nothing else.
 
         `convergence` [market step] pulls every correlation that share of the way to one, on top of its own dynamics; `spike`
         [market step, asset] multiplies diffusive returns, and volatility with them, without feeding the recursion of variance.
+        `rare` tilts jumps after the vote, and gives every path its weight.
         Raises ValueError for a grid these assets cannot live on (`problems`).
         """
         problems = self.problems(grid)
@@ -263,4 +267,4 @@ class ModelMarket(Part):
             raise ValueError("; ".join(problems))
         from simulator.market.generation import generate
 
-        return generate(self, grid, seed, purpose, first, count, convergence, spike)
+        return generate(self, grid, seed, purpose, first, count, convergence, spike, rare)

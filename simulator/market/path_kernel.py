@@ -43,6 +43,7 @@ from simulator.market.tables import (
     SEGMENTS,
     WIDTH,
 )
+from simulator.market.tilt_kernel import Tilt, draw_far, draw_more, score_sizes
 
 LAST = REACH - 1e-9
 SEGMENT_MASK = np.int64(SEGMENTS - 1)
@@ -184,13 +185,16 @@ def gather(source, draw):
 
 
 @rule
-def draw_steps(keys, step, first, copula, moves, factor, innovation, innovations, z, counts, work):
+def draw_steps(keys, step, first, copula, moves, factor, innovation, innovations, z, counts, work, draw, tilt):
     """Innovations of unit variance into `z[asset]`, and where the numbers of jumps stand into `counts[asset]`.
 
     Where correlation `moves`, `factor` [asset, asset, path] is that of the step.
     """
     for a in range(z.shape[0]):
         uniforms(keys.steps, step, a, first, 0, work[0], counts[a])
+        if step >= tilt.since:
+            draw_far(work[0], a, step, tilt)
+            draw_more(counts[a], a, draw, tilt)
         if copula.independent:
             quantiles(work[0], z[a], work[1], work[2], innovation[a], innovations)
         else:
@@ -260,13 +264,14 @@ def annualise_peg(h, base, jump_variance, base_jumps, rho, per_year, out):
 
 
 @kernel
-def fill_chunk(price, volatility, correlation, convergence, spike, keys, first, at, draw, start, law):
+def fill_chunk(price, volatility, correlation, convergence, spike, keys, first, at, draw, start, law, tilt):
     """All steps of paths `at` .. `at + n - 1` of a block whose path 0 has the id `first`; n is the length of `draw`.
 
     `correlation` [step, path] is filled where correlation moves: by its own dynamics, or where `convergence` [step] is not empty.
     Where `spike` [step, asset] is not empty it multiplies diffusive returns; variances recur without it.
     """
     assets, n = start.shape
+    tilt = chunk_of(tilt, at, n)
     steps = volatility.shape[0]
     substeps = (price.shape[0] - 1) // steps
     omega, alpha, gamma, beta = gather(law.omega, draw), gather(law.alpha, draw), gather(law.gamma, draw), gather(law.beta, draw)
@@ -275,7 +280,7 @@ def fill_chunk(price, volatility, correlation, convergence, spike, keys, first, 
     innovation, cumulant = gather(law.innovation, draw), gather(law.cumulant, draw)
     h, e, level, growth = start.copy(), np.empty((assets, n)), np.zeros((assets, n)), np.empty((assets, n))
     counts, jumped, work = np.empty((assets, n)), np.zeros((assets, n)), np.empty((5, n))
-    moments = np.zeros((assets, substeps, n))
+    moments, scale = np.zeros((assets, substeps, n)), np.zeros(n)
     jumps, least, copula = law.jumps, smallest(law.jumps.counts), law.copula
     has_roots, moves = any_is(law.family, SQUARE_ROOT), copula.dynamics != 0 or convergence.shape[0] > 0
     w, spread = (np.empty((assets, n)), np.empty((assets, n))) if has_roots else (e, h)
@@ -293,7 +298,10 @@ def fill_chunk(price, volatility, correlation, convergence, spike, keys, first, 
             step_correlation(copula, q, c, convergence[step] if convergence.shape[0] > 0 else 0.0, factor)
             mean_correlation(factor, correlation[step, at : at + n])
             factorise(factor)
-        draw_steps(keys, step, first + at, copula, moves, factor, innovation, law.innovations, e, counts, work)
+        draw_steps(keys, step, first + at, copula, moves, factor, innovation, law.innovations, e, counts, work, draw, tilt)
+        if step >= tilt.since:
+            score_sizes(counts, jumps, draw, tilt, keys.jumps, step, first + at)
+            copy(tilt.scale, scale)
         if copula.dynamics == DCC:
             learn_correlation(copula, e, q)
         to_innovations(e, copula, innovation, law.innovations, work)
@@ -321,7 +329,7 @@ def fill_chunk(price, volatility, correlation, convergence, spike, keys, first, 
         for a in range(assets):
             family = law.family[a]
             if jumps.kind[a] != NO_JUMPS:
-                jump(counts[a], least[a], jumps, a, draw, keys.jumps, step, first + at, jumped[a], moments[a])
+                jump(counts[a], least[a], jumps, a, draw, keys.jumps, step, first + at, jumped[a], moments[a], tilt.lean, scale)
             if has_roots:
                 copy(h[a], spread[a])
             if family == SQUARE_ROOT:
@@ -407,17 +415,26 @@ def between(price, key, step, first, at, tied, base, initial, h, e, level, growt
 
 
 @kernel
-def fill(price, volatility, correlation, convergence, spike, keys, first, draw, start, law):
+def chunk_of(tilt, at, n):
+    """The tilt of paths `at` .. `at + n - 1`."""
+    part = slice(at, at + n)
+    fixed = (tilt.since, tilt.factor, tilt.tail, tilt.log_calm, tilt.lean)
+    drawn = (tilt.has_more[part], tilt.scale[part], tilt.far_step[part], tilt.far_asset[part])
+    return Tilt(*fixed, *drawn, tilt.score[:, part])
+
+
+@kernel
+def fill(price, volatility, correlation, convergence, spike, keys, first, draw, start, law, tilt):
     """Fill `price` [substep + 1, asset, path] and `volatility` [step, asset, path] from `start` [asset, path], `draw` [path]."""
     for at in range(0, draw.shape[0], CHUNK):
         stop = min(at + CHUNK, draw.shape[0])
         own = start[:, at:stop].copy()
-        fill_chunk(price, volatility, correlation, convergence, spike, keys, first, at, draw[at:stop], own, law)
+        fill_chunk(price, volatility, correlation, convergence, spike, keys, first, at, draw[at:stop], own, law, tilt)
 
 
 @kernel
-def settle(variance, keys, first, steps, law):
-    """Run the variances [asset, chain] of the first draw for `steps` steps, as `fill` does, but at one correlation."""
+def settle(variance, keys, first, steps, law, tilt):
+    """Run the variances [asset, chain] of the first draw for `steps` steps, as `fill` does, but at one correlation, untilted."""
     assets, n = variance.shape
     draw = np.zeros(n, np.int64)
     omega, alpha, gamma, beta = gather(law.omega, draw), gather(law.alpha, draw), gather(law.gamma, draw), gather(law.beta, draw)
@@ -426,7 +443,7 @@ def settle(variance, keys, first, steps, law):
     w, still, no_factor = np.empty((assets, n)), np.zeros(n), np.empty((0, 0, 0))
     has_roots = any_is(law.family, SQUARE_ROOT)
     for step in range(steps):
-        draw_steps(keys, step, first, law.copula, False, no_factor, innovation, law.innovations, e, unused, work)
+        draw_steps(keys, step, first, law.copula, False, no_factor, innovation, law.innovations, e, unused, work, draw, tilt)
         to_innovations(e, law.copula, innovation, law.innovations, work)
         if has_roots:
             draw_variances(keys.variance, step, first, law.copula, False, no_factor, w, work)

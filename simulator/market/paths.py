@@ -25,7 +25,8 @@ class MarketPaths:
 
     What overlays and gas add is None where there is nothing of it: `depth_share` [substep, asset], what is left of the depth of
     venues; `oracle_halted` [substep, asset], where nothing is published; `gas` [substep, path] in gwei; `block_capacity`
-    [substep], how many liquidations blocks have room for.
+    [substep], how many liquidations blocks have room for. `weight` [path] is what a path counts where it was drawn from another
+    law (rare_events.py), `weight_of_unseen` the most that one with a single jump does.
     """
 
     assets: tuple[str, ...]
@@ -38,6 +39,8 @@ class MarketPaths:
     oracle_halted: np.ndarray | None = None
     gas: np.ndarray | None = None
     block_capacity: np.ndarray | None = None
+    weight: np.ndarray | None = None
+    weight_of_unseen: float = 1.0
 
     def rows(self, paths: slice) -> MarketPaths:
         """These arrays for some of the paths."""
@@ -47,7 +50,8 @@ class MarketPaths:
             return None if array is None else np.ascontiguousarray(array[..., paths])
 
         price, volatility = (np.ascontiguousarray(array[..., paths]) for array in (self.price, self.volatility))
-        return replace(self, price=price, volatility=volatility, correlation=part(self.correlation), gas=part(self.gas))
+        correlation, gas, weight = (part(array) for array in (self.correlation, self.gas, self.weight))
+        return replace(self, price=price, volatility=volatility, correlation=correlation, gas=gas, weight=weight)
 
     @property
     def n_paths(self) -> int:

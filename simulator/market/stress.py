@@ -26,6 +26,7 @@ from simulator.market.overlays import (
 )
 from simulator.market.paths import MarketPaths
 from simulator.market.processes import Heston, OrnsteinUhlenbeck
+from simulator.market.rare_events import RareEvents
 from simulator.parameters import YEAR
 
 if TYPE_CHECKING:
@@ -37,15 +38,28 @@ L = TypeVar("L", bound=Lasting)
 
 
 def stressed_paths(
-    market: Market, overlays: tuple[AnyOverlay, ...], gas: Gas | None, grid: Grid, seed: int, purpose: str, first: int, count: int
+    market: Market,
+    overlays: tuple[AnyOverlay, ...],
+    gas: Gas | None,
+    grid: Grid,
+    seed: int,
+    purpose: str,
+    first: int,
+    count: int,
+    rare: RareEvents | None = None,
 ) -> MarketPaths:
     """Paths `first` .. `first + count - 1` of `market` under `overlays`, with the price of gas where `gas` is given.
 
-    Without overlays and gas these are the market's own paths, byte for byte. Raises ValueError as `market.paths` does.
+    `rare` tilts the jumps of a model (market/rare_events.py). Without overlays and gas these are the market's own paths, byte
+    for byte. Raises ValueError as `market.paths` does.
     """
     pulls: dict[str, Any] = {
         key: value
-        for key, value in (("convergence", _convergence(overlays, grid)), ("spike", _spike(overlays, market, grid)))
+        for key, value in (
+            ("convergence", _convergence(overlays, grid)),
+            ("spike", _spike(overlays, market, grid)),
+            ("rare", rare),
+        )
         if value is not None
     }
     paths = market.paths(grid, seed, purpose, first, count, **pulls)

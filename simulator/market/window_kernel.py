@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from simulator.kernel import kernel, rule, uniform, uniform_pair
 from simulator.market.draws import exponential
-from simulator.market.path_kernel import annualise, between, compensate, grow, move, recur, scale_up
-from simulator.market.step_law import CHUNK
+from simulator.market.path_kernel import annualise, between, compensate, grow, move, recur, recur_logarithm, scale_up
+from simulator.market.step_law import CHUNK, EXPONENTIAL
 from simulator.market.tables import HIGHEST_VARIANCE
+
+FARTHEST = 60.0  # of a log variance: beyond it a filter has lost its way, and exp would overflow
 
 
 @kernel
@@ -83,11 +87,14 @@ def fill_from_rows(price, volatility, key, first, drawn, returns, variance, deca
 
 
 @kernel
-def fill_filtered(price, volatility, key, first, drawn, residuals, start, recursion, cumulants, copula, initial, per_year, spike):
+def fill_filtered(
+    price, volatility, key, first, drawn, residuals, start, family, recursion, cumulants, copula, initial, per_year, spike
+):
     """Filtered historical simulation: rows of standardised residuals times the volatility that each path has made itself.
 
-    `recursion` [asset, 6]: omega, alpha, gamma, beta, ceiling, drift of a step; `cumulants` [asset, table position] of the
-    residuals of each asset; `spike` [step, asset] multiplies diffusive returns and feeds no recursion.
+    `family` [asset]: LINEAR or EXPONENTIAL; `recursion` [asset, 7]: omega, alpha, gamma, beta, E|z|, ceiling, drift of a step;
+    `cumulants` [asset, table position] of the residuals of each asset; `spike` [step, asset] multiplies diffusive returns and
+    feeds no recursion.
     """
     steps, assets, paths = volatility.shape
     substeps = (price.shape[0] - 1) // steps
@@ -102,12 +109,12 @@ def fill_filtered(price, volatility, key, first, drawn, residuals, start, recurs
             np.empty((assets, n)),
         )
         no_factor, no_base, no_offset = np.empty((0, 0, 0)), np.full(assets, -1), np.zeros(n, np.int64)
-        constants = np.empty((assets, 6, n))
+        constants = np.empty((assets, 7, n))
         for a in range(assets):
             for i in range(n):
                 h[a, i] = start[a]
                 price[0, a, at + i] = initial[a]
-                for f in range(6):
+                for f in range(7):
                     constants[a, f, i] = recursion[a, f]
         for step in range(steps):
             for a in range(assets):
@@ -115,7 +122,7 @@ def fill_filtered(price, volatility, key, first, drawn, residuals, start, recurs
                 for i in range(n):
                     wide[a, i] = min(h[a, i] * (m * m), HIGHEST_VARIANCE)
                 annualise(wide[a], still[a], per_year, volatility[step, a, at : at + n])
-                compensate(wide[a], constants[a, 5], no_offset, cumulants[a], work[0], work[1], growth[a])
+                compensate(wide[a], constants[a, 6], no_offset, cumulants[a], work[0], work[1], growth[a])
                 place_rows(residuals, rows, joined, ranked, a, step, at, e[a])
                 scale_up(wide[a], e[a])
             if substeps > 1:
@@ -127,7 +134,10 @@ def fill_filtered(price, volatility, key, first, drawn, residuals, start, recurs
                 if spike[step, a] != 1.0:
                     grow(e[a], 1.0 / spike[step, a])
                 own = constants[a]
-                recur(h[a], e[a], own[0], own[1], own[2], own[3], own[4])
+                if family[a] == EXPONENTIAL:
+                    recur_logarithm(h[a], e[a], own[0], own[1], own[2], own[3], own[4], own[5], work[0], work[1], work[2])
+                else:
+                    recur(h[a], e[a], own[0], own[1], own[2], own[3], own[5])
 
 
 @kernel
@@ -137,3 +147,14 @@ def filtered_variances(returns, omega, alpha, gamma, beta, start, h):
     for row in range(returns.shape[0]):
         e = returns[row]
         h[row + 1] = omega + (alpha + (gamma if e < 0.0 else 0.0)) * (e * e) + beta * h[row]
+
+
+@kernel
+def filtered_logarithms(returns, constant, alpha, gamma, beta, start, h):
+    """As `filtered_variances`, of an EGARCH recursion: log h[t+1] = constant + alpha |z| + gamma z + beta log h[t]."""
+    level = math.log(start)
+    h[0] = start
+    for row in range(returns.shape[0]):
+        z = returns[row] / math.sqrt(h[row])
+        level = min(max(constant + alpha * abs(z) + gamma * z + beta * level, -FARTHEST), FARTHEST)
+        h[row + 1] = math.exp(level)

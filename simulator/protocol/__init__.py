@@ -48,7 +48,7 @@ class Protocol(Part):
     fund: InsuranceFund = InsuranceFund()
     backstop: Backstop = NoBackstop(kind="none")
     options: OptionRules | None = None
-    residual: Literal["socialised", "uncovered"] = "socialised"
+    residual: Literal["socialised", "funding-index", "opposite-side", "uncovered"] = "socialised"  # who bears what nobody pays
     volatility_half_life: Annotated[float, Field(gt=0), VOTABLE] = 86_400.0  # [s] of the EWMA that fees and margins read
     volatility_source: Literal["observed", "conditional"] = "observed"  # what is read: that EWMA, or the market's own volatility
     volatility_feed: VolatilityFeed | None = None  # an estimate from outside is read instead

@@ -25,7 +25,8 @@ EXTERNAL_SQUARES, OBSERVED_SQUARES, LAST_EXTERNAL, LAST_OBSERVED = range(13, 17)
 VOLATILITY_NOW = 17  # [1/sqrt(year)] conditional, of this market step
 # what an oracle and a circuit breaker remember; the prices of an oracle's window follow
 ORACLE_CURSOR, ORACLE_CAP, ORACLE_SNAPSHOT, BREAK_REFERENCE, BREAK_AGE, HALT_LEFT, UNSURE = range(18, 25)
-ASSET_FIELDS = 25
+DOUBT = 25  # [1] of the index: by how much health counts what is held lower and what is owed higher
+ASSET_FIELDS = 26
 
 # market fields: MARGIN_PRICE is M and VALUE is P = M - F of docs/model.md; REFERENCE_* are as the watch list last saw them
 PERMANENT, TRANSIENT, FLOW, DEPTH, MARK, FUNDING, MARGIN_PRICE, VALUE, OPEN_LONG, HEDGE = range(10)
@@ -35,7 +36,9 @@ FUNDING_RATE, IMPACT_POOL, FEE_FACTOR, FEE_LAST, FEE_REFERENCE, FEE_KEPT, FEE_CR
 WINDOW_LEFT = 21  # [asset] what may still be liquidated in this step
 # of a margin that follows volatility: its smoothed variance [1/year], and the greatest factor that the watch list allows for
 MARGIN_VARIANCE, REFERENCE_FACTOR = 22, 23
-MARKET_FIELDS = 24
+FEE_POOL = 24  # [usd] of fees and funding that the maker of a market has earned
+DUE_ALL, DUE_LONGS, DUE_SHORTS = 25, 26, 27  # [usd] of the step's deficits, by who pays them
+MARKET_FIELDS = 28
 
 # currency fields: DEPOSIT_VALUE is X = A index and DEBT_VALUE is Y = B index
 DEPOSIT_INDEX, BORROW_INDEX, LIQUIDITY, RESERVE, DEPOSIT_TOTAL, DEBT_TOTAL, DEPOSIT_VALUE, DEBT_VALUE, INDEX_PEAK = range(9)
@@ -44,7 +47,8 @@ AT_TARGET = 15  # [1/year] the moving rate of an adaptive curve
 # where loans lie in bands: of a collateral the first row in use and the one after the last; of any currency what bands hold
 # of it, and what ever went in or out [asset]
 LOW_BAND, HIGH_BAND, IN_BANDS, BAND_FLOW = range(16, 20)
-CURRENCY_FIELDS = 20
+DEPOSIT_DOUBT, DEBT_DOUBT = 20, 21  # X and Y x the doubt of the asset
+CURRENCY_FIELDS = 22
 # fields of a band: its upper price without interest, debt asset, collateral, shares, and x_down of one share
 BAND_UP, BAND_X, BAND_Y, BAND_SHARES, BAND_DOWN = range(5)
 BAND_FIELDS = 5
@@ -88,6 +92,8 @@ STARTED, INSOLVENT, LAST_SEEN = range(3, 6)  # fields of the watch
 
 # ledger fields [usd]: what a record's bad debt came to, realised and latent, and what of each was there before anybody closed it
 LOST, SUNK, LATENT_LOST, LATENT_SUNK, LEDGER_FIELDS = range(5)
+
+UP_SINCE, UP_LAST, FREED = -3, -2, -1  # of an account under a liquidation whose fee grows: [s], [s], [usd]
 
 # request fields (docs/model.md 5.1)
 ACCOUNT, ARRIVAL, R_MARKET, QUANTITY, R_CASH, R_CURRENCY, TOKENS, R_DEBT, BORROW, EXIT, REDUCE = range(11)

@@ -29,12 +29,11 @@ from simulator.protocol.liquidation_shapes.perpetuals import (
 from simulator.protocol.margin import reading
 from simulator.protocol.margin_ratio.requirement import requirement as requirement_of
 from simulator.protocol.market_numbers import STAGED
-from simulator.protocol.trading import quote, trade
+from simulator.protocol.rules import B_CLOSES
+from simulator.protocol.trading import LEAST, fillable_size, trade, within_band
 from simulator.protocol.waterfall import fund_pays
 
-LEAST = 1.0  # [usd] no smaller slice is traded
 LEAST_MARGIN = 1e-9  # [usd] where no maintenance is asked for, positions are offered at the index
-HALVINGS = 50
 
 
 @rule
@@ -56,6 +55,23 @@ def share_by_rule(b, row, notional, rules):
 
 
 @rule
+def close_size(b, m, n, rules):
+    """What a keeper closes of `n` base: what a fill band that holds for keepers leaves of it."""
+    return within_band(b, m, n, rules) if rules.limits_closes and rules.fill_band[m, B_CLOSES] > 0.0 else n
+
+
+@rule
+def share_in_bands(b, row, share, notional, rules):
+    """The share of an account's notional that fill bands let a keeper close of `share`; nothing below a dollar."""
+    closed = 0.0
+    for m in range(rules.markets):
+        q = row[HEAD + 2 * rules.currencies + m]
+        if q != 0.0:
+            closed += abs(close_size(b, m, -share * q, rules)) * b.market[m, MARGIN_PRICE]
+    return closed / notional if closed >= min(LEAST, notional) else 0.0
+
+
+@rule
 def close_in_window(b, row, m, q, rules):
     """Close what the market's window leaves of a position; a calm skew uses nothing of it."""
     size = left_to_liquidate(b, m, q, rules)
@@ -64,22 +80,6 @@ def close_in_window(b, row, m, q, rules):
     if abs(skew_of(b, m, rules)) >= rules.close[1] * rules.impact[m, 0]:
         b.market[m, WINDOW_LEFT] -= size
     trade(b, row, m, -size if q > 0.0 else size, rules)
-
-
-@rule
-def fillable_size(b, m, n, price, rules):
-    """The part of `n` base whose mean fill is no worse than `price`: all of it, or what halving finds."""
-    side = 1.0 if n > 0.0 else -1.0
-    if side * quote(b, m, n, rules)[1] <= side * price:
-        return n
-    low, high = 0.0, 1.0
-    for _ in range(HALVINGS):
-        middle = 0.5 * (low + high)
-        if side * quote(b, m, middle * n, rules)[1] <= side * price:
-            low = middle
-        else:
-            high = middle
-    return low * n
 
 
 @rule

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from simulator.kernel import rule
 from simulator.parameters import DAY
-from simulator.protocol.book import FUNDING, FUNDING_RATE, INDEX, MARK, MOST_OPEN
-from simulator.protocol.funding_rate.rates import adaptive_rate, funding_clamp, premium_rate, velocity, velocity_accrual
+from simulator.protocol.book import CUT, FEE_POOL, FUNDING, FUNDING_RATE, HEAD, INDEX, MAKER, MARK, MOST_OPEN, SPECIAL
+from simulator.protocol.funding_rate.rates import (
+    adaptive_rate,
+    capped_by_fees,
+    funding_clamp,
+    premium_rate,
+    velocity,
+    velocity_accrual,
+)
 from simulator.protocol.impact import skew_of
 from simulator.protocol.margin import margin_gap, side_open
 from simulator.protocol.market_numbers import ADAPTIVE, PREMIUM
@@ -47,4 +54,26 @@ def accrued(b, m, terms, rules):
 def accrue_by_rule(b, terms, rules):
     """Funding of every market, on oracle notional."""
     for m in range(rules.markets):
-        b.market[m, FUNDING] += accrued(b, m, terms, rules) * b.asset[rules.market_asset[m], INDEX]
+        paid = accrued(b, m, terms, rules) * b.asset[rules.market_asset[m], INDEX]
+        b.market[m, FUNDING] += paid
+        if rules.funding_kind == PREMIUM and rules.funding[5] >= 0.0:
+            spare_maker(b, m, paid, rules)
+
+
+@rule
+def spare_maker(b, m, paid, rules):
+    """Drift: of `paid` a base, what the maker would pay on balance beyond a share of the fee pool, receivers do not get."""
+    place = HEAD + 2 * rules.currencies + m
+    maker = b.accounts[rules.accounts + MAKER]
+    owed = paid * maker[place]
+    due = capped_by_fees(owed, b.market[m, FEE_POOL], rules.funding[5] * rules.dt / HOUR)
+    b.market[m, FEE_POOL] -= due
+    if owed <= due:
+        return
+    missing = (owed - due) / side_open(b, m, -1.0 if paid > 0.0 else 1.0, rules)
+    for i in range(rules.accounts + SPECIAL):
+        q = b.accounts[i, place]
+        if i != rules.accounts + MAKER and q * paid < 0.0:
+            b.accounts[i, place + rules.markets] += abs(q) * missing
+            maker[place + rules.markets] -= abs(q) * missing
+    b.scalar[CUT] = -1.0  # everybody who receives changed: the watch list is made anew

@@ -33,10 +33,12 @@ from simulator.protocol.book import (
     USER_COST,
     enter,
 )
-from simulator.protocol.close_by_rule import close_at_fillable, close_in_window, share_by_rule
+from simulator.protocol.close_by_rule import close_at_fillable, close_in_window, close_size, share_by_rule, share_in_bands
+from simulator.protocol.close_growing import close_with_growing_fee
 from simulator.protocol.health import change, is_frozen, maintenance
 from simulator.protocol.loans import serve_loan
-from simulator.protocol.market_numbers import FILLABLE, STAGED, WINDOW
+from simulator.protocol.loss_sharing.by_position import deficits, owe
+from simulator.protocol.market_numbers import FILLABLE, GROWING, STAGED, WINDOW
 from simulator.protocol.option_auction import bid
 from simulator.protocol.option_liquidation import close_portfolio
 from simulator.protocol.option_values import holds_options
@@ -66,7 +68,7 @@ def serve(b, i, terms, rules):
     slack, equity, requirement, notional = maintenance(b, row, terms, rules)
     if slack >= 0.0 or b.scalar[ROOM] < 1.0 or is_frozen(b, row, rules):
         return False
-    realised = b.scalar[REALISED]
+    realised, owed = b.scalar[REALISED], deficits(b)
     if rules.options > 0 and holds_options(row, rules):
         if rules.auctions:
             done = bid(b, i, row, slack, equity, notional, terms, rules)
@@ -84,6 +86,8 @@ def serve(b, i, terms, rules):
         b.accounts[rules.accounts + KEEPER, CASH] -= gas
         b.scalar[OUTSIDE_CASH] += gas
         write_off(b, row, rules)
+        if rules.by_position > 0:
+            owe(b, b.accounts[i], deficits(b) - owed, rules)
         enter(b, i, LOST, b.scalar[REALISED] - realised, equity)
         change(b, i, row, terms, rules)
     return done
@@ -94,9 +98,16 @@ def _close_positions(b, i, row, slack, equity, requirement, notional, terms, rul
     """Section 5.2: close a share of every position in its venue; the penalty goes to keeper and fund."""
     if rules.close_rule == FILLABLE:
         return close_at_fillable(b, row, equity, requirement, terms, rules)
+    if rules.close_rule == GROWING:
+        return close_with_growing_fee(b, row, slack, requirement, notional, terms, rules)
     f = share_to_close(slack, requirement, notional, terms, rules)
     if rules.close_rule >= STAGED:
         f = share_by_rule(b, row, notional, rules)
+        if f <= 0.0:
+            return False
+    asked = f
+    if rules.limits_closes and rules.close_rule != WINDOW:
+        f = share_in_bands(b, row, asked, notional, rules)
         if f <= 0.0:
             return False
     due = terms.penalty * f * notional
@@ -109,7 +120,7 @@ def _close_positions(b, i, row, slack, equity, requirement, notional, terms, rul
             if rules.close_rule == WINDOW:
                 close_in_window(b, row, m, q, rules)
             else:
-                trade(b, row, m, -f * q, rules)
+                trade(b, row, m, close_size(b, m, -asked * q, rules), rules)
     available = max(maintenance(b, row, terms, rules)[1], 0.0)
     paid = min(due, available)
     row[CASH] -= paid

@@ -65,7 +65,24 @@ class FillableLiquidation(Part):
     most_insurance_lost: Annotated[float, Field(ge=0), VOTABLE] = 1_000_000.0  # [usd] a block and account
 
 
+class GrowingFeeLiquidation(Part):
+    """Drift v2: what covers the shortage, a share of it first, at the index; the liquidator's fee grows while nobody comes."""
+
+    kind: Literal["growing-fee"]
+    keeper_share: Annotated[float, Field(ge=1, le=1)] = 1.0  # of the liquidator's fee; the fund has its own
+    guaranteed: Literal[False] = False
+    liquidator_fee: Annotated[Fraction, VOTABLE] = 0.01  # [1] of what is closed
+    most_fee_multiple: Annotated[float, Field(ge=1, le=100), VOTABLE] = 3.0  # [1] of that fee; never above the maintenance ratio
+    growth: Annotated[float, Field(ge=0, le=1), VOTABLE] = 2.5e-6  # [1/s] 1e-6 a slot of 0.4 s
+    grace: Annotated[float, Field(ge=0), VOTABLE] = 600.0  # [s] 1,500 slots
+    fund_fee: Annotated[Fraction, VOTABLE] = 0.01  # [1] at most, of what is closed
+    buffer: Annotated[Fraction, VOTABLE] = 0.02  # [1] of notional, beyond maintenance
+    first_share: Annotated[float, Field(gt=0, le=1), VOTABLE] = 0.1  # [1] of the shortage that may be freed at once
+    duration: Annotated[float, Field(gt=0), VOTABLE] = 60.0  # [s] in which all of it may be: 150 slots
+    small: Annotated[float, Field(ge=0), VOTABLE] = 50.0  # [usd] a shortage below it is freed, a position up to it closed at once
+
+
 Liquidation = Annotated[
-    WholeLiquidation | PartialLiquidation | StagedLiquidation | WindowLiquidation | FillableLiquidation,
+    WholeLiquidation | PartialLiquidation | StagedLiquidation | WindowLiquidation | FillableLiquidation | GrowingFeeLiquidation,
     Field(discriminator="kind"),
 ]

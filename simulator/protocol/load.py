@@ -45,6 +45,7 @@ def load(
     state.currency[:, :, [book.DEPOSIT_INDEX, book.BORROW_INDEX, book.INDEX_PEAK]] = 1.0
     pools = [getattr(protocol.venues[name].perpetual, "pool", 0.0) for name in markets]
     forgotten = terms.fee[0] if terms.fee_kind == ONE_SIDED else 0.0  # no step of the oracle is remembered
+    state.market[:, :, book.FEE_POOL] = getattr(protocol.funding, "fees_at_load", 0.0)
     state.currency[:, :, book.AT_TARGET] = terms.initial_rate[: rules.currencies]
     for m, a in enumerate(rules.market_asset[: rules.markets]):
         state.market[:, m, [book.MARK, book.MARGIN_PRICE, book.VALUE]] = price[a][:, None]

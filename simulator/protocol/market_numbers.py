@@ -5,14 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.protocol.funding_rate import AdaptiveFunding, Funding, PremiumFunding, VelocityFunding
-from simulator.protocol.liquidation import FillableLiquidation, Liquidation, StagedLiquidation, WindowLiquidation
+from simulator.protocol.liquidation import (
+    FillableLiquidation,
+    GrowingFeeLiquidation,
+    Liquidation,
+    StagedLiquidation,
+    WindowLiquidation,
+)
 from simulator.protocol.price_impact import PowerImpact, SkewFill
 
 FUNDING_KINDS = ("interval", "premium", "velocity", "adaptive")
 BY_INTERVAL, PREMIUM, VELOCITY, ADAPTIVE = range(4)
-CLOSE_RULES = ("whole", "partial", "staged-close", "window-cap", "fillable-price")
-PARTIAL, STAGED, WINDOW, FILLABLE = range(1, 5)
-CLOSE_NUMBERS = 8
+CLOSE_RULES = ("whole", "partial", "staged-close", "window-cap", "fillable-price", "growing-fee")
+PARTIAL, STAGED, WINDOW, FILLABLE, GROWING = range(1, 6)
+CLOSE_NUMBERS = 9
 FUNDING_NUMBERS = 7
 IMPACT_NUMBERS = 7
 
@@ -26,7 +32,9 @@ def funding_numbers(part: Funding) -> np.ndarray:
     if isinstance(part, PremiumFunding):
         band = -1.0 if part.hourly_band is None else part.hourly_band
         multiple = -1.0 if part.margin_multiple is None else part.margin_multiple
-        return _padded((part.convergence_hours, part.hourly_interest, part.hourly_cap, band, multiple), FUNDING_NUMBERS)
+        pool = -1.0 if part.most_of_fees is None else part.most_of_fees
+        rate = part.convergence_hours, part.hourly_interest, part.hourly_cap
+        return np.array([*rate, band, multiple, pool, part.fees_at_load])
     if isinstance(part, VelocityFunding):
         return _padded((part.greatest_velocity,), FUNDING_NUMBERS)
     if isinstance(part, AdaptiveFunding):
@@ -67,9 +75,13 @@ def close_numbers(part: Liquidation, dt: float) -> np.ndarray:
         share = 1.0 - (1.0 - part.most_of_position) ** blocks
         limits = blocks * part.least_notional, blocks * part.most_notional, blocks * part.most_insurance_lost
         return _padded((*prices, share, *limits), CLOSE_NUMBERS)
+    if isinstance(part, GrowingFeeLiquidation):
+        fees = part.liquidator_fee, part.most_fee_multiple, part.growth, part.grace, part.fund_fee
+        return np.array([*fees, part.buffer, part.first_share, part.duration, part.small])
     return np.zeros(CLOSE_NUMBERS)
 
 
 def timers(rules) -> int:
-    """How many times an account's record keeps: that of its last partial close, under rules that ask for it."""
-    return 1 if rules.close_rule in (STAGED, FILLABLE) else 0
+    """How many numbers of a liquidation an account's record keeps at its end: the time of its last partial close; or since
+    when it is up, when it was seen last, and the margin freed since."""
+    return {STAGED: 1, FILLABLE: 1, GROWING: 3}.get(int(rules.close_rule), 0)

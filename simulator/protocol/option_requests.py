@@ -35,5 +35,5 @@ def grant_option(b, request, terms, rules):
         change(b, i, row, terms, rules)
     if n != 0.0:
         move_option_venue(b, int(request[R_OPTION]), n, x, fill, rules)
-        pay_fee(b, fee, rules)
+        pay_fee(b, -1, fee, rules)
     return True

@@ -66,9 +66,11 @@ from simulator.protocol.book import (
     enter,
     path_of,
 )
+from simulator.protocol.close_growing import note_up
 from simulator.protocol.conditions import meet
 from simulator.protocol.health import REACH, find_liquidatable, maintenance, rebuild
 from simulator.protocol.liquidate import serve
+from simulator.protocol.market_numbers import GROWING
 from simulator.protocol.option_auction import register
 from simulator.protocol.option_expiry import start_options
 from simulator.protocol.option_liquidation import (
@@ -186,6 +188,8 @@ def play_round(b, t, path, waiting, terms, rules):
         found = find_liquidatable(b, terms, rules)
         if rules.auctions:
             register(b, t, found, terms, rules)
+        if rules.close_rule == GROWING:
+            note_up(b, found, rules)
         if b.scalar[GAS_COST] > rules.gas_limit:
             found = 0
         for s in range(found):

@@ -15,6 +15,7 @@ from simulator.protocol.book import (
     DEPOSIT_INDEX,
     DEPTH,
     EXIT,
+    FEE_POOL,
     FEES,
     FLOW,
     FUND,
@@ -34,6 +35,7 @@ from simulator.protocol.book import (
     R_DEBT,
     R_MARKET,
     REDUCE,
+    REFUSED,
     SPOT,
     SPOT_DEPTH,
     SPOT_FLOW,
@@ -49,7 +51,10 @@ from simulator.protocol.fees import fee_rate
 from simulator.protocol.health import change, initial, is_frozen, maintenance
 from simulator.protocol.impact import makers_price, mark_by_skew, quote_by_skew
 from simulator.protocol.limits import leaves_category, may_borrow, may_supply
-from simulator.protocol.rules import LINEAR, SKEW_FILL, V_PERMANENT
+from simulator.protocol.rules import B_CUTS, B_WIDTH, LINEAR, SKEW_FILL, V_PERMANENT
+
+HALVINGS = 50
+LEAST = 1.0  # [usd] nothing smaller is left of a trade that a fill band cuts
 
 
 @small_rule
@@ -72,6 +77,31 @@ def quote(b, m, n, rules):
     return x, mark * average(x)
 
 
+@rule
+def fillable_size(b, m, n, price, rules):
+    """The part of `n` base whose mean fill is no worse than `price`: all of it, or what halving finds."""
+    side = 1.0 if n > 0.0 else -1.0
+    if side * quote(b, m, n, rules)[1] <= side * price:
+        return n
+    low, high = 0.0, 1.0
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        if side * quote(b, m, middle * n, rules)[1] <= side * price:
+            low = middle
+        else:
+            high = middle
+    return low * n
+
+
+@rule
+def within_band(b, m, n, rules):
+    """The part of `n` base whose mean fill keeps to the fill band of market `m`."""
+    width = rules.fill_band[m, B_WIDTH]
+    if width == 0.0:
+        return n
+    return fillable_size(b, m, n, b.asset[rules.market_asset[m], INDEX] * (1.0 + width if n > 0.0 else 1.0 - width), rules)
+
+
 @small_rule
 def exchange(row, position, cost, n, price):
     """Add `n` base at `price` (net of funding) to a record: enlarges, or closes and realises into cash; a flip does both."""
@@ -80,15 +110,14 @@ def exchange(row, position, cost, n, price):
         row[position] = q + n
         row[cost] += n * price
         return
+    row[position] = q + n
     if abs(n) > abs(q):
         row[CASH] += q * price - row[cost]
-        row[position] = q + n
         row[cost] = (q + n) * price
-        return
-    f = abs(n) / abs(q)
-    row[CASH] += f * (q * price - row[cost])
-    row[cost] *= 1.0 - f
-    row[position] = q + n
+    else:
+        f = abs(n) / abs(q)
+        row[CASH] += f * (q * price - row[cost])
+        row[cost] *= 1.0 - f
     if abs(row[position]) < 1e-12 * abs(q):
         row[position] = 0.0
         row[cost] = 0.0
@@ -156,11 +185,15 @@ def quote_spot(b, a, n, rules):
 
 
 @small_rule
-def pay_fee(b, fee, rules):
-    """A fee that has left an account goes to the fund and the treasury; what a maker is paid, the treasury pays."""
+def pay_fee(b, m, fee, rules):
+    """A fee that has left an account goes to the fund and the treasury; what a maker is paid, the treasury pays.
+
+    The fee pool of market `m` (-1: of none) counts what the treasury gets."""
     share = rules.fee_share if fee > 0.0 else 0.0
     b.accounts[rules.accounts + FUND, CASH] += share * fee
     b.accounts[rules.accounts + TREASURY, CASH] += (1.0 - share) * fee
+    if m >= 0:
+        b.market[m, FEE_POOL] += (1.0 - share) * fee
     b.scalar[FEES] += fee
     b.scalar[USER_COST] += fee
 
@@ -173,11 +206,41 @@ def grant(b, request, terms, rules):
     old = b.accounts[i]
     for f in range(row.size):
         row[f] = old[f]
+    if rules.limits_fills and request[QUANTITY] != 0.0 and not keeps_to_band(b, row, request, rules):
+        b.scalar[REFUSED] += 1.0
+        return False
     if rules.bands > 0 and request[R_DEBT] >= 0.0:
         return grant_in_bands(b, i, row, request, terms, rules)
     if request[R_CURRENCY] < 0.0 and request[R_DEBT] < 0.0 and request[EXIT] == 0.0:
         return _grant_trade(b, i, row, request, terms, rules)
     return _grant_loan(b, i, row, request, terms, rules)
+
+
+@rule
+def keeps_to_band(b, row, request, rules):
+    """Whether a request may trade under the fill band of its market, which may cut its quantity: then nobody exits by it."""
+    m = int(request[R_MARKET])
+    if m < 0:
+        return True
+    n = own_quantity(row[HEAD + 2 * rules.currencies + m], request[QUANTITY], request[REDUCE] != 0.0)
+    allowed = within_band(b, m, n, rules)
+    if allowed == n:
+        return True
+    if rules.fill_band[m, B_CUTS] == 0.0 or abs(allowed) * b.market[m, MARK] < LEAST:
+        return False
+    request[QUANTITY] = allowed
+    request[EXIT] = 0.0
+    return True
+
+
+@small_rule
+def own_quantity(q, n, reduces):
+    """`n` base asked for by who holds `q`: no flip through zero, and nothing where somebody closed it first."""
+    if q * n < 0.0 and abs(n) > abs(q):
+        return -q
+    if reduces and q * n >= 0.0:
+        return 0.0
+    return n
 
 
 @small_rule
@@ -200,7 +263,7 @@ def _grant_trade(b, i, row, request, terms, rules):
         b.scalar[OUTSIDE_CASH] -= request[R_CASH]
         b.scalar[GROSS_FLOW] += request[R_CASH]
     move_venue(b, m, n, x, price, rules)
-    pay_fee(b, fee, rules)
+    pay_fee(b, m, fee, rules)
     change(b, i, row, terms, rules)
     return True
 
@@ -226,11 +289,7 @@ def initial_after(b, row, m, n, terms, rules):
 def _work_out_trade(b, row, m, n, reduces, terms, rules):
     """Trade on the copy alone: (base, log move, price net of funding, fee)."""
     position = HEAD + 2 * rules.currencies + m
-    q = row[position]
-    if q * n < 0.0 and abs(n) > abs(q):
-        n = -q
-    if reduces and q * n >= 0.0:
-        n = 0.0  # somebody closed it first
+    n = own_quantity(row[position], n, reduces)
     x, fill = quote(b, m, n, rules)
     price = fill - b.market[m, FUNDING]
     exchange(row, position, position + rules.markets, n, price)
@@ -298,7 +357,7 @@ def _grant_loan(b, i, row, request, terms, rules):
     _move_pools(b, c, tokens_in, d, borrowed, cash_in, rules)
     if n != 0.0:
         move_venue(b, m, n, x, price, rules)
-        pay_fee(b, fee, rules)
+        pay_fee(b, m, fee, rules)
     change(b, i, row, terms, rules)
     return True
 
@@ -342,6 +401,6 @@ def _leave(b, i, row, d, borrowed, cash_in, m, n, x, price, fee, terms, rules):
             _move_pools(b, k, -b.other[HEAD + k], -1, 0.0, 0.0, rules)
     if n != 0.0:
         move_venue(b, m, n, x, price, rules)
-        pay_fee(b, fee, rules)
+        pay_fee(b, m, fee, rules)
     change(b, i, row, terms, rules)
     return True

@@ -46,8 +46,16 @@ class Oracle(Part):
 
     window: Annotated[float, Field(gt=0)] | None = None  # [s] it believes the mean of so long; absent: the last value
     most_growth: Annotated[float, Field(ge=0)] | None = None  # [1/year] above the price at load: Aave's capped ratios
+    most_move: Annotated[float, Field(gt=0)] | None = None  # [1] of the index in one substep (crvUSD: 0.25); absent: any
     width: Annotated[float, Field(ge=0)] = 0.0  # [sqrt(year)] confidence interval over price, per unit of volatility
     widest: Annotated[float, Field(gt=0)] = 0.02  # [1] a wider interval is not published (Drift: 2 %)
+    caution: Annotated[float, Field(ge=0), VOTABLE] = 0.0  # [1] intervals off what health counts, and onto what is owed
+
+    @model_validator(mode="after")
+    def _cautious_of_something(self) -> Oracle:
+        if self.caution > 0 and self.width == 0:
+            raise ValueError(f"`width > 0` must hold where there is `caution`, but got {self.width:g} and {self.caution:g}")
+        return self
 
     @model_validator(mode="after")
     def _beats_before_it_is_stale(self) -> Oracle:
@@ -67,6 +75,14 @@ class Breaker(Part):
     halt: Annotated[float, Field(gt=0)] = 300.0  # [s] users may only reduce, nobody is liquidated
 
 
+class FillBand(Part):
+    """No fill of the perpetual venue is further on the wrong side of the index than `width`."""
+
+    width: Annotated[float, Field(gt=0, lt=1)]  # [1]
+    beyond: Literal["refused", "cut"] = "refused"  # what is asked for beyond it: all of it is refused, or it is cut to fit
+    liquidations: bool = False  # whether keepers' closes are cut to fit as well
+
+
 class AssetVenues(Part):
     """The venues and the oracle of one asset."""
 
@@ -74,3 +90,10 @@ class AssetVenues(Part):
     perpetual: PerpetualVenue | None = None
     oracle: Oracle = Oracle()
     breaker: Breaker | None = None
+    fill_band: FillBand | None = None
+
+    @model_validator(mode="after")
+    def _band_of_something(self) -> AssetVenues:
+        if self.fill_band is not None and self.perpetual is None:
+            raise ValueError("`fill_band` must be absent where there is no `perpetual` venue; it bounds nothing else")
+        return self

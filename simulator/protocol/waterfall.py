@@ -43,6 +43,7 @@ from simulator.protocol.book import (
 )
 from simulator.protocol.health import change, find_liquidatable, is_empty, is_frozen, maintenance
 from simulator.protocol.loss_sharing.allocation import take_in_proportion
+from simulator.protocol.loss_sharing.by_position import owe, share_out
 from simulator.protocol.option_liquidation import give_options, options_notional, unwind_options
 from simulator.protocol.rules import LINEAR, PRO_RATA, QUEUE
 from simulator.protocol.trading import exchange, trade, trade_spot
@@ -104,6 +105,11 @@ def settle_deficits(b, terms, rules):
         _cover(b, taken)
         rest -= taken
         b.scalar[CUT] = -1.0  # everybody changed: the watch list is made anew
+    if rules.by_position > 0:
+        taken = share_out(b, owed, rest, rules)
+        b.scalar[SOCIALISED] += taken
+        _cover(b, taken)
+        rest -= taken
     b.scalar[UNCOVERED] += rest
     b.scalar[UNCOVERED_CASH] += b.scalar[DEFICIT_CASH]
     b.scalar[DEFICIT_CASH] = 0.0
@@ -183,6 +189,8 @@ def _take_over_one(b, i, equity, notional, terms, rules):
                 unmatched += share * loss * options_notional(b, row, rules) / notional
             row[CASH] += unmatched
             b.scalar[DEFICIT_CASH] += unmatched
+            if rules.by_position > 0:
+                owe(b, b.accounts[i], unmatched, rules)
         b.scalar[REALISED] += paid + matched + unmatched
         b.scalar[USER_COST] += max(equity, 0.0)
         _give_to_vault(b, row, rules)

@@ -108,7 +108,8 @@ def _evidence_table(proposal: Proposal, places: list[Proposal]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for place in places:
         paths = place["conditions"][0]["after"]["paths"] if place["conditions"] else None
-        rows.append((Estimate(world(place["world"]), f"{count(paths)} paths; {INTERVALS[place['interval']]}"),))
+        weighted = f"; {place['weighted']}" if place.get("weighted") else ""
+        rows.append((Estimate(world(place["world"]), f"{count(paths)} paths; {INTERVALS[place['interval']]}{weighted}"),))
         rows += [_evidence_row(row) for row in place["conditions"]]
         change = place["loss_change_usd"]
         paired = Estimate(f"{signed(change['value'], 'usd')} USD", between(change["low"], change["high"], "usd"))

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from simulator.risk import measures, planner
+import numpy as np
+
+from simulator.risk import measures, planner, weights
 from simulator.risk.appetite import UNITS, ExpectedShortfallLimit, Limit, MeanLimit, ProbabilityLimit, RiskAppetite
 from simulator.risk.measures import TAIL_PATHS, PerPath
 from simulator.risk.shortfall import ladder, shortfall_bound
@@ -127,16 +129,28 @@ def judge(condition: Condition, outcomes: Outcomes, frozen: Mapping[str, float],
 
 def _judge_probability(condition: Condition, limit: ProbabilityLimit, sample: PerPath, confidence: float) -> Judgement:
     estimate = measures.probability(sample, limit.threshold, confidence)
-    bound = measures.failure_bound(round(estimate.value * sample.paths), sample.paths, confidence)
+    bound = measures.exceedance_bound(sample, limit.threshold, confidence)
+    method, note = "Clopper-Pearson", ""
+    if sample.weight is not None:
+        method, note = _weighted_method(sample, sample.value > limit.threshold, confidence)
     return Judgement(
-        condition.name, condition.column, "Clopper-Pearson", estimate.value, estimate.low, estimate.high,
-        bound, limit.probability, bound <= limit.probability, "probability", sample.paths, confidence,
+        condition.name, condition.column, method, estimate.value, estimate.low, estimate.high,
+        bound, limit.probability, bound <= limit.probability, "probability", sample.paths, confidence, note,
     )  # fmt: skip
+
+
+def _weighted_method(sample: PerPath, beyond: np.ndarray, confidence: float) -> tuple[str, str]:
+    """How the bound of a probability was found on weighted paths, and what it rests on."""
+    assert sample.weight is not None
+    found = f"{sample.effective(beyond):,.1f} effective paths beyond, of {sample.paths:,} weighted ones"
+    exact = weights.exact_bound(beyond, sample.weight, confidence)
+    return "weighted paths, gamma bound", f"{found}; were unseen paths as heavy as any, at most {exact:.3g}"
 
 
 def _judge_mean(condition: Condition, limit: MeanLimit, sample: PerPath, confidence: float) -> Judgement:
     two_sided = measures.mean(sample, confidence)
     bound, method = mean_bound(sample, confidence, whole_of(limit))
+    method = method if sample.weight is None else f"weighted paths, {method}"
     return Judgement(
         condition.name, condition.column, method, two_sided.value, two_sided.low, two_sided.high,
         bound, limit.limit, bound <= limit.limit, limit.of, sample.paths, confidence,
@@ -149,15 +163,16 @@ def mean_bound(sample: PerPath, confidence: float, whole: float = 1.0) -> tuple[
     Student-t where at least 50 paths are not zero. Rarer values say too little about their own size: then the
     Clopper-Pearson bound of their frequency times the larger of `whole` and the largest value seen.
     """
-    seen = int((sample.value != 0).sum())
-    if seen >= TAIL_PATHS:
+    some = sample.value != 0
+    if sample.effective(some) >= TAIL_PATHS:
         return measures.mean(sample, 2 * confidence - 1).high, "Student-t"
-    return bound_of_rare(seen, sample, sample.paths, confidence, whole), f"frequency of {seen} paths that are not zero"
+    often = measures.exceedance_bound(sample.having(some.astype(float)), 0.0, confidence)
+    return often * largest_of_rare(sample, whole), f"frequency of {int(some.sum())} paths that are not zero"
 
 
-def bound_of_rare(seen: int, sample: PerPath, paths: int, confidence: float, whole: float) -> float:
-    """Upper bound of a mean of which `seen` of `paths` paths have any, none more than `whole` or the largest of `sample`."""
-    return measures.failure_bound(seen, paths, confidence) * max(whole, float(sample.value.max()))
+def largest_of_rare(sample: PerPath, whole: float) -> float:
+    """The most that a value of which few are seen is taken to be: `whole`, or the largest seen."""
+    return max(whole, float(sample.value.max()))
 
 
 def whole_of(limit: MeanLimit) -> float:
@@ -178,7 +193,7 @@ def _judge_shortfall(condition: Condition, limit: ExpectedShortfallLimit, sample
         method, bound = "bound of simulated coverage", bounded.bound
         passes, note = bound <= limit.limit, f"coverage {bounded.coverage:.3f} with {bounded.tail_paths} tail paths"
     else:
-        method = "ladder of probabilities"
+        method = "ladder of probabilities" if sample.weight is None else "weighted paths, ladder of probabilities"
         passes, bound, note = _climb(limit, sample, confidence)
         bound = max(bound, estimate.value)  # a ladder with steep rungs may end below what was seen
     return Judgement(
@@ -190,7 +205,7 @@ def _judge_shortfall(condition: Condition, limit: ExpectedShortfallLimit, sample
 def _climb(limit: ExpectedShortfallLimit, sample: PerPath, confidence: float) -> tuple[bool, float, str]:
     """Whether every rung holds, the least limit whose ladder would hold, and the rungs in words."""
     rungs = ladder(limit.limit, limit.level)
-    found = [measures.failure_bound(int((sample.value > rung.threshold).sum()), sample.paths, confidence) for rung in rungs]
+    found = [measures.exceedance_bound(sample, rung.threshold, confidence) for rung in rungs]
     needed = [planner.confirmable_threshold(sample, rung.probability, confidence) / rung.threshold for rung in rungs]
     words = "; ".join(
         f"P(> {rung.threshold:.6g}) <= {bound:.3g}, needs {rung.probability:.3g}"

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulator.risk import weights
+
 if TYPE_CHECKING:
     from simulator.outcomes import Outcomes
 
@@ -25,10 +27,16 @@ class TooFewPaths(ValueError):
 
 @dataclass(frozen=True)
 class PerPath:
-    """One value for each path: `path` int64 [path] and `value` float64 [path]. Raises ValueError for a repeated path."""
+    """One value for each path: `path` int64 [path] and `value` float64 [path]. Raises ValueError for a repeated path.
+
+    `weight` [path] is what a path counts where it was drawn from another law; every measure then is a weighted one, and an
+    unseen path is taken to count `unseen`, or as much as the heaviest seen.
+    """
 
     path: np.ndarray
     value: np.ndarray
+    weight: np.ndarray | None = None
+    unseen: float = 1.0
 
     def __post_init__(self) -> None:
         if self.path.ndim != 1 or self.path.shape != self.value.shape:
@@ -46,17 +54,35 @@ class PerPath:
     @classmethod
     def of(cls, outcomes: Outcomes, column: str) -> PerPath:
         """One column of `outcomes`, as in `"loss.steady"`."""
-        return cls(outcomes.path, np.asarray(outcomes.column(column), dtype=float))
+        return cls.over(outcomes, np.asarray(outcomes.column(column), dtype=float))
+
+    @classmethod
+    def over(cls, outcomes: Outcomes, value: np.ndarray) -> PerPath:
+        """`value` [path] of the paths of `outcomes`, which count as they do there."""
+        return cls(outcomes.path, value, outcomes.weight, outcomes.unseen)
 
     def minus(self, other: PerPath) -> PerPath:
         """The difference path by path. Raises ValueError if the two were not run on the same paths."""
         if not np.array_equal(self.path, other.path):
             raise ValueError("a paired difference needs both sides on the same paths")
-        return PerPath(self.path, self.value - other.value)
+        return self.having(self.value - other.value)
 
     def scaled(self, factor: float) -> PerPath:
         """Every value times `factor`."""
-        return PerPath(self.path, self.value * factor)
+        return self.having(self.value * factor)
+
+    def having(self, value: np.ndarray) -> PerPath:
+        """Other values of the same paths."""
+        return PerPath(self.path, value, self.weight, self.unseen)
+
+    def first(self, paths: int) -> PerPath:
+        """The first `paths` paths."""
+        weight = None if self.weight is None else self.weight[:paths]
+        return PerPath(self.path[:paths], self.value[:paths], weight, self.unseen)
+
+    def effective(self, chosen: np.ndarray) -> float:
+        """How many plain paths those `chosen` [path] are worth."""
+        return float(np.count_nonzero(chosen)) if self.weight is None else weights.effective_paths(self.weight[chosen])
 
 
 @dataclass(frozen=True)
@@ -87,10 +113,23 @@ def failure_floor(failures: int, paths: int, confidence: float) -> float:
 
 def probability(sample: PerPath, threshold: float, confidence: float = 0.95) -> Estimate:
     """P(value > threshold) with its two-sided Clopper-Pearson interval. A Wald interval covers 63 % at p = 0.001."""
-    failures, each = int(np.count_nonzero(sample.value > threshold)), (1 + confidence) / 2
-    n = sample.paths
+    beyond, each, n = sample.value > threshold, (1 + confidence) / 2, sample.paths
+    if sample.weight is not None:
+        value, error = weights.frequency(beyond, sample.weight)
+        low = weights.frequency_floor(beyond, sample.weight, each)
+        high = weights.frequency_bound(beyond, sample.weight, sample.unseen, each)
+        return Estimate(value, low, high, confidence, n, error)
+    failures = int(np.count_nonzero(beyond))
     low, high = failure_floor(failures, n, each), failure_bound(failures, n, each)
     return Estimate(failures / n, low, high, confidence, n)
+
+
+def exceedance_bound(sample: PerPath, threshold: float, confidence: float) -> float:
+    """One-sided upper bound of P(value > threshold)."""
+    beyond = sample.value > threshold
+    if sample.weight is not None:
+        return weights.frequency_bound(beyond, sample.weight, sample.unseen, confidence)
+    return failure_bound(int(np.count_nonzero(beyond)), sample.paths, confidence)
 
 
 def mean(sample: PerPath, confidence: float = 0.95) -> Estimate:
@@ -100,9 +139,13 @@ def mean(sample: PerPath, confidence: float = 0.95) -> Estimate:
     n = sample.paths
     if n < 2:
         raise TooFewPaths(f"an interval of a mean needs at least 2 paths, but got {n}")
-    centre = math.fsum(sample.value.tolist()) / n
-    error = math.sqrt(math.fsum(((sample.value - centre) ** 2).tolist()) / (n - 1) / n)
-    reach = float(stdtrit(n - 1, (1 + confidence) / 2)) * error
+    if sample.weight is None:
+        centre, freedom = math.fsum(sample.value.tolist()) / n, n - 1.0
+        error = math.sqrt(math.fsum(((sample.value - centre) ** 2).tolist()) / (n - 1) / n)
+    else:
+        centre, error = weights.mean(sample.value, sample.weight)
+        freedom = max(1.0, weights.effective_paths(sample.weight) - 1)
+    reach = float(stdtrit(freedom, (1 + confidence) / 2)) * error
     return Estimate(centre, centre - reach, centre + reach, confidence, n, error)
 
 
@@ -117,8 +160,11 @@ def quantile(sample: PerPath, level: float, confidence: float = 0.95) -> Estimat
     Of the pairs of ranks that cover at least `confidence`, the one with the fewest ranks between is taken. Where the
     sample is too short for an upper rank, `high` is infinite.
     """
-    from scipy.special import bdtr
+    from scipy.special import bdtr, ndtri
 
+    if sample.weight is not None:
+        reach = float(ndtri((1 + confidence) / 2))
+        return Estimate(*weights.quantile(sample.value, sample.weight, level, reach), confidence, sample.paths)
     ordered, n = np.sort(sample.value), sample.paths
     below = bdtr(np.arange(n, dtype=float), n, level)  # [k]: P(at most k values lie below the quantile)
     low, high = _ranks(below, n, (1 - confidence) / 2, confidence)
@@ -148,9 +194,20 @@ def expected_shortfall(sample: PerPath, level: float, confidence: float = 0.95) 
     """
     from scipy.special import ndtri
 
-    value, error, _ = tail_mean(sample, level)
+    value, error = _weighted_tail_mean(sample, level) if sample.weight is not None else tail_mean(sample, level)[:2]
     reach = float(ndtri((1 + confidence) / 2)) * error
     return Estimate(value, value - reach, value + reach, confidence, sample.paths, error)
+
+
+def _weighted_tail_mean(sample: PerPath, level: float) -> tuple[float, float]:
+    assert sample.weight is not None
+    value, error, effective = weights.expected_shortfall(sample.value, sample.weight, level)
+    if effective < TAIL_PATHS:
+        raise TooFewPaths(
+            f"an expected shortfall at {level:g} needs {TAIL_PATHS} effective tail paths; there are {effective:.1f} of "
+            f"{sample.paths:,} weighted ones"
+        )
+    return value, error
 
 
 def tail_count(paths: int, level: float) -> int:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
 from simulator.outcomes import QUANTITIES, WINDOWS
-from simulator.risk import measures
+from simulator.risk import measures, weights
 from simulator.risk.measures import Estimate, PerPath
 
 if TYPE_CHECKING:
@@ -73,7 +73,9 @@ def _rows(outcomes: Outcomes, window: str, interval: Interval, confidence: float
 
     def row(name: str, unit: str, estimate: Estimate, note: str = "") -> Metric:
         kept = (estimate.value, estimate.low, estimate.high)
-        return Metric(name, window, *kept, unit, interval, confidence, estimate.paths, note)
+        return Metric(name, window, *kept, unit, interval, confidence, estimate.paths, "; ".join(filter(None, (note, weighted))))
+
+    weighted = weights.in_words(outcomes.weight) if outcomes.weight is not None else ""
 
     for quantity, (unit, _) in QUANTITIES.items():
         if (values := sample(quantity)) is not None and values.paths >= 2:
@@ -96,4 +98,6 @@ def _shortfall(values: PerPath, level: float, confidence: float) -> tuple[Estima
         estimate = measures.expected_shortfall(values, level, confidence)
     except measures.TooFewPaths as problem:
         return Estimate(math.nan, math.nan, math.nan, confidence, values.paths), str(problem)
+    if values.weight is not None:
+        return estimate, f"{values.effective(values.value > estimate.value):,.1f} effective paths beyond it"
     return estimate, f"{measures.tail_count(values.paths, level)} tail paths"

@@ -11,9 +11,11 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from simulator.risk import measures, planner
+import numpy as np
+
+from simulator.risk import measures, planner, weights
 from simulator.risk.appetite import ExpectedShortfallLimit, ProbabilityLimit
-from simulator.risk.judgement import Condition, bound_of_rare, shares, whole_of
+from simulator.risk.judgement import Condition, largest_of_rare, shares, whole_of
 from simulator.risk.measures import TAIL_PATHS, PerPath
 from simulator.risk.planner import Proof
 from simulator.risk.shortfall import ladder, shortfall_bound
@@ -37,11 +39,10 @@ def violation(
     if isinstance(limit, ProbabilityLimit):
         return _beyond(sample, limit.threshold, lenience * proof.rate(limit.probability))
     if isinstance(limit, ExpectedShortfallLimit):
-        tail = planner.upper_values(sample, measures.tail_count(sample.paths, limit.level))
-        if tail[0] <= 0:  # losses rarer than the tail: the ladder will decide
+        value = _worst(sample, limit.level)
+        if value is None:  # losses rarer than the tail: the ladder will decide
             rungs = ladder(limit.limit, limit.level)
             return max(_beyond(sample, rung.threshold, lenience * proof.rate(rung.probability)) for rung in rungs)
-        value = math.fsum(tail.tolist()) / tail.size
         scale = limit.limit / 1.25 * math.sqrt(lenience)  # the bound stands about a quarter above the estimate
     else:
         estimate = measures.mean(sample)
@@ -52,8 +53,17 @@ def violation(
 
 def _beyond(sample: PerPath, threshold: float, rate: float) -> float:
     """The loss that a share `rate` of paths exceeds, relative to the threshold that it must not."""
-    value = planner.upper_order_statistic(sample, math.floor(rate * sample.paths + 1e-9))
+    value = planner.exceeded_by(sample, rate)
     return (value - threshold) / max(threshold, LEAST_SCALE)
+
+
+def _worst(sample: PerPath, level: float) -> float | None:
+    """The mean of the worst `1 - level` share of paths; None where not all of them have a loss."""
+    if sample.weight is not None:
+        least = weights.exceeded_by(sample.value, sample.weight, 1 - level)
+        return weights.expected_shortfall(sample.value, sample.weight, level)[0] if least > 0 else None
+    tail = planner.upper_values(sample, measures.tail_count(sample.paths, level))
+    return math.fsum(tail.tolist()) / tail.size if tail[0] > 0 else None
 
 
 def pass_chance(condition: Condition, outcomes: Outcomes, frozen: Mapping[str, float], proof: Proof) -> float:
@@ -75,8 +85,9 @@ def pass_chance(condition: Condition, outcomes: Outcomes, frozen: Mapping[str, f
         value, error, ceiling = bounded.value, bounded.standard_error, limit.limit
         reach = (bounded.bound - bounded.value) / error if error else 0.0
     else:
-        if (seen := int((sample.value != 0).sum()) * proof.paths / sample.paths) < TAIL_PATHS:
-            return float(bound_of_rare(round(seen), sample, proof.paths, proof.confidence, whole_of(limit)) <= limit.limit)
+        if (seen := sample.effective(sample.value != 0) * proof.paths / sample.paths) < TAIL_PATHS:
+            often = measures.failure_bound(round(seen), proof.paths, proof.confidence)
+            return float(often * largest_of_rare(sample, whole_of(limit)) <= limit.limit)
         estimate = measures.mean(sample)
         value, error, ceiling, reach = estimate.value, estimate.standard_error, limit.limit, float(ndtri(proof.confidence))
     later = error * math.sqrt(sample.paths / proof.paths)
@@ -85,5 +96,8 @@ def pass_chance(condition: Condition, outcomes: Outcomes, frozen: Mapping[str, f
 
 
 def _chance_of_probability(sample: PerPath, threshold: float, limit: float, proof: Proof) -> float:
-    failures = int((sample.value > threshold).sum())
-    return planner.pass_probability((failures + 0.5) / (sample.paths + 1), proof.paths, limit, proof.confidence)
+    beyond = sample.value > threshold
+    failures, each = sample.effective(beyond), proof.weight
+    if sample.weight is not None and failures > 0:  # as many failures of equal weight are worth as much
+        each = float(np.sum(sample.weight[beyond])) / failures
+    return planner.pass_probability((failures + 0.5) / (sample.paths + 1), proof.paths, min(1.0, limit / each), proof.confidence)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.risk.measures import Estimate, PerPath, quantile
+from simulator.risk import weights
+from simulator.risk.measures import Estimate, PerPath, exceedance_bound, quantile
 
 POWER = 0.8  # chance with which a candidate at half of every limit should pass
 
@@ -66,18 +67,24 @@ def power_at_half(paths: int, limit: float, confidence: float) -> float:
 
 @dataclass(frozen=True)
 class Proof:
-    """What a confirmation will demand of every limit: `confidence` on `paths` paths; a candidate is worth it from `power` on."""
+    """What a confirmation will demand of every limit: `confidence` on `paths` paths; a candidate is worth it from `power` on.
+
+    `weight` is what a failing path counts there, at most: 1 of plain paths.
+    """
 
     paths: int
     confidence: float
     power: float = POWER
+    weight: float = 1.0
 
     def rate(self, limit: float) -> float:
         """The largest true failure rate that is confirmed with `power`; half of the limit if these paths prove nothing."""
         from scipy.special import betaincinv
 
-        allowed = allowed_failures(self.paths, limit, self.confidence)
-        return limit / 2 if allowed < 0 else float(betaincinv(allowed + 1, self.paths - allowed, 1 - self.power))
+        allowed = allowed_failures(self.paths, limit / self.weight, self.confidence)
+        if allowed < 0:
+            return limit / 2
+        return self.weight * float(betaincinv(allowed + 1, self.paths - allowed, 1 - self.power))
 
 
 @dataclass(frozen=True)
@@ -128,8 +135,28 @@ def smallest_margin(losses: PerPath, limit: float, confidence: float) -> tuple[f
 
 def confirmable_threshold(losses: PerPath, limit: float, confidence: float) -> float:
     """The least threshold l for which P(loss > l) <= limit would be confirmed on these paths."""
+    if losses.weight is not None:
+        return _confirmable_by_weight(losses, limit, confidence)
     allowed = allowed_failures(losses.paths, limit, confidence)
     return math.inf if allowed < 0 else upper_order_statistic(losses, allowed)
+
+
+def _confirmable_by_weight(losses: PerPath, limit: float, confidence: float) -> float:
+    ordered = np.unique(losses.value)
+    low, high = -1, len(ordered) - 1  # places in `ordered` that are not confirmed, and perhaps are
+    if exceedance_bound(losses, float(ordered[high]), confidence) > limit:
+        return math.inf
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if exceedance_bound(losses, float(ordered[middle]), confidence) <= limit else (middle, high)
+    return float(ordered[high])
+
+
+def exceeded_by(losses: PerPath, rate: float) -> float:
+    """The least value that at most a share `rate` of paths is above; minus infinity if all may be."""
+    if losses.weight is not None:
+        return weights.exceeded_by(losses.value, losses.weight, rate)
+    return upper_order_statistic(losses, math.floor(rate * losses.paths + 1e-9))
 
 
 def upper_order_statistic(losses: PerPath, above: int) -> float:

@@ -38,8 +38,11 @@ def shortfall_bound(losses: PerPath, level: float, confidence: float) -> Shortfa
     """The upper bound of ES at `level`, or None where no bound is known to cover: the ladder must decide then.
 
     None when fewer than 50 tail paths have a loss at all (rare losses: the observed tail says nothing about the size of
-    those not seen) or when the tail is heavier than the reference law's. Raises TooFewPaths below 50 tail paths.
+    those not seen), when the tail is heavier than the reference law's, or when paths are weighted. Raises TooFewPaths
+    below 50 tail paths.
     """
+    if losses.weight is not None:
+        return None
     value, error, tail = tail_mean(losses, level)
     m = tail.size
     if tail[-1] <= 0 or m < TAIL_PATHS or hill(tail) > REFERENCE_TAIL + 2 * REFERENCE_TAIL / math.sqrt(m):

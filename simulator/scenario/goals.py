@@ -25,6 +25,9 @@ def unanswerable(draft: Draft) -> Iterator[Problem]:
     for i, regime in draft.regimes.items():
         if regime.appetite is not None:
             yield from _limits(("regime", i, "appetite"), regime.appetite, draft)
+    if draft.rare_events is not None and draft.market is not None and draft.grid is not None:
+        for key, message in draft.rare_events.problems(draft.market, draft.grid):
+            yield Problem(("rare_events", key) if key else ("rare_events",), message)
     if draft.calibration is not None:
         if "appetite" not in draft.sections:
             yield Problem(("appetite",), "is missing; [calibration] needs to know what may be borne")
@@ -125,8 +128,8 @@ def _fixed_credit(i: int, search: SearchParameter, current: RiskParameters) -> I
 
 
 def _proof(draft: Draft, paths: int | str) -> Iterator[Problem]:
-    if draft.appetite is None or isinstance(paths, str):
-        return
+    if draft.appetite is None or isinstance(paths, str) or draft.rare_events is not None:
+        return  # weighted paths prove more than their number; the plan of the calibration says how much
     deciding = [regime.appetite for regime in draft.regimes.values() if regime.role == "confirm" and regime.appetite is not None]
     for appetite in (draft.appetite, *deciding):
         confidence = draft.appetite.confidence_of_look(1)

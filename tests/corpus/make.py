@@ -43,10 +43,15 @@ def gas(text: str) -> str:
     return f'[gas]\nkind = "mean-reverting"\nasset = "ETH"\nlevel = 20\nhalf_life = 864000\n{own}{text}\n'
 
 
+def filtered(filters: str) -> str:
+    return replay('"prices.csv"').replace("replay", "filtered-history") + f"filters = [{filters}]\n"
+
+
 def replay(file: str) -> str:
     return f'kind = "replay"\nfile = {file}\nfrom = 2025-01-01T00:00:00Z\nuntil = 2025-02-01T00:00:00Z\nassets = ["ETH", "BTC"]\n'
 
 
+BACKTEST = "[backtest]\npaths = 8\n[backtest.market]\n" + replay('"later.csv"')
 POPULATION = "accounts = 200\nwealth = { median = 5000, sigma = 1.2 }\nleverage = { low = 1, high = 15 }"
 TRADERS = f'[[cohorts]]\nkind = "perp-traders"\nname = "traders"\nmarket = "ETH"\n{POPULATION}\n'
 KEEPERS = '[[cohorts]]\nkind = "keepers"\nlatency = 600\n'
@@ -287,6 +292,16 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     "guards-allocation": (P, 'kind = "vault", capital = 1e6', 'kind = "vault", capital = 1e6, allocation = "pro-rate"'),
     "guards-fund-cap": (P, "fund = { cash = 1e5, fee_share = 0.2 }", "fund = { cash = 1e5, fee_share = 0.2, most_per_day = -1 }"),
     "guards-breaker": (P, "[parameters.fees]", "[protocol.venues.ETH.breaker]\nmove = 0\n\n[parameters.fees]"),
+    "guards-caution-of-nothing": (P, "[parameters.fees]", "[protocol.venues.ETH.oracle]\ncaution = 2\n\n[parameters.fees]"),
+    "guards-most-move": (P, "[parameters.fees]", "[protocol.venues.ETH.oracle]\nmost_move = 0\n\n[parameters.fees]"),
+    "guards-residual": (P, "[protocol]\n", '[protocol]\nresidual = "funding"\n'),
+    "guards-fill-band": (P, "[parameters.fees]", "[protocol.venues.ETH.fill_band]\nwidth = 5\n\n[parameters.fees]"),
+    "guards-fill-band-beyond": (
+        P,
+        "[parameters.fees]",
+        '[protocol.venues.ETH.fill_band]\nwidth = 0.05\nbeyond = "cap"\n\n[parameters.fees]',
+    ),
+    "guards-fill-band-of-nothing": (P, "[parameters.fees]", "[protocol.venues.BTC.fill_band]\nwidth = 0.05\n\n[parameters.fees]"),
     "guards-oracle-window": (P, "[parameters.fees]", "[protocol.venues.ETH.oracle]\nwindow = 0\n\n[parameters.fees]"),
     "references-same-cohort": (L, 'name = "suppliers"', 'name = "borrowers"'),
     "references-two-keepers": (P, "", '[[cohorts]]\nkind = "keepers"\nname = "more"\n'),
@@ -351,6 +366,12 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     "paths-above": (P, MARKET_OF_P, replay('"../secret.csv"')),
     "paths-address": (P, MARKET_OF_P, replay('"https://example.org/prices.csv"')),
     "paths-missing": (P, MARKET_OF_P, replay('"prices.csv"')),
+    "filters-unknown-kind": (
+        P,
+        MARKET_OF_P,
+        filtered('{ alpha = 0.1, beta = 0.8 }, { kind = "egarhc", alpha = 0.1, beta = 0.9 }'),
+    ),
+    "filters-egarch-beta": (P, MARKET_OF_P, filtered('{ alpha = 0.1, beta = 0.8 }, { kind = "egarch", alpha = 0.1, beta = 1 }')),
     "paths-missing-accounts": (P, POPULATION, 'file = "accounts.csv"'),
     # text
     "text-script": (P, 'name = "good"', 'name = "<script>alert(1)</script>"'),
@@ -551,6 +572,10 @@ BY_INTEREST = (
 )
 FUND = "fund = { cash = 1e5, fee_share = 0.2 }\n"
 FEED = 'volatility_feed = { estimator = { %s = { kind = "ewma", volatility_today = 0.7 } } }\n'
+REFIT = (
+    'volatility_feed = { estimator = { ETH = { kind = "garch-refit", volatility = 0.7, volatility_today = 0.7, alpha = %s, '
+    "beta = 0.9, window = %s } } }\n"
+)
 BY_VOLATILITY = f'kind = "volatility-scaled"\n{FLAT}\nreference_volatility = 0.8\n'
 CASES |= {  # rules of perpetual markets
     "margin-unknown": (P, FLAT, f'kind = "stepped"\n{FLAT}'),
@@ -584,6 +609,9 @@ CASES |= {  # rules of perpetual markets
     "margin-correlation": (P, FLAT, f"{BY_VOLATILITY}reference_correlation = 1.5"),
     "feed-unknown-asset": (P, FUND, f"{FUND}{FEED % 'SOL'}"),
     "feed-two-sources": (P, FUND, f'{FUND}volatility_source = "conditional"\n{FEED % "ETH"}'),
+    "feed-refit-never": (P, FUND, FUND + REFIT % ("0.05", "2592000")),
+    "feed-refit-short": (P, FUND, FUND + REFIT % ("0.05", "86400")),
+    "feed-refit-integrated": (P, FUND, FUND + REFIT % ("0.1", "259200")),
     "feed-unknown-estimator": (P, FUND, f"{FUND}{FEED % 'ETH'}".replace("ewma", "ema")),
     "goals-margin-that-rests": (P, "threshold = 0.01", 'threshold = 0.5\nquantity = "margin_rise_1_day"\nof = "one"'),
     "goals-margin-in-dollars": (P, "threshold = 0.01", 'threshold = 0.5\nquantity = "margin_rise_1_day"\nof = "usd"'),
@@ -625,6 +653,9 @@ CASES |= {
         PERPETUAL_VENUE,
         'perpetual = { kind = "power", positive_factor = 2e-7, negative_factor = 1e-7, positive_exponent = 2 }',
     ),
+    "funding-more-than-the-fees": (P, FUND, f'{FUND}funding = {{ kind = "premium", most_of_fees = 33 }}\n'),
+    "liquidation-growing-keeper": (P, FUND, f'{FUND}liquidation = {{ kind = "growing-fee", keeper_share = 0.5 }}\n'),
+    "liquidation-growing-shrinks": (P, FUND, f'{FUND}liquidation = {{ kind = "growing-fee", most_fee_multiple = 0.5 }}\n'),
     "liquidation-window": (P, FUND, f'{FUND}liquidation = {{ kind = "window-cap", window = 900 }}\n'),
     "liquidation-unpaid": (
         P,
@@ -640,8 +671,23 @@ CASES |= {
         "latency = 600",
         'latency = 600\nacts = "always"',
     ),
+    "rare-events-percent": (P, "[appetite]\n", "[rare_events]\nfar_share = 50\n\n[appetite]\n"),
+    "rare-events-of-history": (
+        P,
+        MARKET_OF_P,
+        replay('"prices.csv"'),
+        "[appetite]\n",
+        "[rare_events]\n\n[appetite]\n",
+    ),
+    "rare-events-rarer": (P, "[appetite]\n", "[rare_events]\njumps = 0.01\n\n[appetite]\n"),
+    "rare-events-everywhere": (P, "[appetite]\n", "[rare_events]\njumps = 90\n\n[appetite]\n"),
+    "rare-events-no-shift": (P, "[appetite]\n", "[rare_events]\nshifts = []\n\n[appetite]\n"),
+    "rare-events-far-shift": (P, "[appetite]\n", "[rare_events]\nshifts = [-2, 40]\n\n[appetite]\n"),
     "preamble-address": (P, "", '[proposal]\ndiscussion = "forum.example.org/t/1"\n'),
     "preamble-misspelt": (P, "", '[proposal]\nlicense = "CC0-1.0"\n'),
+    "backtest-without-its-file": (P, "", BACKTEST),
+    "backtest-of-other-assets": (P, "", BACKTEST.replace(', "BTC"', "")),
+    "backtest-that-is-no-history": (P, "", BACKTEST.replace("replay", "bootstrap")),
     "venue-spot-by-skew": (P, 'spot = { kind = "linear", depth = 1e9 }', 'spot = { kind = "skew-fill", skew_scale = 1e6 }'),
 }
 RAW: dict[str, bytes] = {

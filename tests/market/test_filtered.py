@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from arch.univariate import EGARCH
 from pydantic import TypeAdapter, ValidationError
-from scipy import stats
+from scipy import optimize, stats
 
 from simulator.kernel import stream, uniform, uniform_pair
 from simulator.market import Grid, Market, filtered, window_kernel
+from simulator.market.filters import AnyFilter
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -22,6 +24,8 @@ HOURS = Grid(market_step=3600.0, transition=1, horizon=2)
 DAYS = Grid(market_step=86_400.0, transition=1, horizon=20)
 GJR = {"alpha": 0.05, "gamma": 0.06, "beta": 0.88}
 PLAIN = {"alpha": 0.1, "beta": 0.85, "volatility": 0.9}
+NELSON = {"kind": "egarch", "alpha": 0.15, "gamma": -0.05, "beta": 0.9}
+FALLING = {"kind": "egarch", "alpha": -0.02, "gamma": 0.05, "beta": -0.4, "volatility": 0.9}  # no memory, all signs turned
 
 
 def history(rows=700, seed=2, step=3600, scale=0.01):
@@ -65,22 +69,64 @@ class PlainFilteredHistory:
         for a, own in enumerate(filters):
             r = [math.log(b[1][a] / x[1][a]) for x, b in pairs]
             mean = math.fsum(r) / len(r)
+            e = [x - mean for x in r]
             level = own["volatility"] ** 2 * step / YEAR if "volatility" in own else realised[a] / span * step
-            gamma = own.get("gamma", 0.0)
-            h, z = level, []
-            for x in r:
-                e = x - mean
-                z.append(e / math.sqrt(h))
-                rest = 1 - own["alpha"] - gamma / 2 - own["beta"]
-                h = level * rest + (own["alpha"] + (gamma if e < 0 else 0.0)) * e * e + own["beta"] * h
+            h = self.variances(e, own, level)
+            z = [x / math.sqrt(v) for x, v in zip(e, h, strict=False)]
             centre = math.fsum(z) / len(z)
             spread = math.sqrt(math.fsum((x - centre) ** 2 for x in z) / len(z))
             z = [(x - centre) / spread for x in z]
-            falls = math.fsum(x * x for x in z if x < 0) / len(z)
-            kept = own["alpha"] + gamma * falls + own["beta"]
             self.z.append(z)
-            self.today.append(h)
-            self.laws.append((level * (1 - kept), own["alpha"], gamma, own["beta"], level, kept))
+            self.today.append(h[-1])
+            self.laws.append({**own, "gamma": own.get("gamma", 0.0), "level": level, **self.own_moments(z, own, level)})
+
+    @staticmethod
+    def variances(e, own, level):
+        """Before every return and after the last; of an EGARCH with the constant that leaves a mean square of one."""
+        alpha, gamma, beta = own["alpha"], own.get("gamma", 0.0), own["beta"]
+
+        def garch():
+            h = [level]
+            for x in e:
+                answer = (alpha + (gamma if x < 0 else 0.0)) * x * x
+                h.append(level * (1 - alpha - gamma / 2 - beta) + answer + beta * h[-1])
+            return h
+
+        def egarch(constant):
+            h = [level]
+            for x in e:
+                z = x / math.sqrt(h[-1])
+                h.append(math.exp(constant + alpha * abs(z) + gamma * z + beta * math.log(h[-1])))
+            return h
+
+        def excess(constant):
+            return math.fsum(x * x / v for x, v in zip(e, egarch(constant), strict=False)) / len(e) - 1
+
+        if own.get("kind") != "egarch":
+            return garch()
+        middle = (1 - beta) * math.log(level) - alpha * math.sqrt(2 / math.pi)
+        return egarch(optimize.brentq(excess, middle - (1 - beta), middle + 3 * (1 - beta), xtol=1e-15, rtol=1e-14))
+
+    @staticmethod
+    def own_moments(z, own, level):
+        """omega and what remains of a variance, by the residuals themselves."""
+        alpha, gamma, beta = own["alpha"], own.get("gamma", 0.0), own["beta"]
+        if own.get("kind") != "egarch":
+            kept = alpha + gamma * math.fsum(x * x for x in z if x < 0) / len(z) + beta
+            return {"omega": level * (1 - kept), "kept": kept}
+        size = math.fsum(abs(x) for x in z) / len(z)
+        grown, share = 0.0, 1.0
+        while abs(share) > 1e-8:
+            grown += math.log(math.fsum(math.exp(share * (alpha * (abs(x) - size) + gamma * x)) for x in z) / len(z))
+            share *= beta
+        return {"omega": (1 - beta) * (math.log(level) - grown), "size": size}
+
+    def next_variance(self, a, h, z):
+        law = self.laws[a]
+        if law.get("kind") == "egarch":
+            answer = law["alpha"] * (abs(z) - law["size"]) + law["gamma"] * z
+            return math.exp(law["omega"] + answer + law["beta"] * math.log(h))
+        return law["omega"] + (law["alpha"] + (law["gamma"] if z < 0 else 0.0)) * h * z * z + law["beta"] * h
 
     def log_mean(self, a, h):
         return math.log(math.fsum(math.exp(math.sqrt(h) * z) for z in self.z[a]) / len(self.z[a]))
@@ -103,20 +149,20 @@ class PlainFilteredHistory:
                 known.append(math.sqrt(wide / self.step * YEAR))
                 z = self.z[a][place]
                 moved.append(drift * self.step / YEAR - self.log_mean(a, wide) + math.sqrt(wide) * z)
-                omega, alpha, gamma, beta = self.laws[a][:4]
-                h[a] = omega + (alpha + (gamma if z < 0 else 0.0)) * h[a] * z * z + beta * h[a]
+                h[a] = self.next_variance(a, h[a], z)
             returns.append(moved)
             volatility.append(known)
         return np.array(returns), np.array(volatility)
 
 
+@pytest.mark.parametrize("filters", [[PLAIN, GJR], [NELSON, FALLING], [PLAIN, NELSON]], ids=["garch", "egarch", "both"])
 @pytest.mark.parametrize("mean_block", [1.0, 6.0])
 @pytest.mark.parametrize(("grid", "step", "scale"), [(HOURS, 3600, 0.01), (DAYS, 86_400, 0.12)], ids=["hours", "wild days"])
-def test_paths_are_those_of_the_plain_loop(grid, step, scale, mean_block, tmp_path):
+def test_paths_are_those_of_the_plain_loop(grid, step, scale, mean_block, filters, tmp_path):
     rows = history(step=step, scale=scale)
     write(tmp_path, rows)
-    own = market(tmp_path, mean_block=mean_block, drift=0.5)
-    plain = PlainFilteredHistory(rows, [PLAIN, GJR], step)
+    own = market(tmp_path, mean_block=mean_block, drift=0.5, filters=filters)
+    plain = PlainFilteredHistory(rows, filters, step)
     spike = np.ones((grid.market_steps, 2))
     spike[3:8, 0], spike[5:9, 1] = 2.0, 0.5
     pull = np.where(np.arange(grid.market_steps) % 3 == 1, 0.6, 0.0)
@@ -164,9 +210,56 @@ def test_expected_price_and_variance_are_those_of_the_law(grid, step, scale, tmp
     for a in range(2):
         assert abs(score(paths.price[-1, a] / paths.price[0, a], math.exp(0.3 * years))) < 4
         h = paths.volatility[:, a] ** 2 * step / YEAR
-        level, kept = plain.laws[a][4:]
+        level, kept = plain.laws[a]["level"], plain.laws[a]["kept"]
         for t in (1, 5, grid.market_steps - 1):
             assert abs(score(h[t], level + (plain.today[a] - level) * kept**t)) < 4
+
+
+def test_an_egarch_filter_is_archs(tmp_path):
+    """Every conditional variance of the history as arch's recursion has it, at the same omega; residuals of mean square one."""
+    rows = history()
+    write(tmp_path, rows)
+    e = np.diff([math.log(row[0]) for _, row in rows])
+    e -= e.mean()
+    for fields in (NELSON, FALLING, {"kind": "egarch", "alpha": 0.3, "gamma": -0.2, "beta": 0.98}):
+        own = TypeAdapter(AnyFilter).validate_python(fields)
+        h = own.variances(e, float(np.mean(e**2)))
+        theirs, constant = np.empty(len(e)), _constant(h, e, own)
+        omega = constant + own.alpha * math.sqrt(2 / math.pi)
+        start = (math.log(h[0]) - omega) / own.beta
+        wide = np.tile([1e-300, 1e300], (len(e), 1))
+        EGARCH(1, 1, 1).compute_variance(np.array([omega, own.alpha, own.gamma, own.beta]), e, theirs, start, wide)
+        assert np.abs(h[:-1] / theirs - 1).max() < 1e-10
+        assert np.mean(e**2 / h[:-1]) == pytest.approx(1, abs=1e-6)
+
+
+def _constant(h, e, own):
+    """Read off the last step: log h less what the last return and variance say."""
+    z = e[-1] / math.sqrt(h[-2])
+    return math.log(h[-1]) - own.alpha * abs(z) - own.gamma * z - own.beta * math.log(h[-2])
+
+
+@pytest.mark.parametrize("own", [NELSON, FALLING, {**NELSON, "gamma": -0.15, "beta": 0.5}], ids=["memory", "none", "leverage"])
+def test_an_egarch_filters_variance_has_the_level_stated_and_its_price_no_drift(own, tmp_path, score):
+    """E[h] = volatility^2 step once today is forgotten, and the mean of log h is exactly omega / (1 - beta) from there."""
+    rows = history()
+    write(tmp_path, rows)
+    fields = {**own, "volatility": 0.9, "ceiling": 1e4}
+    paths = market(tmp_path, filters=[fields, PLAIN], drift=0.3).paths(HOURS, 1, "run", 0, 20_000)
+    law = PlainFilteredHistory(rows, [fields, PLAIN], 3600).laws[0]
+    h = paths.volatility[-1, 0] ** 2 * 3600 / YEAR  # beta^47 of today is left
+    assert abs(score(np.log(h), law["omega"] / (1 - law["beta"]))) < 4 + 47 * abs(law["beta"]) ** 47
+    assert abs(score(h / law["level"], 1.0)) < 4
+    assert abs(score(paths.price[-1, 0] / paths.price[0, 0], math.exp(0.3 * HOURS.steps * 3600 / YEAR))) < 4
+
+
+@pytest.mark.parametrize(("alpha", "beta"), [(-1.0, 0.9), (1.0, -0.9)])
+def test_returns_that_no_constant_balances_are_refused(alpha, beta):
+    """The larger the residual the smaller the next variance, and so the larger the next residual: no filter at all."""
+    own = TypeAdapter(AnyFilter).validate_python({"kind": "egarch", "alpha": alpha, "beta": beta})
+    e = 0.01 * np.random.default_rng(3).standard_t(4.0, 700)
+    with pytest.raises(ValueError, match="no constant of the recursion leaves residuals of mean square one"):
+        own.variances(e - e.mean(), 1e-4)
 
 
 def test_the_first_step_has_the_quantiles_of_the_residuals(tmp_path):
@@ -243,7 +336,7 @@ def test_a_constant_price_and_too_few_rows_are_refused(tmp_path):
     rows = [(moment, np.array([100.0, b])) for moment, (_, b) in history()]
     write(tmp_path, rows)
     (problem,) = market(tmp_path).problems(HOURS)
-    assert "column A0: the price never changes" in problem
+    assert "filters: A0: the price never changes" in problem
     write(tmp_path, history(rows=60))
     (problem,) = market(tmp_path).problems(HOURS)
     assert "filtered-history with mean_block = 1 needs >= 100 returns" in problem
@@ -255,6 +348,8 @@ def test_a_constant_price_and_too_few_rows_are_refused(tmp_path):
         ({"filters": [PLAIN]}, "`filters` must hold one entry for each of A0, A1"),
         ({"filters": [PLAIN, {"alpha": 0.2, "beta": 0.85}]}, "`alpha + gamma/2 + beta < 1` must hold"),
         ({"filters": [PLAIN, {"alpha": 0.05, "gamma": -0.1, "beta": 0.5}]}, "`alpha + gamma >= 0` must hold"),
+        ({"filters": [PLAIN, {"kind": "egarch", "alpha": 0.1, "beta": 1.0}]}, "less than 1"),
+        ({"filters": [PLAIN, {"kind": "ewma", "alpha": 0.1, "beta": 0.5}]}, "does not match any of the expected tags"),
         ({"mean_block": 0.5}, "greater than or equal to 1"),
         ({"prices": [1.0]}, "`prices` must hold one entry"),
     ],
@@ -279,6 +374,7 @@ def as_yesterday(h, e, omega, alpha, gamma, beta, ceiling):
 
 DEFECTS = {"no compensation": ("compensate", no_compensation), "rows apart": ("place_rows", rows_apart)}
 DEFECTS |= {"variance stands still": ("recur", as_yesterday)}
+DEFECTS |= {"log variance stands still": ("recur_logarithm", lambda *_: None)}
 
 
 @pytest.mark.parametrize("defect", [None, *DEFECTS])
@@ -289,7 +385,7 @@ def test_the_plain_loop_sees_a_wrong_one(defect, tmp_path, monkeypatch):
     monkeypatch.setattr(filtered, "fill_filtered", getattr(window_kernel.fill_filtered, "py_func", window_kernel.fill_filtered))
     if defect is not None:
         monkeypatch.setattr(window_kernel, *DEFECTS[defect])
-    found = market(tmp_path).paths(DAYS, 7, "run", 3, 1)
-    returns, _ = PlainFilteredHistory(rows, [PLAIN, GJR], 86_400).path(7, 3, 20, 1.0, 0.0)
+    found = market(tmp_path, filters=[GJR, NELSON]).paths(DAYS, 7, "run", 3, 1)
+    returns, _ = PlainFilteredHistory(rows, [GJR, NELSON], 86_400).path(7, 3, 20, 1.0, 0.0)
     apart = np.abs(np.diff(np.log(found.price[:, :, 0]), axis=0) - returns).max()
     assert apart < 1e-9 if defect is None else apart > 1e-4

@@ -296,11 +296,11 @@ def exchangeable(monkeypatch):
     """The loops over chunks, steps and substeps in Python."""
     chunk = path_kernel.fill_chunk.py_func
 
-    def fill(price, volatility, correlation, convergence, spike, keys, first, draw, start, law):
+    def fill(price, volatility, correlation, convergence, spike, keys, first, draw, start, law, tilt):
         for at in range(0, draw.shape[0], CHUNK):
             stop = min(at + CHUNK, draw.shape[0])
             own = start[:, at:stop].copy()
-            chunk(price, volatility, correlation, convergence, spike, keys, first, at, draw[at:stop], own, law)
+            chunk(price, volatility, correlation, convergence, spike, keys, first, at, draw[at:stop], own, law, tilt)
 
     generation._law.cache_clear()
     generation._nodes.cache_clear()

@@ -37,6 +37,7 @@ from protocol_vectors import LAW, cases
 
 RULES = (
     ("power impact with crossover, adaptive funding", "GMX v2", "gmx-io/gmx-synthetics @a5c0c88", "gmx_v2.json"),
+    ("funding capped by the maker's fees", "Drift v2", "drift-labs/protocol-v2 @0ae3e3b", "by hand"),
     ("velocity funding, skew fill", "Synthetix v3", "Synthetixio/synthetix-v3 @23585f7", "synthetix_v3_perps.json"),
 )
 

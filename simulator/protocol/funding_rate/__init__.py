@@ -37,6 +37,8 @@ class PremiumFunding(Part):
         None  # [1] dYdX v4: the rate per `convergence_hours`
     )
     # is at most this times (initial - maintenance ratio) of a small position
+    most_of_fees: Annotated[Fraction | None, VOTABLE] = None  # [1] of a market's fee pool that its maker pays in an hour (Drift)
+    fees_at_load: Annotated[float, Field(ge=0)] = 0.0  # [usd] in every market's fee pool
 
 
 class VelocityFunding(Part):

@@ -1,9 +1,8 @@
 """How an unhealthy account is closed, by protocol: how much at once, at what price, and who is paid. The parts of a scenario.
 
 Lending: Aave v3 (close factor), Comet (absorb and resale), Morpho (whole, at an incentive set by the threshold), Euler v2
-(reverse Dutch). Perpetuals: dYdX v4 (fillable price), Hyperliquid (staged), Drift v2 (a fee that grows), Synthetix v3 (a cap a
-window). Portfolios: Derive (Dutch auction with an insolvent phase). Real parameters are the defaults, with their source in the
-module of the rule.
+(reverse Dutch). Perpetuals: dYdX v4 (fillable price), Hyperliquid (staged), Synthetix v3 (a cap a window). Portfolios: Derive
+(Dutch auction with an insolvent phase). Real parameters are the defaults, with their source in the module of the rule.
 """
 
 from __future__ import annotations
@@ -78,21 +77,6 @@ class StagedClose(Part):
     takeover_below: Fraction = 2 / 3  # [1] of the maintenance requirement
 
 
-class GrowingFee(Part):
-    """Drift v2: partial, to a buffer above maintenance; the liquidator's fee grows while nobody comes."""
-
-    kind: Literal["growing-fee"]
-    liquidator_fee: Fraction = 0.01  # [1]
-    fund_fee: Fraction = 0.01  # [1] at most
-    most_fee_multiple: Annotated[float, Field(ge=1, le=100)] = 3.0  # [1] of the liquidator's fee; never above maintenance
-    growth: Annotated[float, Field(ge=0, le=1)] = 2.5e-6  # [1/s] 1e-6 a slot of 0.4 s
-    grace: Seconds = 600.0  # [s] 1,500 slots
-    buffer: Fraction = 0.02  # [1] of margin, beyond maintenance
-    first_share: Share = 0.1  # [1] of the shortage that may be freed at once
-    duration: Annotated[float, Field(gt=0)] = 60.0  # [s] until all of it may
-    small_shortage: Dollars = 50.0  # [usd] freed at once
-
-
 class WindowCap(Part):
     """Synthetix v3: at most (maker + taker fee) x skew scale x multiplier x seconds may be liquidated in a rolling window."""
 
@@ -131,15 +115,7 @@ class DutchAuction(Part):
 
 
 LiquidationShape = Annotated[
-    CloseFactor
-    | AbsorbAndResale
-    | IncentiveFactor
-    | ReverseDutch
-    | FillablePrice
-    | StagedClose
-    | GrowingFee
-    | WindowCap
-    | DutchAuction,
+    CloseFactor | AbsorbAndResale | IncentiveFactor | ReverseDutch | FillablePrice | StagedClose | WindowCap | DutchAuction,
     Field(discriminator="kind"),
 ]
 
@@ -149,7 +125,6 @@ __all__ = [
     "CloseFactor",
     "DutchAuction",
     "FillablePrice",
-    "GrowingFee",
     "IncentiveFactor",
     "LiquidationShape",
     "ReverseDutch",
