@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulator.model import DUST, InvariantBroken, RiskModel, make_populations
-from simulator.outcomes import BEARERS
+from simulator.outcomes import BEARERS, CAUSES, SPECIAL_NAMES
 from simulator.protocol.book import LATENT_LOST, LOST
-from simulator.protocol.loss_causes import BY_ASSET, CAUSES
+from simulator.protocol.loss_causes import BY_ASSET
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 WORST = 8  # paths that are lived again unless told otherwise
 SIZES = ("smallest quarter", "second quarter", "third quarter", "largest quarter")  # of a cohort's accounts, by wealth
-SPECIAL_NAMES = ("maker", "vault", "fund", "keepers", "reserves", "writer")
 EXACT = 1e-9  # [1] of a loss that parts may miss by rounding
 
 
@@ -95,7 +94,7 @@ def _lived_again(
     scenario: Scenario, candidate: Vote | None, purpose: str, path: int, populations: list[Population], expected: float
 ) -> RiskModel:
     market = scenario.market_paths(purpose, path, 1)
-    model = RiskModel(scenario, market, purpose=purpose, first=path, populations=populations, keeps_ledger=True)
+    model = RiskModel(scenario, market, purpose=purpose, first=path, populations=populations, ledger=[path])
     model.run(scenario.grid.burn_in_steps)
     lived = model.outcomes_of(candidate or scenario.vote).column("loss.whole")[0]
     told = float(model.state.ledger[0, :, [LOST, LATENT_LOST]].sum())

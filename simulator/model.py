@@ -6,7 +6,7 @@ so results do not depend on blocks, workers or Mesa's own generator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,12 +19,12 @@ from simulator.agents.population import Population, make_population
 from simulator.kernel import stream
 from simulator.market import Grid, MarketPaths
 from simulator.market.surface import make_surfaces
-from simulator.outcomes import UNSEEN, WEIGHT, Outcomes
+from simulator.outcomes import CAUSES, SPECIAL_NAMES, UNSEEN, WEIGHT, Outcomes
 from simulator.parameters import DAY, YEAR, RiskParameters
 from simulator.protocol import book
 from simulator.protocol.conditions import conditions_of
 from simulator.protocol.load import load
-from simulator.protocol.loss_causes import causes_of_latent, find_causes, make_sight, see
+from simulator.protocol.loss_causes import causes_of_latent, make_sight, sum_up, watch
 from simulator.protocol.margin import ratios_now
 from simulator.protocol.market_numbers import timers
 from simulator.protocol.rules import blend, handed_over, make_rules, make_terms, remembered
@@ -57,7 +57,7 @@ class RiskModel(mesa.Model):
     """A block of paths of one scenario: the market, the book, and its cohorts.
 
     `market` holds the paths `first .. first + n - 1`; `purpose` keys the draws of the cohorts (market paths were made under
-    the same purpose). One `step` moves every path by one substep.
+    the same purpose). One `step` moves every path by one substep. `ledger`: the paths of which it is kept who lost, and why.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class RiskModel(mesa.Model):
         first: int = 0,
         populations: Sequence[Population] | None = None,
         watches: bool = True,
-        keeps_ledger: bool = False,
+        ledger: Collection[int] | None = None,
     ):
         # its generator is unused: randomness is a function of (seed, purpose, step, account, path). The names `scenario`, `time`
         # and `steps` are Mesa's own from 3.5 on
@@ -114,8 +114,9 @@ class RiskModel(mesa.Model):
             bool(r.auctions),
             int(r.band_rows),
             remembered(r),
-            keeps_ledger,
+            ledger is not None,
         )
+        self.kept = np.array([first + p in (ledger or ()) for p in range(paths)])
         self.sight: np.ndarray | None = None  # where a ledger is kept, what was seen of each account: protocol/loss_causes.py
         self.surface = self._surfaces(scenario, purpose) if r.options else None
         self.cohorts: list[Cohort] = make_cohorts(self, scenario, purpose, holders, list(populations))
@@ -148,7 +149,7 @@ class RiskModel(mesa.Model):
         terms, _current, rules = self.handed_over
         start_step(self.state, t, market.price, market.volatility, self.known, self.conditions, terms, rules)
         if self.sight is not None:
-            see(self.state, self.sight, terms, rules)
+            watch(self.state, self.sight, self.kept, terms, rules, False)
         self.agents.do("step")
         last = (t + 1) % self.grid.substeps == 0
         worst = settle(self.state, t, self.first, self.market.volatility, terms, rules, last)
@@ -158,7 +159,7 @@ class RiskModel(mesa.Model):
                 f"paths {self.first} to {self.first + self.market.price.shape[2] - 1})"
             )
         if self.sight is not None:
-            find_causes(self.state, self.sight, terms, rules)
+            watch(self.state, self.sight, self.kept, terms, rules, True)
         self.clock = t + 1
         if self.rules.follows_volatility:
             self.ratios.append(self._ratios_now())
@@ -279,8 +280,20 @@ class RiskModel(mesa.Model):
         if self.market.weight is not None:
             columns |= {WEIGHT: self.market.weight.copy(), UNSEEN: np.full(paths, self.market.weight_of_unseen)}
         if self.sight is not None:
-            causes_of_latent(self.state, self.sight, self.rules)
+            columns |= self._losses(self.sight)
         return Outcomes(np.arange(self.first, self.first + paths), columns)
+
+    def _losses(self, sight: np.ndarray) -> dict[str, np.ndarray]:
+        """Where the loss of every path came from, by cause, asset and cohort; nothing of paths without a ledger."""
+        causes_of_latent(self.state, sight, self.rules)
+        names = [*(cohort.part.name for cohort in self.cohorts), *SPECIAL_NAMES[: book.SPECIAL]]
+        sizes = [len(cohort.population) for cohort in self.cohorts]
+        groups = {"cause": list(CAUSES), "asset": list(self.market.assets), "cohort": names}
+        labels = [f"loss_by_{group}.{name}.whole" for group, members in groups.items() for name in members]
+        parts = np.zeros((len(self.kept), len(labels)))
+        sum_up(self.state, sight, np.repeat(np.arange(len(names)), [*sizes, *[1] * book.SPECIAL]), parts, self.rules)
+        parts[~self.kept] = 0.0
+        return {label: parts[:, n].copy() for n, label in enumerate(labels)}
 
     def _mark(self) -> tuple[np.ndarray, np.ndarray, int, np.ndarray]:
         """Counters and (latent, fund, vault) of every path now, the time, and squared returns by asset."""
@@ -422,7 +435,8 @@ _compiled: set[tuple[str, ...]] = set()  # kinds of parts whose kernels this pro
 def _compile(scenario) -> None:
     """Compile every kernel that `scenario` needs, or load it from the cache: the shortest run there is of one path."""
     gas = scenario.gas.kind if scenario.gas else ""
-    kinds = (scenario.market.kind, gas, *sorted({cohort.kind for cohort in scenario.cohorts}))
+    ledger = "" if scenario.ledger is None else "ledger"
+    kinds = (scenario.market.kind, gas, ledger, *sorted({cohort.kind for cohort in scenario.cohorts}))
     if kinds in _compiled:
         return
     _compiled.add(kinds)
@@ -438,7 +452,7 @@ def _evaluate_block(scenario, candidates, purpose, start, paths, market, populat
     else:
         rows = slice(start - first, start - first + paths)
         part = market.rows(rows)
-    model = RiskModel(scenario, part, purpose=purpose, first=start, populations=populations)
+    model = RiskModel(scenario, part, purpose=purpose, first=start, populations=populations, ledger=scenario.ledger)
     model.run(scenario.grid.burn_in_steps)
     shared = model.snapshot() if len(candidates) > 1 else None
     outcomes = []

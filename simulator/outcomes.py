@@ -48,7 +48,8 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "external_variance": ("1/year", "realised variance of the first asset outside"),
     "observed_variance": ("1/year", "realised variance of the first asset as observed in the protocol's venue"),
 }
-# beside them `external_variance.ASSET.whole` and `observed_variance.ASSET.whole`, of every asset
+# beside them `external_variance.ASSET.whole` and `observed_variance.ASSET.whole`, of every asset; where a ledger is kept also
+# `loss_by_cause.CAUSE.whole`, `loss_by_asset.ASSET.whole`, `loss_by_cohort.COHORT.whole` [usd], each group parts of the loss
 
 
 BEARERS = {  # who bore the loss: quantities that add up to it
@@ -58,6 +59,19 @@ BEARERS = {  # who bore the loss: quantities that add up to it
     "nobody (uncovered)": "uncovered_loss",
     "still open at the horizon": "latent_bad_debt",
 }
+
+
+CAUSES = {  # why bad debt came about, in the order of their fields: docs/model.md 7.1
+    "gap": "one move of market or terms took it from above the margin to below zero",
+    "impact": "trades and liquidations of its own substep took it below zero",
+    "stale_oracle": "it fell on while its oracle was stale",
+    "full_blocks": "it fell on while blocks had no room",
+    "gas": "it fell on while gas was above what keepers bear",
+    "unserved": "it fell on while no keeper had come, or none was paid enough",
+    "closing": "slippage and penalties of closing it",
+    "special_records": "latent debt of vault, maker, writer or reserves",
+}
+SPECIAL_NAMES = ("maker", "vault", "fund", "keepers", "reserves", "writer")  # records beside those of accounts
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,6 +38,15 @@ def small(name: str = "small") -> str:
     return text
 
 
+def confirming() -> str:
+    """The same with enough paths that a candidate is looked at and confirmed, and that somebody loses on the way."""
+    return (
+        small()
+        .replace("selection_paths = 20", "selection_paths = 60")
+        .replace("confirmation_paths = 100", "confirmation_paths = 300")
+    )
+
+
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """An empty folder with small.toml, as the current one."""

@@ -2,12 +2,14 @@
 
 The record's own drills are in tests/calibration/test_record.py (F02, F03, F10, F19) and test_resume.py (F01 on a closed-form
 world), lost workers in test_workers.py (F13, F14), changed results in test_third_parties.py (F17), failed candidates in
-tests/calibration/test_calibrate.py (F20). Here is the real command on the real engine.
+tests/calibration/test_calibrate.py (F20); the duplicates of F14 cannot arise, as joblib hands out one answer a task. Here is
+the real command on the real engine.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import resource
@@ -24,14 +26,17 @@ from simulator.calibration.calibrate import calibrate
 from simulator.calibration.files import write_file
 from simulator.calibration.proposal import proposal_bytes
 from simulator.cli import main
+from simulator.results import ResultFolder
+from simulator.scenario import Scenario
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent / "calibration"))
 from fake_world import FakeWorld, evaluate
-from test_cli import small
+from test_cli import confirming, small
 
 ROOT = Path(__file__).resolve().parent.parent
 KILLS = 50
+WITHOUT = "-dac_override,-dac_read_search"
 LISTED = ("proposal.json", "proposal.md", "report.html", "log.jsonl", "candidates.csv", "confirmation.csv")
 
 
@@ -109,40 +114,151 @@ def test_a_full_stdout_is_exit_code_4():
     assert b"Traceback" not in done.stderr
 
 
-def test_results_that_cannot_be_a_folder_are_refused_before_anything_is_computed(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("out", ["a file", "/dev/full", "/proc/no-folder"])
+def test_results_that_cannot_be_a_folder_are_refused_before_anything_is_computed(tmp_path, monkeypatch, capsys, out):
+    """F07, F09."""
     (tmp_path / "small.toml").write_text(small())
-    (tmp_path / "results").write_text("a file")
+    (tmp_path / "a file").write_text("precious")
     monkeypatch.setattr("simulator.model.evaluate", lambda *_, **__: pytest.fail("computed before the folder was there"))
     for verb in ("run", "calibrate"):
-        assert main([verb, str(tmp_path / "small.toml"), "--out", str(tmp_path / "results")]) == 4
-    assert (tmp_path / "results").read_text() == "a file"
+        assert main([verb, str(tmp_path / "small.toml"), "--out", str(tmp_path / out)]) == 4
+    assert (tmp_path / "a file").read_text() == "precious"
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_keeps_the_record_and_says_how_to_go_on(whole, tmp_path, number):
+@pytest.mark.parametrize("mode", [0o555, 0o666])
+def test_results_without_the_right_to_write_or_to_enter_are_refused(tmp_path, mode):
+    """F09. To root, rights of files are nothing: then the command runs without the capabilities that make it so."""
+    as_owner = [] if os.geteuid() else ["setpriv", f"--inh-caps={WITHOUT}", f"--bounding-set={WITHOUT}"]
+    if as_owner and shutil.which("setpriv") is None:
+        pytest.skip("root, and no setpriv to do without its rights")
+    (tmp_path / "small.toml").write_text(small())
+    (tmp_path / "results").mkdir(mode=0o755)
+    (tmp_path / "results").chmod(mode)
+    started = [*as_owner, *command("run", str(tmp_path / "small.toml"), "--out", str(tmp_path / "results"))]
+    done = subprocess.run(started, env=environment(), capture_output=True, text=True, check=False)
+    (tmp_path / "results").chmod(0o755)
+    assert done.returncode == 4
+    assert "Permission denied; check space" in done.stderr
+    assert list((tmp_path / "results").iterdir()) == []
+
+
+HELD = """
+import sys
+from simulator.calibration.record import Record
+from simulator.cli import main
+
+def held(method):
+    def wait(self, *given):
+        found = method(self, *given)
+        print(method.__name__, flush=True)
+        sys.stdin.readline()
+        return found
+    return wait
+
+Record.append, Record.close = held(Record.append), held(Record.close)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+class Held:
+    """A calibration in another process that says what it did to its record and goes on when it is told: no race, no clock."""
+
+    def __init__(self, folder: Path, out: Path) -> None:
+        arguments = ["calibrate", str(folder / "small.toml"), "--jobs", "1", "--out", str(out)]
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        self.process = subprocess.Popen([sys.executable, "-c", HELD, *arguments], env=environment(), text=True, **pipes)
+
+    def wait_for(self, done: str) -> None:
+        assert self.process.stdout.readline().strip() == done, self.process.communicate(timeout=600)[1]
+
+    def goes_on(self) -> None:
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def ends(self) -> tuple[int, list[str]]:
+        said = self.process.communicate(timeout=600)[1]
+        return self.process.returncode, said.splitlines()
+
+
+@pytest.mark.parametrize(("number", "lines"), [(signal.SIGINT, 3), (signal.SIGTERM, 6)])
+def test_a_signal_keeps_the_record_and_says_how_to_go_on(whole, tmp_path, number, lines):
     folder, undisturbed = whole
-    process, result = begun(folder, tmp_path / "results")
-    process.send_signal(number)
-    sent = time.monotonic()
-    _, said = process.communicate(timeout=60)
-    assert time.monotonic() - sent < 15
-    if process.returncode in (0, 1):
-        pytest.skip("it had finished before the signal came")
-    assert process.returncode == 130
-    assert b"simulator resume" in said.splitlines()[-1]
+    held = Held(folder, tmp_path / "results")
+    for _ in range(lines - 1):
+        held.wait_for("append")
+        held.goes_on()
+    held.wait_for("append")
+    held.process.send_signal(number)
+    code, said = held.ends()
+    assert code == 130
+    assert "simulator resume" in said[-1]
+    result = the_result(tmp_path / "results")
+    assert (result / "log.jsonl").read_bytes().count(b"\n") == lines
     assert not (result / "manifest.json").exists()
     assert main(["resume", str(result), "--jobs", "1"]) in (0, 1)
     assert digests(result) == digests(undisturbed)
 
 
-def begun(folder: Path, out: Path) -> tuple[subprocess.Popen[bytes], Path]:
-    """A calibration in another process, whose record has begun to grow."""
-    started = command("calibrate", str(folder / "small.toml"), "--jobs", "1", "--out", str(out))
-    process = subprocess.Popen(started, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), start_new_session=True)
-    while process.poll() is None and not (out.exists() and any(log.stat().st_size > 500 for log in out.glob("*/log.jsonl"))):
-        time.sleep(0.02)
-    return process, the_result(out)
+def test_a_second_signal_ends_at_once_and_the_record_is_whole(whole, tmp_path):
+    folder, undisturbed = whole
+    held = Held(folder, tmp_path / "results")
+    held.wait_for("append")
+    held.goes_on()
+    held.wait_for("append")
+    held.process.send_signal(signal.SIGINT)
+    held.wait_for("close")  # it is ending: the second signal finds it there
+    held.process.send_signal(signal.SIGINT)
+    code, said = held.ends()
+    assert (code, said) == (130, [])
+    result = the_result(tmp_path / "results")
+    assert (result / "log.jsonl").read_bytes() == b"".join((undisturbed / "log.jsonl").read_bytes().splitlines(keepends=True)[:2])
+
+
+def test_a_kill_between_writing_and_renaming_leaves_the_old_file_and_nothing_that_counts(tmp_path):
+    """F04."""
+    write_file(tmp_path / "table.csv", b"old")
+    code = (
+        "import os, signal, sys; from pathlib import Path; from simulator.calibration.files import write_file\n"
+        "os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "write_file(Path(sys.argv[1]), b'new and longer')"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path / "table.csv")], env=environment(), check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert (tmp_path / "table.csv").read_bytes() == b"old"
+    (left,) = tmp_path.glob(".*.tmp")
+    with ResultFolder(tmp_path) as result:
+        result.write("table.csv", b"new")
+        result.finish(Scenario.from_text(small(), tmp_path))
+    assert list(json.loads((tmp_path / "manifest.json").read_bytes())["files"]) == ["table.csv"]
+    assert left.read_bytes() == b"new and longer"
+
+
+def test_less_memory_than_a_run_is_estimated_to_need_is_refused_before_anything_is_computed(whole, tmp_path):
+    """F15."""
+    half = 2**29
+
+    def less() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (half, half))
+
+    for verb in ("run", "calibrate"):
+        started = command(verb, str(whole[0] / "small.toml"), "--jobs", "1", "--out", str(tmp_path / "results"))
+        done = subprocess.run(started, env=environment(), capture_output=True, text=True, preexec_fn=less, check=False)
+        assert done.returncode == 4
+        assert "small needs about 600 MiB, this process may take 512 MiB" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "results").exists()
+
+
+def test_memory_that_runs_out_on_the_way_is_exit_code_4_and_leaves_nothing(tmp_path, monkeypatch, capsys):
+    """F15."""
+    import numpy as np
+
+    (tmp_path / "small.toml").write_text(small())
+    monkeypatch.setattr("simulator.model.simulate", lambda *_, **__: np.ones(2**55))
+    assert main(["run", str(tmp_path / "small.toml"), "--out", str(tmp_path / "results")]) == 4
+    assert "out of memory (Unable to allocate 256. PiB" in capsys.readouterr().err
+    assert list((tmp_path / "results").iterdir()) == []
 
 
 def test_a_scenario_edited_on_the_way_is_refused(whole, tmp_path, capsys):
@@ -179,30 +295,30 @@ def test_a_clock_that_jumps_back_and_another_time_zone_move_no_byte(monkeypatch)
 
 
 @pytest.mark.slow
-def test_fifty_kills_at_random_moments_and_every_result_is_the_same(whole, tmp_path):
+def test_fifty_kills_at_random_moments_and_every_result_is_the_same(tmp_path):
     """F01 with the real command: SIGKILL to the whole process group at a uniformly random time, resumed until it ends."""
-    folder, undisturbed = whole
+    (tmp_path / "small.toml").write_text(confirming())
+
+    def begun(out: str) -> subprocess.Popen[bytes]:
+        started = command("calibrate", str(tmp_path / "small.toml"), "--jobs", "2", "--out", str(tmp_path / out))
+        quiet = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
+        return subprocess.Popen(started, env=environment(), start_new_session=True, **quiet)
+
+    begins = time.monotonic()
+    assert begun("undisturbed").wait() == 0
+    life, undisturbed = time.monotonic() - begins, digests(the_result(tmp_path / "undisturbed"))
+    assert "confirmation.csv" in undisturbed
     dice, kills, rounds = random.Random(5), 0, 0
-    started = time.monotonic()
-    subprocess.run(
-        command("calibrate", str(folder / "small.toml"), "--jobs", "2", "--out", str(tmp_path / "timed")),
-        env=environment(), capture_output=True, check=False,
-    )  # fmt: skip
-    life = time.monotonic() - started
     while kills < KILLS:
-        out = tmp_path / f"results-{rounds}"
         while True:
-            process = subprocess.Popen(
-                command("calibrate", str(folder / "small.toml"), "--jobs", "2", "--out", str(out)),
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(), start_new_session=True,
-            )  # fmt: skip
+            process = begun(f"results-{rounds}")
             try:
-                assert process.wait(timeout=dice.uniform(0.0, life)) in (0, 1)
+                assert process.wait(timeout=dice.uniform(0.0, life)) == 0
                 break
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
                 kills += 1
-        assert digests(the_result(out)) == digests(undisturbed)
+        assert digests(the_result(tmp_path / f"results-{rounds}")) == undisturbed
         rounds += 1
-    print(f"{kills} kills over {rounds} calibrations of {life:.0f} s, all with the same bytes")
+        print(f"{kills} kills over {rounds} calibrations of {life:.0f} s, all with the same bytes", flush=True)

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from simulator.losses import attribute_losses
-from simulator.model import simulate
-from simulator.outcomes import BEARERS
-from simulator.protocol.loss_causes import CAUSES
+from simulator.model import evaluate, simulate
+from simulator.outcomes import BEARERS, CAUSES
 from simulator.scenario import Scenario
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -83,7 +82,7 @@ def test_a_ledger_moves_no_byte_and_is_not_there_unless_asked_for(tmp_path):
 
     scenario = world(tmp_path)
     market = scenario.market_paths("run", 0, 2)
-    plain, told = (RiskModel(scenario, market, keeps_ledger=keeps) for keeps in (False, True))
+    plain, told = (RiskModel(scenario, market, ledger=ledger) for ledger in (None, {0, 1}))
     assert plain.state.ledger.size == 0
     columns = [model.outcomes_of(scenario.parameters).columns for model in (plain, told)]
     assert all(np.array_equal(columns[0][name], columns[1][name]) for name in columns[0])
@@ -95,3 +94,24 @@ def test_accounts_that_no_keeper_is_paid_to_serve_fall_on(tmp_path):
     _, found = explained(world(tmp_path, unpaid, NOBODY, more=slow))
     assert next(iter(found.by("cause"))) == "unserved"
     assert found.accounts["realised"].sum() == 0
+
+
+def test_parts_of_each_path_add_up_to_its_loss_and_paths_without_a_ledger_have_none(tmp_path):
+    """Against the accounts of the same paths, lived again one by one; a second candidate of the block starts anew."""
+    scenario = world(tmp_path)
+    stricter = scenario.parameters.replace({"perpetuals.ETH.maintenance_margin_ratio": 0.04})
+    loss = simulate(scenario).column("loss.whole")
+    kept = np.flatnonzero(loss > 0)[:-1].tolist()
+    _, told = evaluate(scenario.with_ledger(kept), [stricter, scenario.parameters])
+    rows = attribute_losses(scenario, simulate(scenario), worst=len(loss)).accounts
+    for group, columns in (("cause", list(CAUSES)), ("asset", [f"from {name}" for name in scenario.assets])):
+        for name in columns:
+            found = told.column(f"loss_by_{group}.{name.removeprefix('from ')}.whole")
+            wanted = rows[rows["path"].isin(kept)].groupby("path")[name].sum()
+            np.testing.assert_allclose(found[kept], wanted.reindex(kept), rtol=1e-12, atol=1e-9)
+    cohorts = [name for name in told.columns if name.startswith("loss_by_cohort.")]
+    np.testing.assert_allclose(sum(told.column(name) for name in cohorts)[kept], loss[kept], rtol=1e-9)
+    assert all(
+        told.column(name)[np.setdiff1d(told.path, kept)].sum() == 0 for name in told.columns if name.startswith("loss_by_")
+    )
+    np.testing.assert_array_equal(told.column("loss.whole"), loss)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from test_cli import small
+from test_cli import confirming, small
 
 from simulator.calibration.on_history import Seen, margin_coverage, windows
 from simulator.calibration.record import decode, encode
@@ -18,11 +18,23 @@ from simulator.cli import main
 from simulator.market.price_file import read_prices
 from simulator.scenario import Scenario
 
+BACKTEST = """
+[backtest]
+paths = 2
+[backtest.market]
+kind = "replay"
+file = "prices.csv"
+from = 2025-07-02T00:00:00Z
+until = 2025-07-29T12:00:00Z
+assets = ["ETH"]
+"""
+
 
 @pytest.fixture(scope="module")
 def calibrated(tmp_path_factory):
     folder = tmp_path_factory.mktemp("calibrated")
-    (folder / "small.toml").write_text(small())
+    prices_file(folder)
+    (folder / "small.toml").write_text(confirming() + BACKTEST)
     assert main(["calibrate", str(folder / "small.toml"), "--jobs", "1", "--out", str(folder / "results")]) in (0, 1)
     (result,) = [path for path in (folder / "results").iterdir() if path.is_dir()]
     return result
@@ -59,11 +71,11 @@ def test_an_altered_record_with_right_checksums_does_not_verify(calibrated, tmp_
 
     def hide_fees(lines):
         for line in lines:
-            if line["kind"] == "evaluation":
+            if "fees.whole" in line.get("columns", ()):
                 line["columns"]["fees.whole"] = [[0.5 * value for value in row] for row in line["columns"]["fees.whole"]]
 
     altered(result, hide_fees)
-    assert main(["verify", str(result), "--share", "0.05", "--jobs", "1", "--json"]) == 1
+    assert main(["verify", str(result), "--share", "0.05", "--seed", "3", "--jobs", "1", "--json"]) == 1
     facts = json.loads(capsys.readouterr().out)
     assert not facts["holds"]
     assert any("fees.whole differs" in problem for problem in facts["problems"])
@@ -140,6 +152,27 @@ def test_history_is_lived_window_by_window_under_both_sets_of_parameters(calibra
     printed = capsys.readouterr().out
     assert "one history" in printed
     assert max(map(len, printed.splitlines())) <= 80
+
+
+def test_a_proposal_lists_the_back_test_that_its_scenario_names_and_it_is_the_one_of_the_verb(calibrated, tmp_path, capsys):
+    found = json.loads((calibrated / "proposal.json").read_bytes())
+    told = found["backtest"]
+    arguments = ["backtest", str(calibrated), str(prices_file(tmp_path)), "--from", "2025-07-02T00:00:00Z", "--paths", "2"]
+    capsys.readouterr()
+    assert main([*arguments, "--until", "2025-07-29T12:00:00Z", "--jobs", "1", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    names = {"current": "before", "proposed": "after"}
+    kept = ("vote", "worst_fall", "seen", *names)
+    wanted = [{names.get(key, key): one[key] for key in kept} for one in facts["windows"]]
+    wanted = [{**one, "vote": one["vote"].replace(" ", "T")} for one in wanted]
+    assert found["verdict"] == "confirmed"
+    assert told["windows"] == wanted
+    assert len(wanted) > 5
+    assert max(one["worst_fall"] for one in wanted) == pytest.approx(0.1)
+    assert [row["falls"]["exceeded"] for row in told["margin"]["rows"]] == [1] * len(told["margin"]["rows"])
+    assert [row["condition"] for row in told["limits"]]
+    for text in ((calibrated / "proposal.md").read_text(), (calibrated / "report.html").read_text()):
+        assert f"{len(wanted)} windows of burn-in and horizon, 2025-07-02 to 2025-07-" in text.replace("\\", "")
 
 
 def test_margin_coverage_counts_moves_over_disjoint_periods(tmp_path):

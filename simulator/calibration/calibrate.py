@@ -5,11 +5,14 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from simulator.calibration.attribution import attribute
 from simulator.calibration.confirmation import NONE, Confirmation, confirm_together
 from simulator.calibration.front import Front, estimate_front
 from simulator.calibration.indices import Indices, global_sensitivity
 from simulator.calibration.lineage import Lineage
+from simulator.calibration.on_history import Past, backtest
 from simulator.calibration.plan import ConfirmationPlan, asked, plan_confirmation, warnings
 from simulator.calibration.race import Question
 from simulator.calibration.record import Record
@@ -20,6 +23,9 @@ from simulator.calibration.space import Point, SearchSpace
 from simulator.calibration.trials import Leaders, Progress, Trials
 from simulator.calibration.versions import own_version
 from simulator.calibration.world import Evaluate, World
+
+if TYPE_CHECKING:
+    from simulator.outcomes import Outcomes
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,8 @@ class Calibration:
     searched: SearchEstimate | None  # the chosen candidate on the search paths
     confirmation: Confirmation | None  # None: nothing was worth a look at fresh paths
     alternatives: tuple[Confirmation, ...]  # confirmed together with it
+    attribution: tuple[Outcomes, Outcomes] | None  # (candidate, current): where the loss of the headline paths came from
+    past: Past | None  # later history that [backtest] names
     sensitivity: tuple[Step, ...]
     neighbourhood: Neighbourhood | None
     indices: tuple[Indices, ...]
@@ -131,6 +139,7 @@ def replay(world: World, trials: Trials, lineage: Lineage, look: int) -> Calibra
     around = None
     confirmation = None
     others: tuple[Confirmation, ...] = ()
+    losses = past = None
     if selection.chosen is not None:
         searched = estimate_on_search(trials, found.question, selection.chosen.point)
         steps = sensitivity(world, trials, found.question, selection.chosen)
@@ -139,6 +148,8 @@ def replay(world: World, trials: Trials, lineage: Lineage, look: int) -> Calibra
         points = alternatives(selection, plan.alternatives)
         confirmation, *more = confirm_together(world, trials, found.question, plan, points)
         others = tuple(more)
+        losses = attribute(world, trials, confirmation)
+        past = backtest(world, trials, found.question, confirmation.point)
     return Calibration(
         world=world,
         space=trials.space,
@@ -149,6 +160,8 @@ def replay(world: World, trials: Trials, lineage: Lineage, look: int) -> Calibra
         searched=searched,
         confirmation=confirmation,
         alternatives=others,
+        attribution=losses,
+        past=past,
         sensitivity=steps,
         neighbourhood=around,
         indices=global_sensitivity(found.question, found.trials),

@@ -94,7 +94,7 @@ def confirm(world: World, trials: Trials, question: Question, plan: Confirmation
     intervals: dict[str, Interval] = {}
 
     def run(label: str, place: World, gates: bool) -> tuple[Outcomes, Outcomes]:
-        columns = None if label in (HEADLINE, "point-parameters") else question.columns
+        columns = "" if label in (HEADLINE, "point-parameters") else question.columns
         paths = plan.paths if gates else min(plan.paths, REPORTED_PATHS)
         found = trials.outcomes(place, label, plan.purpose, pair, paths, columns, f"confirmation, {label}")
         trials.insist(point)

@@ -10,19 +10,30 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simulator.calibration.race import Question
+from simulator.calibration.space import Point
+from simulator.calibration.trials import Trials
+from simulator.calibration.world import Votable
 from simulator.market.history import Replay
-from simulator.market.price_file import PriceTable
+from simulator.market.price_file import PriceTable, read_prices
+from simulator.risk.appetite import ProbabilityLimit
 from simulator.risk.backtests import Coverage, coverage
+from simulator.risk.judgement import shares
 
 if TYPE_CHECKING:
+    from simulator.outcomes import Outcomes
     from simulator.scenario import Scenario, Vote
+    from simulator.scenario.backtest import Backtest
 
 PURPOSE = "backtest"
 COLUMNS = ("loss", "realised_bad_debt", "liquidated_notional", "adl_volume", "user_cost", "open_interest", "borrowed")
+
+
+Span = tuple[datetime, datetime, datetime]  # begin of the burn-in, vote, end
 
 
 class Seen(ValueError):
@@ -45,6 +56,15 @@ class Lived:
 
 
 @dataclass(frozen=True)
+class Past:
+    """A proposal on later history; `broken`: (condition, paths beyond its threshold now, and as proposed), over all windows."""
+
+    windows: tuple[Lived, ...]
+    broken: tuple[tuple[str, int, int], ...]
+    margins: tuple[MarginCoverage, ...]
+
+
+@dataclass(frozen=True)
 class MarginCoverage:
     """Moves over disjoint periods beyond the maintenance margin of one market, against a promised confidence."""
 
@@ -55,7 +75,7 @@ class MarginCoverage:
     rises: Coverage  # what a short may lose
 
 
-def windows(scenario: Scenario, since: datetime, until: datetime) -> list[tuple[datetime, datetime, datetime]]:
+def windows(scenario: Scenario, since: datetime, until: datetime) -> list[Span]:
     """(begin, vote, end) of every whole window of burn-in and horizon, one after the other. Raises Seen."""
     burn_in = timedelta(seconds=scenario.grid.burn_in_steps * scenario.grid.dt)
     horizon = timedelta(seconds=scenario.grid.horizon_steps * scenario.grid.dt)
@@ -70,7 +90,7 @@ def windows(scenario: Scenario, since: datetime, until: datetime) -> list[tuple[
     return found
 
 
-def _refuse_fitted(scenario: Scenario, since: datetime, found: Sequence[tuple[datetime, datetime, datetime]]) -> None:
+def _refuse_fitted(scenario: Scenario, since: datetime, found: Sequence[Span]) -> None:
     """Raises Seen where the market is made of any of these windows; what the fit left out (`--exclude`) is history like any."""
     made_of = [sight for sight in scenario.sights if sight.is_source]
     last = made_of[0].span[1].isoformat() if made_of else scenario.data_until
@@ -104,25 +124,71 @@ def live(
     """Both sets of parameters in every window. Raises Seen, PriceFileError, ValueError for a file that cannot serve them."""
     from simulator.model import evaluate
 
-    spans = windows(scenario, since, until)
-    for number, (begin, vote, end) in enumerate(spans):
-        market = _replay(scenario, prices, begin, end)
-        place = scenario.model_copy(update={"market": market, "regime": ()})
-        both = evaluate(place, [scenario.vote, proposed], f"{PURPOSE} {begin.isoformat()}", 0, paths, jobs)
-        means = [
-            {name: float(np.mean(side.column(f"{name}.whole"))) for name in COLUMNS if f"{name}.whole" in side.columns}
-            for side in both
-        ]
-        path = market.window(place.grid).prices[scenario.grid.burn_in_steps // scenario.grid.substeps :]
-        seen = seen_by(scenario, (begin, end))
-        yield Lived(begin, vote, end, float(1 - (path.min(axis=0) / path[0]).min()), means[0], means[1], seen)
+    said = {"kind": "replay", "file": prices.name, "from": since, "until": until, "assets": scenario.assets, "blanks": True}
+    market = Replay.model_validate(said, context={"folder": prices.parent})
+    places = _places(scenario, market)
+    for number, (span, place) in enumerate(places):
+        current, candidate = evaluate(place, [scenario.vote, proposed], _purpose(span), 0, paths, jobs)
+        yield _lived(scenario, place, span, current, candidate)
         if progress:
-            progress("windows", number + 1, len(spans))
+            progress("windows", number + 1, len(places))
 
 
-def _replay(scenario: Scenario, prices: Path, begin: datetime, end: datetime) -> Replay:
-    market = {"kind": "replay", "file": prices.name, "from": begin, "until": end, "assets": scenario.assets, "blanks": True}
-    return Replay.model_validate(market, context={"folder": prices.parent})
+def backtest(scenario: Any, trials: Trials, question: Question, point: Point) -> Past | None:
+    """The windows of [backtest] under current parameters and `point`, through the record; None where there is none."""
+    asked: Backtest | None = scenario.backtest
+    if asked is None:
+        return None
+    columns = sorted({*question.columns, *(f"{name}.whole" for name in COLUMNS)})
+    limits = {one: one.limit.threshold for one in question.conditions if isinstance(one.limit, ProbabilityLimit)}
+    lived, broken = [], np.zeros((len(limits), 2), dtype=int)
+    for span, place in _places(scenario, asked.market):
+        purpose, pair = _purpose(span), [trials.space.current_point, point]
+        current, candidate = trials.outcomes(place, purpose, purpose, pair, asked.paths, columns, "back-test")
+        lived.append(_lived(scenario, place, span, current, candidate))
+        broken += [
+            [int((shares(one, side, question.frozen).value > threshold).sum()) for side in (current, candidate)]
+            for one, threshold in limits.items()
+        ]
+    proposed = trials.space.parameters(point)
+    assert proposed is not None  # it was confirmed or refused as a candidate
+    table = read_prices(asked.market.path, scenario.assets, since=asked.market.since, until=asked.market.until, blanks=True)
+    return Past(
+        tuple(lived),
+        tuple((one.name, int(now), int(then)) for one, (now, then) in zip(limits, broken, strict=True)),
+        tuple(margins_covered(table, scenario.vote, proposed, asked.period, asked.confidence)),
+    )
+
+
+def _places(scenario: Scenario, market: Replay) -> list[tuple[Span, Scenario]]:
+    """Every window and the scenario in it. Raises Seen."""
+    found = []
+    for span in windows(scenario, market.since, market.until):
+        replay = market.model_copy(update={"since": span[0], "until": span[2]})
+        found.append((span, scenario.model_copy(update={"market": replay, "regime": (), "backtest": None})))
+    return found
+
+
+def _purpose(span: Span) -> str:
+    return f"{PURPOSE} {span[0].isoformat()}"
+
+
+def _lived(scenario: Scenario, place: Any, span: Span, current: Outcomes, candidate: Outcomes) -> Lived:
+    path = place.market.window(place.grid).prices[scenario.grid.burn_in_steps // scenario.grid.substeps :]
+    fall = float(1 - (path.min(axis=0) / path[0]).min())
+    now, then = ({name: float(np.mean(side.column(f"{name}.whole"))) for name in COLUMNS} for side in (current, candidate))
+    return Lived(*span, fall, now, then, seen_by(scenario, (span[0], span[2])))
+
+
+def margins_covered(
+    table: PriceTable, current: Votable, proposed: Votable, period: float, confidence: float
+) -> Iterator[MarginCoverage]:
+    """`margin_coverage` of every market that has one number for its maintenance margin, before and after the vote."""
+    for market, terms in current.perpetuals.items():
+        sides = (("current", terms), ("proposed", proposed.perpetuals[market]))
+        ratios = [(name, getattr(side, "maintenance_margin_ratio", None)) for name, side in sides]
+        margins = [(name, ratio) for name, ratio in ratios if ratio is not None]
+        yield from margin_coverage(table, market, margins, period, confidence)
 
 
 def margin_coverage(

@@ -80,7 +80,7 @@ class Trials:
         purpose: str,
         points: Sequence[Point],
         paths: int,
-        columns: Sequence[str] | None,
+        columns: Sequence[str] | str,
         stage: str,
         cuts: Sequence[int] = (),
         *,
@@ -88,9 +88,10 @@ class Trials:
     ) -> list[Outcomes]:
         """Outcomes of `points` on paths 0 .. paths - 1 of `purpose` in the world called `label`, computing what is missing.
 
-        `columns`: those to keep, all if None. `cuts`: counts of paths that other calls for the same purpose ask for, so that
-        blocks match. `beside`: the points only lie beside a choice, and are not counted among candidates that fail. Raises
-        CandidatesFailed when current parameters, or more than a fifth of all candidates, gave a value that is not finite.
+        `columns`: those to keep, or how their names begin (all if empty). `cuts`: counts of paths that other calls for the same
+        purpose ask for, so that blocks match. `beside`: the points only lie beside a choice, and are not counted among candidates
+        that fail. Raises CandidatesFailed when current parameters, or more than a fifth of all candidates, gave a value that is
+        not finite.
         """
         if not points:
             return []
@@ -115,7 +116,7 @@ class Trials:
         purpose: str,
         wave: Sequence[Block],
         points: Sequence[Point],
-        columns: Sequence[str] | None,
+        columns: Sequence[str] | str,
         beside: bool,
     ) -> None:
         """Run `points` on consecutive blocks at once; record them block by block, as if each had been run by itself."""
@@ -126,8 +127,9 @@ class Trials:
         expected = np.arange(first, first + count)
         if len(found) != len(points) or any(not np.array_equal(outcome.path, expected) for outcome in found):
             raise RuntimeError(f"evaluate gave other candidates or paths than asked for: {purpose}, {count} from {first}")
-        kept = (*columns, WEIGHT, UNSEEN) if columns and WEIGHT in found[0].columns else columns
-        names = sorted(found[0].columns) if kept is None else kept
+        there = found[0].columns
+        asked = [name for name in sorted(there) if name.startswith(columns)] if isinstance(columns, str) else columns
+        names = dict.fromkeys((*asked, *(name for name in (WEIGHT, UNSEEN) if name in there)))
         for start, size in wave:
             rows = slice(start - first, start - first + size)
             line: dict[str, Any] = {

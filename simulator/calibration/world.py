@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 if TYPE_CHECKING:
     from simulator.calibration_settings import CalibrationSettings
     from simulator.outcomes import Outcomes
     from simulator.risk.appetite import RiskAppetite
+    from simulator.scenario.backtest import Backtest
     from simulator.scenario.book import Book
     from simulator.scenario.preamble import Preamble
 
@@ -103,6 +104,10 @@ class World(Protocol):
         """Who proposes, and why; every field may be empty."""
 
     @property
+    def backtest(self) -> Backtest | None:
+        """Later history that the proposal is lived through; only the engine's own scenarios have some."""
+
+    @property
     def depths(self) -> Mapping[str, float]:
         """Traded value [usd] that moves the log price of each venue by 1."""
 
@@ -116,6 +121,9 @@ class World(Protocol):
 
     def with_substeps(self, substeps: int) -> World:
         """The same market seeds watched `substeps` times in a market step."""
+
+    def with_ledger(self, paths: Iterable[int]) -> World:
+        """The same, with outcomes `loss_by_GROUP.NAME.whole` that say where the loss of these `paths` came from."""
 
     def with_point_parameters(self) -> World:
         """Every path at the point estimate of the market's parameters."""

@@ -73,11 +73,11 @@ def simulator() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; every problem is one line on stderr."""
-    from simulator.cli.exits import ended_like_interrupted, report_and_code
+    from simulator.cli.exits import report_and_code, signals_interrupt
 
-    try:
-        ended_like_interrupted()
-        code = simulator.main(args=arguments, prog_name="simulator", standalone_mode=False)
-    except BaseException as error:
-        return report_and_code(error)
+    with signals_interrupt():
+        try:
+            code = simulator.main(args=arguments, prog_name="simulator", standalone_mode=False)
+        except BaseException as error:
+            return report_and_code(error)
     return code if isinstance(code, int) else 0

@@ -56,7 +56,7 @@ def backtest(
     column for every asset. History that the market was fitted to is refused; history that was looked at otherwise is marked
     seen. One history has no interval.
     """
-    from simulator.calibration.on_history import live, margin_coverage
+    from simulator.calibration.on_history import live, margins_covered
     from simulator.cli.progress import Bar
     from simulator.market.price_file import PriceFileError, read_prices
 
@@ -70,11 +70,7 @@ def backtest(
         raise PriceFileError([f"{prices}: {line}" for line in error.problems]) from None
     except ValueError as error:
         raise click.UsageError(f"{prices}: {error}") from None
-    covered = [
-        one
-        for market, terms in scenario.parameters.perpetuals.items()
-        for one in margin_coverage(table, market, _margins(market, terms, proposed), period, confidence)
-    ]
+    covered = list(margins_covered(table, scenario.vote, proposed, period, confidence))
     if as_json:
         facts = {"windows": [asdict(one) for one in lived], "margin_coverage": [asdict(one) for one in covered]}
         click.echo(json.dumps({"scenario": scenario.name, "prices": prices.name, **facts}, indent=1, default=str))
@@ -103,13 +99,6 @@ def _last(table: Any) -> datetime:
     from datetime import UTC
 
     return datetime.fromtimestamp(int(table.timestamps[-1]) / 1e9, UTC)
-
-
-def _margins(market: str, terms: Any, proposed: Vote) -> list[tuple[str, float]]:
-    """Maintenance margin before and after, of markets that have one number for it."""
-    sides = (("current", terms), ("proposed", proposed.perpetuals[market]))
-    found = [(name, getattr(side, "maintenance_margin_ratio", None)) for name, side in sides]
-    return [(name, ratio) for name, ratio in dict.fromkeys(found) if ratio is not None]
 
 
 def _print(scenario: Scenario, lived: list[Lived], covered: list[MarginCoverage], period: float, confidence: float) -> None:

@@ -16,6 +16,7 @@ from simulator.cli.options import (
     json_option,
     open_scenario,
     out_option,
+    refuse_beyond_memory,
     scenario_argument,
     seed_option,
     workers,
@@ -56,6 +57,7 @@ def calibrate_into(
     for section in ("appetite", "calibration"):
         if getattr(scenario, section) is None:
             raise click.UsageError(f"{scenario.name}: needs a [{section}] section; `simulator new` shows one")
+    refuse_beyond_memory(scenario)
     with ResultFolder(folder) as result:
         result.write_origin(scenario, {"command": "calibrate"})
     assert scenario.calibration is not None

@@ -8,10 +8,14 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 import click
 
 DONE, NOT_MET, BAD_INPUT, BUSY, MACHINE, DEFECT, WORKERS, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
+ENDING = (signal.SIGINT, signal.SIGTERM)
 BY_NAME = {  # classes of rooms and libraries that must not be imported here
     "ScenarioError": BAD_INPUT,
     "LoadError": BAD_INPUT,
@@ -30,10 +34,28 @@ BORDER = (
 )  # judge a scenario by ValueError
 
 
-def ended_like_interrupted() -> None:
-    """From now on SIGTERM ends a command as Ctrl-C does: what is recorded is kept and said, workers end."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+@contextmanager
+def signals_interrupt() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does: what is recorded is kept and said, workers end. A second signal ends it at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, _interrupt) for number in ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    for one in ENDING:
+        signal.signal(one, _leave)
+    raise KeyboardInterrupt
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    os._exit(INTERRUPTED)  # the record is on disk line by line, and the kernel frees its lock
 
 
 def report_and_code(error: BaseException) -> int:
@@ -90,7 +112,7 @@ def _lines(error: BaseException, code: int) -> list[str]:
     if code == WORKERS:
         return ["simulator: workers were lost beyond retry; too little memory? lower --jobs, then `simulator resume`"]
     if isinstance(error, MemoryError):
-        return ["simulator: out of memory; lower paths, accounts or --jobs"]
+        return [f"simulator: out of memory{f' ({error})' if str(error) else ''}; lower paths, accounts or --jobs"]
     if isinstance(error, OSError):
         return [f"{error.filename or 'simulator'}: {error.strerror or error}; check space{_room(error.filename)} and permissions"]
     return list(getattr(error, "problems", None) or str(error).splitlines())

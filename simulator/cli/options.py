@@ -64,6 +64,17 @@ def workers(jobs: int | None, cluster: str | None) -> Iterator[int]:
         yield max(2, count or 0)  # one task at a time would run here
 
 
+def refuse_beyond_memory(scenario: Scenario) -> None:
+    """Raises MemoryError where one process may not take (`ulimit -v`) what a run of the scenario is estimated to need."""
+    import resource
+
+    from simulator.scenario.size import memory
+
+    limit, needed = resource.getrlimit(resource.RLIMIT_AS)[0], scenario.size.memory
+    if limit != resource.RLIM_INFINITY and needed > limit:
+        raise MemoryError(f"{scenario.name} needs about {memory(needed)}, this process may take {memory(limit)}")
+
+
 def shipped() -> dict[str, Path]:
     """Scenario files that come with the package, by name: inside it when installed, beside it in a checkout."""
     package = Path(__file__).resolve().parent.parent

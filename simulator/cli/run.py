@@ -19,6 +19,7 @@ from simulator.cli.options import (
     open_scenario,
     out_option,
     paths_option,
+    refuse_beyond_memory,
     scenario_argument,
     seed_option,
     workers,
@@ -44,6 +45,7 @@ def run(
     writes a result folder below --out.
     """
     found = open_scenario(scenario, seed=seed, paths=paths)
+    refuse_beyond_memory(found)
     from simulator.results import ResultFolder, folder_of
 
     with workers(jobs, cluster) as count, ResultFolder(folder_of(out, found)) as result:
@@ -121,7 +123,7 @@ def _print(
 
 def _print_losses(losses: Losses) -> None:
     from simulator.cli.tables import number, print_table
-    from simulator.protocol.loss_causes import CAUSES
+    from simulator.outcomes import CAUSES
 
     def lines() -> Iterator[tuple[str, str, str]]:
         for what in GROUPS:

@@ -30,16 +30,7 @@ from simulator.protocol.health import is_frozen, maintenance
 if TYPE_CHECKING:
     from simulator.protocol.book import State
 
-CAUSES = {  # in the order of their fields
-    "gap": "one move of market or terms took it from above the margin to below zero",
-    "impact": "trades and liquidations of its own substep took it below zero",
-    "stale_oracle": "it fell on while its oracle was stale",
-    "full_blocks": "it fell on while blocks had no room",
-    "gas": "it fell on while gas was above what keepers bear",
-    "unserved": "it fell on while no keeper had come, or none was paid enough",
-    "closing": "slippage and penalties of closing it",
-    "special_records": "latent debt of vault, maker, writer or reserves",
-}
+# the causes of simulator.outcomes.CAUSES, in their order, then what is remembered
 GAP, CASCADE, STALE_ORACLE, FULL, GAS_LIMIT, UNSERVED, CLOSING, OTHERS, IS_SEEN, FIRST, LOST_BEFORE, SUNK_BEFORE = range(12)
 # then: substeps for which each of four things held keepers up, what each asset took, and losses by asset
 HELD_UP, BY_ASSET = 12, 16
@@ -53,22 +44,42 @@ def make_sight(state: State, rules) -> np.ndarray:
 
 
 @rule
-def see(state, sight, terms, rules):
-    """After the market moved, before anybody acts: who is liquidatable now, how far below zero, and by which assets."""
+def watch(state, sight, kept, terms, rules, have_acted):
+    """Who of the paths `kept` is liquidatable, how far below zero, by which assets; after everybody acted also why it lost.
+
+    Called twice a step: after the market moved, before anybody acts, and at its end, when what holds keepers up is seen.
+    """
     terms, rules = terms[0], rules[0]
     for p in range(state.accounts.shape[0]):
+        if not kept[p]:
+            continue
         b = path_of(state, p)
         for i in range(rules.accounts):
-            slack, equity, _requirement, _notional = maintenance(b, b.accounts[i], terms, rules)
-            its = sight[p, i]
+            row, its, then = b.accounts[i], sight[p, i], sight[p, -1, BY_ASSET:]
+            if have_acted:
+                _explain(b, b.ledger[i], row, its, then, rules)
+            slack, equity, _requirement, _notional = maintenance(b, row, terms, rules)
             if slack >= 0.0:
                 its[IS_SEEN] = 0.0
-            elif its[IS_SEEN] == 0.0:
-                its[IS_SEEN] = 1.0
-                its[FIRST] = max(0.0, -equity)
-                its[HELD_UP:BY_ASSET] = 0.0
-            if slack < 0.0:
-                _weigh(b, b.accounts[i], its, sight[p, -1, BY_ASSET:], rules)
+            elif have_acted and its[IS_SEEN] != 0.0:
+                its[HELD_UP + _obstacle(b, row, rules)] += 1.0
+            else:
+                if not have_acted and its[IS_SEEN] == 0.0:
+                    its[IS_SEEN] = 1.0
+                    its[FIRST] = max(0.0, -equity)
+                    its[HELD_UP:BY_ASSET] = 0.0
+                _weigh(b, row, its, then, rules)
+
+
+@rule
+def _explain(b, ledger, row, its, then, rules):
+    """Causes of what a record's ledger gained in this step."""
+    lost, sunk = ledger[LOST] - its[LOST_BEFORE], ledger[SUNK] - its[SUNK_BEFORE]
+    if lost > 0.0:
+        if its[IS_SEEN] == 0.0:
+            _weigh(b, row, its, then, rules)
+        _divide(its, lost, sunk, rules)
+        its[LOST_BEFORE], its[SUNK_BEFORE] = ledger[LOST], ledger[SUNK]
 
 
 @rule
@@ -89,28 +100,6 @@ def _weigh(b, row, its, then, rules):
             taken += its[BY_ASSET + a]
         if taken > 0.0:
             return
-
-
-@rule
-def find_causes(state, sight, terms, rules):
-    """After everybody acted: causes of what the step's ledger gained, and what holds keepers up from who is left."""
-    terms, rules = terms[0], rules[0]
-    for p in range(state.accounts.shape[0]):
-        b = path_of(state, p)
-        for i in range(rules.accounts):
-            its = sight[p, i]
-            lost, sunk = b.ledger[i, LOST] - its[LOST_BEFORE], b.ledger[i, SUNK] - its[SUNK_BEFORE]
-            if lost > 0.0:
-                if its[IS_SEEN] == 0.0:
-                    _weigh(b, b.accounts[i], its, sight[p, -1, BY_ASSET:], rules)
-                _divide(its, lost, sunk, rules)
-                its[LOST_BEFORE], its[SUNK_BEFORE] = b.ledger[i, LOST], b.ledger[i, SUNK]
-            if maintenance(b, b.accounts[i], terms, rules)[0] >= 0.0:
-                its[IS_SEEN] = 0.0
-            elif its[IS_SEEN] != 0.0:
-                its[HELD_UP + _obstacle(b, b.accounts[i], rules)] += 1.0
-            else:
-                _weigh(b, b.accounts[i], its, sight[p, -1, BY_ASSET:], rules)
 
 
 @rule
@@ -158,3 +147,16 @@ def causes_of_latent(state, sight, rules):
                 sight[p, i, OTHERS] += lost
             else:
                 _divide(sight[p, i], lost, sunk, rules)
+
+
+@rule
+def sum_up(state, sight, cohort, parts, rules):
+    """Losses of every path by cause, by asset and by cohort, side by side in `parts` [path, part]; `cohort`: of every record."""
+    causes, assets = OTHERS + 1, rules.assets
+    for p in range(state.accounts.shape[0]):
+        for i in range(state.ledger.shape[1]):
+            for n in range(causes):
+                parts[p, n] += sight[p, i, n]
+            for a in range(assets):
+                parts[p, causes + a] += sight[p, i, BY_ASSET + assets + a]
+            parts[p, causes + assets + cohort[i]] += state.ledger[p, i, LOST] + state.ledger[p, i, LATENT_LOST]

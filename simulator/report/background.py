@@ -37,7 +37,7 @@ def _book(about: Proposal) -> Iterator[tuple[Cell, ...]]:
     for row in about["book"]:
         if row["value"]:
             unit = QUANTITIES[row["quantity"]][0]
-            name = row["quantity"].replace("_", " ")
+            name = "insurance fund at the end" if row["quantity"] == "fund_end" else row["quantity"].replace("_", " ")
             yield (
                 Estimate(name[:1].upper() + name[1:], named(unit)),
                 Estimate(in_unit(row["value"], unit), between(row["low"], row["high"], unit)),

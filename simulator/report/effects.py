@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
+from simulator.outcomes import CAUSES
 from simulator.report.blocks import Block, Cell, Estimate, Folded, Paragraph, Subheading, Table
 from simulator.report.figures.drawn import drawn
 from simulator.report.figures.losses import draw_losses
@@ -35,6 +37,7 @@ def _loss(proposal: Proposal) -> Iterator[Block]:
         )
         yield Folded("Numbers of this figure", (_loss_table(proposal),))
     yield from _bearers(proposal)
+    yield from _sources(proposal)
     if (test := proposal["paired_loss_test"]) is not None:
         proven = "is proven" if test["is_proven"] else "is not proven"
         yield Paragraph(
@@ -51,6 +54,21 @@ def _bearers(proposal: Proposal) -> Iterator[Block]:
         cells = [(row["who"][:1].upper() + row["who"][1:], *(_mean(row[side]) for side in ("before", "after"))) for row in rows]
         caption = "Who bears the loss: mean of a path [USD], parts of the mean loss."
         yield Table(("Borne by", "Current", after(proposal)), "lrr", tuple(cells), caption=caption, small=True)
+
+
+def _sources(proposal: Proposal) -> Iterator[Block]:
+    """Where it comes from, by cause, asset and cohort."""
+    found = proposal.get("loss_sources")
+    if not found:
+        return
+    rows: list[tuple[Cell, ...]] = []
+    for by, group in itertools.groupby(found["rows"], lambda row: row["by"]):
+        rows.append((f"By {by}",))
+        rows += [(CAUSES.get(row["what"], row["what"]), _mean(row["before"]), _mean(row["after"])) for row in group]
+    caption = (
+        f"Where the loss comes from: mean of a path [USD] over {count(found['paths'])} headline paths; each group adds up to it."
+    )
+    yield Table(("Loss", "Current", after(proposal)), "lrr", tuple(rows), caption=caption, small=True)
 
 
 def _mean(found: Proposal) -> Estimate:

@@ -9,18 +9,20 @@ from simulator.report.figures.drawn import drawn
 from simulator.report.figures.indices import FIGURES, draw_indices
 from simulator.report.figures.sensitivity import draw_sensitivity
 from simulator.report.numbers import certain, count, exact, in_unit, percent, plain, signed
+from simulator.report.past import past
 from simulator.report.words import Proposal, condition, is_proposed, quantity, short_condition
 
 LEVELS = ("low", "central", "high")
 
 
 def robustness(proposal: Proposal) -> Iterator[Block]:
-    """Sensitivity, near and global; elasticities, convergence."""
+    """Sensitivity, near and global; elasticities, convergence, later history."""
     yield from _sensitivity(proposal)
     yield from _neighbourhood(proposal)
     yield from _indices(proposal)
     yield from _elasticities(proposal)
     yield from _convergence(proposal)
+    yield from past(proposal)
 
 
 def _sensitivity(proposal: Proposal) -> Iterator[Block]:

@@ -19,6 +19,7 @@ from simulator.market.surface import ImpliedSurface
 from simulator.parameters import RiskParameters
 from simulator.protocol import Protocol
 from simulator.risk.appetite import RiskAppetite
+from simulator.scenario.backtest import Backtest
 from simulator.scenario.regime import Regime
 
 
@@ -39,6 +40,7 @@ class Draft:
     appetite: RiskAppetite | None
     calibration: CalibrationSettings | None
     regimes: dict[int, Regime]
+    backtest: Backtest | None
     surfaces: dict[str, ImpliedSurface] | None
     rare_events: RareEvents | None
 
@@ -74,6 +76,7 @@ def draft_of_parts(scenario: Any) -> Draft:
         appetite=scenario.appetite,
         calibration=scenario.calibration,
         regimes=dict(enumerate(scenario.regime)),
+        backtest=scenario.backtest,
         surfaces=scenario.surfaces,
         rare_events=scenario.rare_events,
     )
@@ -95,7 +98,8 @@ def draft_of(tree: dict[str, Any], folder: Path) -> Draft:
         cohorts=dict(_members(Cohort, tree.get("cohorts"))),
         appetite=_read(RiskAppetite, tree.get("appetite")),
         calibration=_read(CalibrationSettings, tree.get("calibration")),
-        regimes={i: regime_in_folder(regime, folder) for i, regime in _members(Regime, tree.get("regime"))},
+        regimes={i: with_market_in(regime, folder) for i, regime in _members(Regime, tree.get("regime"))},
+        backtest=with_market_in(_read(Backtest, tree.get("backtest")), folder),
         surfaces=_read(dict[str, ImpliedSurface], tree.get("surfaces", {})),
         rare_events=_read(RareEvents, tree.get("rare_events")),
     )
@@ -111,9 +115,9 @@ def in_folder(market: Any, folder: Path) -> Any:
         return market
 
 
-def regime_in_folder(regime: Regime, folder: Path) -> Regime:
-    """The regime with its market's file looked for in `folder`."""
-    return regime.model_copy(update={"market": in_folder(regime.market, folder)})
+def with_market_in(part: Any, folder: Path) -> Any:
+    """A regime or back-test with its market's file looked for in `folder`; None stays."""
+    return None if part is None else part.model_copy(update={"market": in_folder(part.market, folder)})
 
 
 def _read(part: Any, value: Any) -> Any:

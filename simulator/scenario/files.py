@@ -42,6 +42,8 @@ def named_files(draft: Draft) -> Iterator[tuple[Place, str]]:
         yield from _files(cohort, ("cohorts", i))
     for i, regime in draft.regimes.items():
         yield from _files(regime, ("regime", i))
+    if draft.backtest is not None:
+        yield from _files(draft.backtest, ("backtest",))
 
 
 def _files(part: Part, place: Place) -> Iterator[tuple[Place, str]]:

@@ -13,7 +13,7 @@ from simulator.protocol.liquidation import WindowLiquidation
 from simulator.protocol.price_impact import SkewFill
 from simulator.protocol.trading_fees import MakerTakerFee
 from simulator.scenario.draft import Draft
-from simulator.scenario.problems import Problem
+from simulator.scenario.problems import Place, Problem
 from simulator.scenario.relations import market_problems
 from simulator.wording import did_you_mean, quoted
 
@@ -144,15 +144,19 @@ def _regimes(draft: Draft) -> Iterator[Problem]:
         except ValueError as problem:
             yield Problem(("regime", i), _reason(problem))
             continue
-        yield from _same_assets(market, draft.market, i)
-        if draft.grid is not None:
-            yield from market_problems(market, draft.grid, ("regime", i, "market"))
+        yield from _stands_in(market, draft, ("regime", i, "market"))
+    if draft.backtest is not None:
+        yield from _stands_in(draft.backtest.market, draft, ("backtest", "market"))
 
 
-def _same_assets(market: Market, own: Market, i: int) -> Iterator[Problem]:
-    if set(market.asset_names) != set(own.asset_names):
+def _stands_in(market: Market, draft: Draft, place: Place) -> Iterator[Problem]:
+    """Why `market` cannot stand in the place of the scenario's own."""
+    if draft.grid is not None:
+        yield from market_problems(market, draft.grid, place)
+    own = draft.market
+    if own is not None and set(market.asset_names) != set(own.asset_names):
         yield Problem(
-            ("regime", i, "market"),
+            place,
             f"must have the assets of [market], {', '.join(own.asset_names)}, but has {', '.join(market.asset_names)}",
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,12 +26,13 @@ from simulator.protocol import Protocol
 from simulator.protocol.venue import LinearPermanentVenue, LinearVenue
 from simulator.risk.appetite import RiskAppetite
 from simulator.scenario.accounts import count_accounts
+from simulator.scenario.backtest import Backtest
 from simulator.scenario.checks import notices, problems_between
 from simulator.scenario.draft import Draft, draft_of, draft_of_parts, overflowing
 from simulator.scenario.files import file_hash, named_files, reachable, unreachable_files
 from simulator.scenario.messages import problems_of
 from simulator.scenario.preamble import Preamble
-from simulator.scenario.problems import Problem, ScenarioError
+from simulator.scenario.problems import Place, Problem, ScenarioError
 from simulator.scenario.reading import override, parse, read, tupled
 from simulator.scenario.regime import Regime
 from simulator.scenario.seen import Sight, last_day, sights_of
@@ -75,13 +76,16 @@ class Scenario(Part):
     appetite: RiskAppetite | None = None
     calibration: CalibrationSettings | None = None
     regime: Annotated[tuple[Regime, ...], BeforeValidator(tupled), Field(max_length=40)] = ()
+    backtest: Backtest | None = None
     proposal: Preamble | None = None
 
     _folder: Path = PrivateAttr(default_factory=Path)
     _text: str = PrivateAttr(default="")
     _warnings: tuple[str, ...] = PrivateAttr(default=())
     _files: dict[str, str] = PrivateAttr(default_factory=dict)
+    _shown: frozenset[str] = PrivateAttr(default=frozenset())  # files that are no part of the question
     _account_count: int | None = PrivateAttr(default=None)
+    _ledger: frozenset[int] | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _fits_together(self, info: ValidationInfo) -> Scenario:
@@ -120,9 +124,14 @@ class Scenario(Part):
         scenario, accounts = _checked(cls, tree, draft, name)
         assert draft.market is not None  # or it would have been a problem
         known = {"data_until": scenario.data_until or last_day(draft.market)}
-        scenario = scenario.model_copy(update={"market": draft.market, "regime": tuple(draft.regimes.values()), **known})
+        placed = {"market": draft.market, "regime": tuple(draft.regimes.values()), "backtest": draft.backtest}
+        scenario = scenario.model_copy(update={**placed, **known})
         scenario._folder, scenario._text, scenario._account_count = folder, text, accounts
-        scenario._files = {file: file_hash(reachable(folder, file)) for _, file in named_files(draft)}
+        places: dict[str, list[Place]] = {}
+        for place, file in named_files(draft):
+            places.setdefault(file, []).append(place)
+        scenario._files = {file: file_hash(reachable(folder, file)) for file in places}
+        scenario._shown = frozenset(file for file, where in places.items() if all(place[0] == "backtest" for place in where))
         scenario._warnings = tuple(shown(f"{name}: {line}") for line in notices(draft))
         return scenario
 
@@ -149,13 +158,15 @@ class Scenario(Part):
     @property
     def hash(self) -> str:
         """SHA-256 of all that can move a result: not of comments, order of keys, spelling of numbers, nor of [proposal]."""
-        return _hash([self.model_dump(mode="json", exclude={"proposal"}), self._files])
+        idle = {"proposal"} | ({"backtest"} if self.backtest is None else set())
+        return _hash([self.model_dump(mode="json", exclude=idle), self._files])
 
     @property
     def lineage(self) -> str:
         """A hash of protocol, cohorts, market and appetite: what makes two confirmations looks at the same question."""
         parts = {"market", "gas", "overlays", "surfaces", "protocol", "parameters", "cohorts", "appetite", "regime"}
-        return _hash([self.model_dump(mode="json", include=parts), self._files])
+        files = {file: digest for file, digest in self._files.items() if file not in self._shown}
+        return _hash([self.model_dump(mode="json", include=parts), files])
 
     @property
     def vote(self) -> Vote:
@@ -257,6 +268,17 @@ class Scenario(Part):
         if self.rare_events is None or not isinstance(self.market, ModelMarket):
             return 1.0
         return self.rare_events.heaviest(self.market, self.grid)
+
+    @property
+    def ledger(self) -> frozenset[int] | None:
+        """The paths of which it is kept who lost, and why; None where nobody asks."""
+        return self._ledger
+
+    def with_ledger(self, paths: Iterable[int]) -> Scenario:
+        """The same scenario, its outcomes with columns that say where the loss of these `paths` came from."""
+        copy = self.model_copy()
+        copy._ledger = frozenset(paths)
+        return copy
 
     def with_elasticity(self, level: Level) -> Scenario:
         """The same scenario with demand answering at one of the three levels."""

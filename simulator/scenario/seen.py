@@ -44,6 +44,7 @@ def seen_windows(draft: Draft) -> Iterator[Problem]:
         )
         yield Problem(("market", "provenance"), message)
         return
+    yield from _tested_on_its_own(draft, sights)
     for i, regime in draft.regimes.items():
         if regime.role != "confirm" or not isinstance(regime.market, History):
             continue
@@ -52,6 +53,15 @@ def seen_windows(draft: Draft) -> Iterator[Problem]:
             yield Problem(
                 ("regime", i, "role"), f'its window, {_words(window)}, was seen: {sight}; write role = "report"{sight.way_out}'
             )
+
+
+def _tested_on_its_own(draft: Draft, sights: list[Sight]) -> Iterator[Problem]:
+    """A back-test on what the market is made of."""
+    if draft.backtest is None:
+        return
+    window = (draft.backtest.market.since, draft.backtest.market.until)
+    for sight in [one for one in sights if one.is_source and one.covers(window)][:1]:
+        yield Problem(("backtest", "market"), f"its window, {_words(window)}, is no later history: {sight}; take later days")
 
 
 def sights_of(market: Market) -> list[Sight]:

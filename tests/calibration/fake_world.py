@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -63,7 +63,9 @@ class FakeWorld:
     pause: float = 0.0  # [s] per call
     broken: tuple[float, ...] = field(default=())  # initial margins whose outcomes are not finite
     preamble: Preamble = field(default_factory=Preamble)
+    backtest: None = None
     depths: dict[str, float] = field(default_factory=dict)
+    ledger: frozenset[int] | None = None
     wicks: bool = False  # whether a cushion between the margins spares users, and the liquidation penalty covers losses
 
     @property
@@ -84,6 +86,9 @@ class FakeWorld:
 
     def with_substeps(self, substeps: int) -> FakeWorld:
         return replace(self, substeps=substeps)
+
+    def with_ledger(self, paths: Iterable[int]) -> FakeWorld:
+        return replace(self, ledger=frozenset(paths))
 
     def with_point_parameters(self) -> FakeWorld:
         return replace(self, has_parameter_law=False)
@@ -132,6 +137,14 @@ def _outcomes(world: FakeWorld, candidate: RiskParameters, shock: np.ndarray, fi
     rows |= {"fund_minimum": 5e4 - loss, "capital_efficiency_used": interest / 1e5}
     columns = {f"{name}.{window}": row for name, row in rows.items() for window in WINDOWS if name != "newly_liquidatable"}
     columns["newly_liquidatable.transition"] = np.full(len(shock), 3.0 if maintenance > 0.08 else 0.0)
+    if world.ledger is not None:
+        known = np.where(np.isin(np.arange(first, first + len(shock)), list(world.ledger)), loss, 0.0)
+        columns |= {"loss_by_cause.gap.whole": 0.75 * known, "loss_by_cause.closing.whole": 0.25 * known}
+        columns |= {
+            "loss_by_asset.ETH.whole": known,
+            "loss_by_cohort.traders.whole": known,
+            "loss_by_cohort.maker.whole": 0 * known,
+        }
     return Outcomes(np.arange(first, first + len(shock)), columns)
 
 

@@ -124,6 +124,25 @@ def test_the_finalists_stand_beside_the_choice(calibration, proposal):
     assert proposal["finalists"][-1]["is_current"]
 
 
+def test_loss_stands_by_cause_asset_and_cohort_with_intervals_over_paths(calibration, proposal):
+    found = proposal["loss_sources"]
+    ours, theirs = (side.column("loss.whole")[:1000] for side in calibration.confirmation.outcomes)
+    assert found["paths"] == 1000
+    assert [(row["by"], row["what"]) for row in found["rows"]] == [
+        ("cause", "gap"),
+        ("cause", "closing"),
+        ("asset", "ETH"),
+        ("cohort", "traders"),
+    ]
+    for row, share in zip(found["rows"], (0.75, 0.25, 1.0, 1.0), strict=True):
+        for side, loss in (("before", theirs), ("after", ours)):
+            half = 1.959964 * share * loss.std(ddof=1) / len(loss) ** 0.5
+            assert row[side]["value"] == pytest.approx(share * loss.mean())
+            assert (row[side]["high"] - row[side]["low"]) / 2 == pytest.approx(half, rel=0.01)
+    for text in (markdown(proposal), page(proposal)):
+        assert "one move of market or terms took it from above the margin to below zero" in text
+
+
 def test_the_steps_are_checked_against_grid_range_and_largest_change(proposal):
     for row, wanted in zip(proposal["step_bounds"], SEARCH, strict=True):
         assert row["on_grid"]

@@ -51,6 +51,7 @@ def replay(file: str) -> str:
     return f'kind = "replay"\nfile = {file}\nfrom = 2025-01-01T00:00:00Z\nuntil = 2025-02-01T00:00:00Z\nassets = ["ETH", "BTC"]\n'
 
 
+BACKTEST = "[backtest]\npaths = 8\n[backtest.market]\n" + replay('"later.csv"')
 POPULATION = "accounts = 200\nwealth = { median = 5000, sigma = 1.2 }\nleverage = { low = 1, high = 15 }"
 TRADERS = f'[[cohorts]]\nkind = "perp-traders"\nname = "traders"\nmarket = "ETH"\n{POPULATION}\n'
 KEEPERS = '[[cohorts]]\nkind = "keepers"\nlatency = 600\n'
@@ -291,6 +292,8 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     "guards-allocation": (P, 'kind = "vault", capital = 1e6', 'kind = "vault", capital = 1e6, allocation = "pro-rate"'),
     "guards-fund-cap": (P, "fund = { cash = 1e5, fee_share = 0.2 }", "fund = { cash = 1e5, fee_share = 0.2, most_per_day = -1 }"),
     "guards-breaker": (P, "[parameters.fees]", "[protocol.venues.ETH.breaker]\nmove = 0\n\n[parameters.fees]"),
+    "guards-caution-of-nothing": (P, "[parameters.fees]", "[protocol.venues.ETH.oracle]\ncaution = 2\n\n[parameters.fees]"),
+    "guards-most-move": (P, "[parameters.fees]", "[protocol.venues.ETH.oracle]\nmost_move = 0\n\n[parameters.fees]"),
     "guards-residual": (P, "[protocol]\n", '[protocol]\nresidual = "funding"\n'),
     "guards-fill-band": (P, "[parameters.fees]", "[protocol.venues.ETH.fill_band]\nwidth = 5\n\n[parameters.fees]"),
     "guards-fill-band-beyond": (
@@ -569,6 +572,10 @@ BY_INTEREST = (
 )
 FUND = "fund = { cash = 1e5, fee_share = 0.2 }\n"
 FEED = 'volatility_feed = { estimator = { %s = { kind = "ewma", volatility_today = 0.7 } } }\n'
+REFIT = (
+    'volatility_feed = { estimator = { ETH = { kind = "garch-refit", volatility = 0.7, volatility_today = 0.7, alpha = %s, '
+    "beta = 0.9, window = %s } } }\n"
+)
 BY_VOLATILITY = f'kind = "volatility-scaled"\n{FLAT}\nreference_volatility = 0.8\n'
 CASES |= {  # rules of perpetual markets
     "margin-unknown": (P, FLAT, f'kind = "stepped"\n{FLAT}'),
@@ -602,6 +609,9 @@ CASES |= {  # rules of perpetual markets
     "margin-correlation": (P, FLAT, f"{BY_VOLATILITY}reference_correlation = 1.5"),
     "feed-unknown-asset": (P, FUND, f"{FUND}{FEED % 'SOL'}"),
     "feed-two-sources": (P, FUND, f'{FUND}volatility_source = "conditional"\n{FEED % "ETH"}'),
+    "feed-refit-never": (P, FUND, FUND + REFIT % ("0.05", "2592000")),
+    "feed-refit-short": (P, FUND, FUND + REFIT % ("0.05", "86400")),
+    "feed-refit-integrated": (P, FUND, FUND + REFIT % ("0.1", "259200")),
     "feed-unknown-estimator": (P, FUND, f"{FUND}{FEED % 'ETH'}".replace("ewma", "ema")),
     "goals-margin-that-rests": (P, "threshold = 0.01", 'threshold = 0.5\nquantity = "margin_rise_1_day"\nof = "one"'),
     "goals-margin-in-dollars": (P, "threshold = 0.01", 'threshold = 0.5\nquantity = "margin_rise_1_day"\nof = "usd"'),
@@ -675,6 +685,9 @@ CASES |= {
     "rare-events-far-shift": (P, "[appetite]\n", "[rare_events]\nshifts = [-2, 40]\n\n[appetite]\n"),
     "preamble-address": (P, "", '[proposal]\ndiscussion = "forum.example.org/t/1"\n'),
     "preamble-misspelt": (P, "", '[proposal]\nlicense = "CC0-1.0"\n'),
+    "backtest-without-its-file": (P, "", BACKTEST),
+    "backtest-of-other-assets": (P, "", BACKTEST.replace(', "BTC"', "")),
+    "backtest-that-is-no-history": (P, "", BACKTEST.replace("replay", "bootstrap")),
     "venue-spot-by-skew": (P, 'spot = { kind = "linear", depth = 1e9 }', 'spot = { kind = "skew-fill", skew_scale = 1e6 }'),
 }
 RAW: dict[str, bytes] = {

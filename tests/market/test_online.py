@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simulator.market import MarketPaths
-from simulator.market.online import Ewma, GarchFilter, Rolling, VolatilityFeed
+from simulator.market.online import Ewma, GarchFilter, GarchRefit, Rolling, VolatilityFeed
 from simulator.parameters import DAY, YEAR
 
 STEP = 3_600.0
@@ -15,6 +15,7 @@ ESTIMATORS = (
     Rolling(volatility_today=0.6, window=6 * STEP),
     GarchFilter(volatility=0.7, volatility_today=0.6, alpha=0.1, beta=0.85, gamma=0.05, ceiling=2.0),
 )
+REFIT = GarchRefit(volatility=0.7, volatility_today=0.6, alpha=0.1, beta=0.85, window=20 * STEP, every=7 * STEP)  # see test_refit
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_an_estimator_is_what_its_words_say(estimator, returns):
         assert found[:, path] == pytest.approx(plain(estimator, returns[:, path]), rel=1e-11)
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: e.kind)
+@pytest.mark.parametrize("estimator", [*ESTIMATORS, REFIT], ids=lambda e: e.kind)
 @pytest.mark.parametrize("cut", [1, 7, 31, 59])
 def test_garbage_later_on_changes_nothing_before(estimator, returns, cut):
     spoilt = returns.copy()
@@ -64,7 +65,7 @@ def test_garbage_later_on_changes_nothing_before(estimator, returns, cut):
     assert (before[cut + 1] != after[cut + 1]).any()
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: e.kind)
+@pytest.mark.parametrize("estimator", [*ESTIMATORS, REFIT], ids=lambda e: e.kind)
 def test_paths_are_filtered_apart(estimator, returns):
     together = estimator.variances(returns, STEP)
     alone = np.column_stack([estimator.variances(returns[:, [i]], STEP)[:, 0] for i in range(4)])
