@@ -21,7 +21,7 @@ from simulator.estimation.fine_jumps import fine_jumps
 from simulator.estimation.jump_choice import Parted, parted_by
 from simulator.estimation.market_fit import MarketFit
 from simulator.estimation.peg_fit import PegFit, fit_peg, peg_problems
-from simulator.estimation.returns import Returns, Window, log_returns
+from simulator.estimation.returns import Returns, Window, log_returns, long_gaps
 from simulator.estimation.settings import FitSettings
 from simulator.estimation.source import fine_source, source_of
 from simulator.market.history import FilteredHistory
@@ -63,6 +63,9 @@ def fit_market(
     if problems:
         raise FitError(problems)
     window = Window(until, since, tuple(exclude))
+    problems = [] if settings.max_gap is None else long_gaps(prices, window, settings.max_gap)
+    if problems:
+        raise FitError(problems)
     returns = log_returns(prices, window, step)
     problems = peg_problems(settings, returns.assets)
     if problems:
