@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from simulator.report.blocks import Block, Bullets, Figure, Folded, Paragraph, Subheading, Table
 from simulator.report.figures.drawn import NARROW, WIDE
 from simulator.report.figures.ranges import Point, Range, draw_paths, draw_ranges
-from simulator.report.numbers import NOTHING, chance, count, fixed, percent, plain
+from simulator.report.numbers import NOTHING, SMALLEST_P, chance, count, fixed, percent, plain
 from simulator.risk.measures import failure_bound, failure_floor
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ Covered = Mapping[tuple[str, float], "Coverage"]
 MOST_RATIO = 3.0  # exceeded / promised that is still drawn to scale
 LEVEL = 0.05  # of a test
 NORMAL = 1.96  # standard errors of a 95 % interval
-STRATEGIES = {"filter": "the fit's filter", "ewma": "EWMA of a day", "still": "constant, that of the fit"}
+STRATEGIES = {"filter": "the fit's filter", "ewma": "EWMA of a day", "still": "the stationary one"}
 NAMES = {
     "degrees_of_freedom": "degrees of freedom",
     "total_volatility": "volatility with jumps",
@@ -83,9 +83,7 @@ def _range(side: str, p: float, one: Coverage) -> Range:
     due = one.count * p
     low, high = failure_floor(one.exceeded, one.count, 0.975), failure_bound(one.exceeded, one.count, 0.975)
     clusters = ", clustered" if one.independence_p < LEVEL else ""
-    words = (
-        f"{count(one.exceeded)}, {due:.3g} due; p {'' if chance(one.exact_p)[0] == '<' else '= '}{chance(one.exact_p)}{clusters}"
-    )
+    words = f"{count(one.exceeded)}, {due:.3g} due; p {'= ' if one.exact_p >= SMALLEST_P else ''}{chance(one.exact_p)}{clusters}"
     return Range(f"{side}, {percent(1 - p)}", one.exceeded / due, low / p, high / p, words, not _rejects(one))
 
 
