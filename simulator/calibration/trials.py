@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 BLOCK = 500  # paths in one line of the record
 WAVE = 64  # paths a worker that are computed at once, where more than a block is missing: what a kill can lose;
-WAVE_OF_FEW = 512  # or path evaluations, where candidates are few: short blocks cost more in Python than in kernels
+WAVE_OF_FEW = 512  # or path evaluations, where candidates are few: handing over must stay small beside them
 FAILED_SHARE = 0.2  # of all candidates; more, and the scenario is at fault, not the candidates
 
 
