@@ -196,8 +196,10 @@ def liquidation_world(seed):
 ORACLES = [
     {"window": 3 * 3600.0},
     {"most_growth": 0.5},
+    {"most_move": 0.02},
     {"width": 0.02, "widest": 0.016, "stale_after": 7200.0, "heartbeat": 3600.0, "deviation": 0.0},
     {},
+    {"width": 0.02, "widest": 0.5, "caution": 2.0},
 ]
 ALLOCATIONS = ["pro-rata", "leverage-weighted", "queue"]
 

@@ -576,7 +576,7 @@ class ReferenceModel(Lending, mesa.Model):
             self.before_observation = list(self.index)
         for a, oracle in enumerate(self.oracle):
             raw = oracle.oracle_weight * self.external[a] + (1 - oracle.oracle_weight) * self.spot_price(a)
-            raw = self.memories[a].believed(raw, dt)
+            raw = self.memories[a].believed(raw, dt, self.before_observation[a])
             previous, move = self.index[a], abs(raw / self.index[a] - 1)
             if oracle.deviation > 0:
                 self.near(move - oracle.deviation, oracle.deviation)
@@ -588,6 +588,7 @@ class ReferenceModel(Lending, mesa.Model):
                     width = oracle.width * math.sqrt(self.v[a])
                     self.near(width - oracle.widest, oracle.widest)
                     self.memories[a].doubts = width > oracle.widest
+                    self.memories[a].doubt = min(oracle.caution * width, 1.0)
                 halted = halted or self.memories[a].doubts
             if not halted and (self.age[a] >= oracle.heartbeat or move >= oracle.deviation):
                 self.index[a] = raw
@@ -640,8 +641,11 @@ class ReferenceModel(Lending, mesa.Model):
         total = row.cash
         for k, name in enumerate(self.currencies):
             c = parameters["collateral"][name]
-            total += row.deposit[k] * self.X[k] * (1 - c["haircut"]) * self.credit(row, k, parameters, credit)
-            total -= row.debt[k] * self.Y[k] * (1 + c["borrow_weight"])
+            d = self.memories[self.currency_asset[k]].doubt
+            total += row.deposit[k] * self.X[k] * (1 - d) * (1 - c["haircut"]) * self.credit(row, k, parameters, credit)
+            total -= row.debt[k] * self.Y[k] * (1 + d) * (1 + c["borrow_weight"])
+        for m, a in enumerate(self.market_asset):
+            total -= self.memories[a].doubt * abs(row.position[m]) * self.M[m]
         if self.in_bands and credit == "liquidation_threshold":
             total += self.loan_credit(row, parameters)
         gain = self.gain(row)

@@ -8,12 +8,12 @@ class Memory:
 
     def __init__(self, venues, price, dt):
         self.oracle, self.breaker = venues.oracle, venues.breaker
-        self.first, self.time, self.doubts = price, 0.0, False
+        self.first, self.time, self.doubts, self.doubt = price, 0.0, False, 0.0
         steps = 1 if self.oracle.window is None else max(round(self.oracle.window / dt), 1)
         self.values = [price] * steps
         self.reference, self.since, self.left = price, 0.0, 0.0
 
-    def believed(self, raw, dt):
+    def believed(self, raw, dt, before):
         if dt is not None:
             self.values = [*self.values[1:], raw]
             self.time += dt
@@ -21,6 +21,9 @@ class Memory:
         value = sum(self.values) / len(self.values)
         if self.oracle.most_growth is not None:
             value = min(value, self.first * (1 + self.oracle.most_growth * self.time / YEAR))
+        if self.oracle.most_move is not None:
+            most = 1 + self.oracle.most_move
+            value = max(min(value, before * most), before / most)
         return value
 
     def breaks(self, model, index, dt):

@@ -107,3 +107,12 @@ def test_a_keepers_close_is_cut_at_the_band():
     assert 10.0 < closed < 80.0
     received = row[book.CASH] - row[book.HEAD + 1] - (1000.0 - 9000.0) + 0.01 * closed * 93.0  # before the penalty of 1 %
     assert received / closed == pytest.approx(93.0 * 0.99, rel=1e-12)
+
+
+@pytest.mark.parametrize(("caution", "left"), [(0.43, 90.0), (0.44, 0.0)])
+def test_a_cautious_oracle_asks_its_confidence_interval_of_a_position(caution, left):
+    """At 94 the account has 37 USD above maintenance; an interval is 1 % (a volatility of 0.5), of 8,460 USD."""
+    oracle = {"oracle": {"width": 0.02, "widest": 0.5, "caution": caution}}
+    model = engine([100.0, 94.0], people([1000.0], [9.0]), of_eth=oracle)
+    model.run(1)
+    assert position(model) == left

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from simulator.calibration.change import unit_of
 from simulator.market import MarketPaths
 from simulator.model import RiskModel
 from simulator.parameters import DAY, YEAR
@@ -77,3 +78,11 @@ def test_who_buys_does_less_at_twice_the_usual_volatility_and_who_sells_more(ela
     writers = BUYERS.replace("option-buyers", "option-writers").replace("spending", "leverage")
     held, _ = after_a_step(writers + line, {}, dear)
     assert held[held != 0.0] == pytest.approx(-sold * 100.0 / 3000.0, rel=1e-12)
+
+
+def test_a_vote_may_move_every_limit_and_a_proposal_says_its_unit():
+    vote = scenario_of().vote
+    units = {"most_open": "asset", "most_open_in_expiry": "asset", "most_vega": "usd", "most_gamma": "usd"}
+    for name, unit in units.items():
+        assert vote.replace({f"options.ETH.{name}": 7.0}).get(f"options.ETH.{name}") == 7.0
+        assert unit_of(f"options.ETH.{name}") == unit

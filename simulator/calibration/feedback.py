@@ -51,7 +51,7 @@ def reconcile(
     for number in range(1, MOST_ROUNDS + 1):
         progress(f"feedback of {scenario.name}: round {number}")
         corrected = _corrected(fit, factors)
-        there = place.model_copy(update={"market": market_with(corrected, scenario)})
+        there = place.model_copy(update={"market": market_with(corrected, scenario), "rare_events": None})
         found = evaluate(there, [scenario.parameters], PURPOSE, 0, paths, jobs)[0]
         ratios = {name: amplification(found, name) for name in names}
         first = first or {name: ratio for name, (ratio, _) in ratios.items()}

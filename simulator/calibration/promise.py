@@ -12,7 +12,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from simulator.calibration.world import Votable
-from simulator.protocol.margin import book_ratio
+from simulator.protocol.margin_ratio.requirement import requirements
 
 if TYPE_CHECKING:
     from simulator.scenario.book import Book
@@ -34,7 +34,9 @@ def promised_ratio(market: str, part: Any, book: Book | None) -> float:
     """The initial requirement of all wanted positions over their worth; of a small one where nobody wants any."""
     if book is None or market not in book.positions or part.kind in SAME_FOR_ALL:
         return part.least_initial_ratio
-    return book_ratio(part, book.positions[market], book.prices[market], book.open_interest[market])
+    worths, price = book.positions[market], book.prices[market]
+    needed, _ = requirements(part, worths / price, price, book.open_interest[market])
+    return float(needed.sum() / worths.sum())
 
 
 def changes_of_collateral(candidate: Votable, current: Votable, book: Book | None) -> list[float]:

@@ -39,6 +39,7 @@ class Refused(Exception):
 @click.option("--from", "since", help="First moment the fit may see. Default: the first row.")
 @click.option("--exclude", multiple=True, metavar="A..B", help="A stretch the fit may not see. May be given again.")
 @click.option("--step", type=float, help="Market step in seconds. Default: the commonest distance between rows.")
+@click.option("--max-gap", type=float, help="Seconds; a longer stretch without a price is an error. Default: a warning.")
 @click.option("--substeps", type=click.IntRange(1, 100_000), default=1, help="Substeps of the [grid] line the block names.")
 @click.option(
     "--jumps",
@@ -65,7 +66,7 @@ class Refused(Exception):
 @click.option("--criterion", type=click.Choice(["aic", "bic"]), default="bic", show_default=True, help="What auto goes by.")
 @click.option(
     "--dependence",
-    type=click.Choice(["auto", "constant", "dcc"]),
+    type=click.Choice(["auto", "constant", "dcc", "converging"]),
     default="constant",
     show_default=True,
     help="How correlation moves. auto: the best by --criterion.",
@@ -142,6 +143,7 @@ def _fit(prices: Path, options: dict[str, Any]) -> tuple[MarketFit, Evaluation, 
         persistence_per_day=options["persistence"],
         tail_index=options["tail_index"] or None,
         max_move=options["max_move"],
+        max_gap=options["max_gap"],
         process=options["process"],
         innovation=options["innovation"],
         criterion=options["criterion"],

@@ -115,6 +115,8 @@ def _print(
     for asset, (outside, observed) in volatilities.items():
         stationary = scenario.market.reference_volatility(asset)
         click.echo(f"volatility of {asset}: stationary {stationary:.3g}, these paths {outside:.3g}, observed {observed:.3g}")
+    if rows[0].note:
+        click.echo(rows[0].note)
     click.echo(f"{rows[0].interval} interval over paths; transition and steady state apart in metrics.csv")
     click.echo(folder)
 

@@ -44,6 +44,8 @@ def _text(scenario: Scenario) -> str:
     if scenario.appetite is not None:
         lines += [f"preset {scenario.appetite.meaning}"] * bool(scenario.appetite.meaning)
         lines.append(f"appetite: {scenario.appetite.describe()}")
+    if scenario.rare_events is not None:
+        lines.append(f"rare events: a losing path is planned to count at most {scenario.weight_of_unseen:.3g} plain ones")
     seconds = _calibration_seconds(scenario)
     if seconds is not None:
         from simulator.scenario.size import duration

@@ -102,6 +102,19 @@ def log_returns(prices: PriceTable, window: Window, step: float | None = None, f
     return result
 
 
+def long_gaps(prices: PriceTable, window: Window, longest: float) -> list[tuple[str, str]]:
+    """(asset, where) of each stretch of more than `longest` [s] without a price of its own that no exclusion touches."""
+    moments, table = _inside(prices, window)
+    found = []
+    for name, column in zip(prices.assets, table.T, strict=True):
+        seen = moments[~np.isnan(column)]
+        for i in np.flatnonzero(np.diff(seen) > longest * 1e9):
+            if not any(nanoseconds(a) < seen[i + 1] and nanoseconds(b) > seen[i] for a, b in window.exclude):
+                hours, stretch = (seen[i + 1] - seen[i]) / 3.6e12, f"{iso(moment(seen[i]))}..{iso(moment(seen[i + 1]))}"
+                found.append((name, f"no price for {hours:g} h, {stretch}; max-gap is {longest / 3600:g} h; exclude the stretch"))
+    return found
+
+
 def _inside(prices: PriceTable, window: Window) -> tuple[np.ndarray, np.ndarray]:
     """Moments [ns] and prices of the rows in the window, excluded stretches left out. Raises FitError if there are none."""
     t = prices.timestamps

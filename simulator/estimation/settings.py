@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,11 +21,12 @@ class FitSettings:
     persistence_per_day: float = 0.995
     tail_index: float | None = 3.0
     max_move: float | None = None  # [standard deviations]; None: 1.5 times the largest residual, rounded up
+    max_gap: float | None = None  # [s] a longer stretch without a price is an error; None: a warning
     draws: int = 200  # of the parameter law
     process: ProcessChoice = "garch"  # and GJR where its gamma is significant
     innovation: InnovationChoice = "student-t"
     criterion: Literal["aic", "bic"] = "bic"
-    dependence: Literal["auto", "constant", "dcc"] = "constant"
+    dependence: Literal["auto", "constant", "dcc", "converging"] = "constant"
     copula: Literal["auto", "gaussian", "student-t", "skewed-t"] = "gaussian"
     pegs: tuple[tuple[str, str | None], ...] = ()  # (asset held to a peg, the asset it is pegged to; None: a dollar)
 
@@ -37,6 +39,8 @@ class FitSettings:
             found.append(("tail-index", f"{self.tail_index:g} must lie above 2, where a variance exists, and not above 20"))
         if self.max_move is not None and not 3 <= self.max_move <= LARGEST_MAX_MOVE:
             found.append(("max-move", f"{self.max_move:g} must lie between 3 and {LARGEST_MAX_MOVE:g} standard deviations"))
+        if self.max_gap is not None and not 0 < self.max_gap < math.inf:
+            found.append(("max-gap", f"{self.max_gap:g} must be a number of seconds above 0"))
         if self.copula == "skewed-t" and self.dependence != "constant":
             found.append(
                 ("copula", f"skewed-t is fitted with a constant correlation only, but `dependence` is {self.dependence}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
 
 from simulator.market.price_rows import PriceFileError
 
 LARGEST_FILE = 512 * 2**20  # [byte]
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # a path knows one slash where an address has two
 
 
 def file_inside(folder: Path, name: str) -> Path:
@@ -36,4 +38,6 @@ def read_regular_file(path: Path) -> bytes:
             raise PriceFileError([f"the file has {status.st_size:,} bytes; at most {LARGEST_FILE:,} are read"])
         return path.read_bytes()
     except OSError as problem:
+        if ADDRESS.match(str(path)):
+            raise PriceFileError(["is an address, and nothing is downloaded; save the file and name it here"]) from None
         raise PriceFileError([f"{path.name} cannot be read: {problem.strerror}"]) from None

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from simulator.market.processes import Volatility
-from simulator.market.step_law import EXPONENTIAL, LINEAR
 from simulator.parameters import Part
 
 if TYPE_CHECKING:
@@ -68,6 +67,8 @@ class Filter(Part):
     def recursion(self, residuals: np.ndarray, level: float) -> Recursion:
         """That of paths whose E[h] is `level`: omega knows the share of variance that falls of `residuals` (mean 0, variance 1)
         truly have. Raises ValueError if variance has no stationary level with it."""
+        from simulator.market.step_law import LINEAR
+
         falls = math.fsum(residuals[residuals < 0] ** 2) / len(residuals)
         kept = self.alpha + self.gamma * falls + self.beta
         if kept >= 1:
@@ -119,6 +120,7 @@ class ExponentialFilter(Part):
         import numpy as np
 
         from simulator.market.egarch import smooth_log_growth
+        from simulator.market.step_law import EXPONENTIAL
 
         even = np.full(len(residuals), 1 / len(residuals))
         size = math.fsum(np.abs(residuals)) / len(residuals)

@@ -54,6 +54,7 @@ from simulator.market.tables import (
     skewed_table,
     tail_table,
 )
+from simulator.market.tilt_kernel import FAR, NEVER, Tilt
 from simulator.parameters import YEAR
 
 CHAINS = 2_048  # of the ensemble that stands for the stationary law of variance
@@ -81,20 +82,22 @@ def generate(
     if len(market.assets) == 1:
         pulled = pulled[:0]  # nothing to pull it to
     law = _law(market, grid.market_step, seed, purpose, pulled.size > 0)
-    draw = _draws(stream(seed, purpose, "market", "parameter draw"), first, count, law.omega.shape[1])
-    start = _start(market, grid.market_step, seed, purpose, law, draw, first)
+    tilt = make_tilt(rare, market, grid, seed, purpose, first, law, count) if rare else no_tilt(len(law.price), count)
+    key = stream(seed, purpose, "market", "parameter draw")
+    draw, wilder = _chosen(key, first, law.level, tilt)
+    start, higher = _start(market, grid.market_step, seed, purpose, law, draw, first, tilt)
     names = market.asset_names
     price = np.empty((grid.steps + 1, len(names), count))
     volatility = np.empty((grid.market_steps, len(names), count))
     moves = law.copula.dynamics != CONSTANT or pulled.size > 0
     correlation = np.empty((grid.market_steps if moves else 0, count))
     multiplier = checked_spike(spike, grid.market_steps, len(names))
-    tilt = make_tilt(rare, market, grid, seed, purpose, first, law, count) if rare else no_tilt(len(names), count)
     fill(price, volatility, correlation, pulled, multiplier, _keys(seed, purpose), first, draw, start, law, tilt)
     if not moves:
         correlation = np.broadcast_to(_mean_of_pairs(law.copula.matrix), (grid.market_steps, count))
     known = correlation if len(names) > 1 else None
     paths = MarketPaths(names, grid.dt, grid.substeps, price, volatility, known)
+    tilt.score[FAR] *= wilder * higher
     return (
         replace(paths, weight=weights(tilt, rare, market, grid), weight_of_unseen=rare.heaviest(market, grid)) if rare else paths
     )
@@ -109,6 +112,20 @@ def _keys(seed: int, purpose: str) -> Keys:
     return Keys(*(stream(seed, purpose, "market", name) for name in ("steps", "jumps", "bridge", "variance", "mixing")))
 
 
+def _chosen(key: np.uint64, first: int, variance: np.ndarray, tilt: Tilt) -> tuple[np.ndarray, np.ndarray]:
+    """Which column of `variance` [asset, n] each path has, all as likely, and the ratio of densities of a far path's choice.
+
+    Far paths choose by the columns' variance relative to the mean, its mean over assets.
+    """
+    paths, n = len(tilt.scale), variance.shape[1]
+    column, ratio = _draws(key, first, paths, n), np.ones(paths)
+    if n > 1 and tilt.since < NEVER:
+        height = (variance / variance.mean(axis=1, keepdims=True)).mean(axis=0)
+        _choose_high(key, first, np.cumsum(height) / n, tilt.far_step, column)
+        ratio = height[column]
+    return column, ratio
+
+
 @kernel
 def _draws(key, first, count, draws):
     """Which parameter draw each path uses: a hash of its id."""
@@ -117,6 +134,15 @@ def _draws(key, first, count, draws):
         for i in range(count):
             out[i] = min(np.int64(uniform(key, 0, 0, first + i, 0) * draws), draws - 1)
     return out
+
+
+@kernel
+def _choose_high(key, first, cumulative, far_step, column):
+    """Into `column`, for every far path, the place of its uniform in `cumulative`."""
+    for i in range(column.shape[0]):
+        if far_step[i] >= 0:
+            u = uniform(key, 0, 0, first + i, 0)
+            column[i] = min(np.searchsorted(cumulative, u), cumulative.shape[0] - 1)
 
 
 @lru_cache(maxsize=8)
@@ -356,22 +382,22 @@ def _poisson_tail(mean: float) -> list[float]:
 
 
 def _start(
-    market: ModelMarket, market_step: float, seed: int, purpose: str, law: Law, draw: np.ndarray, first: int
-) -> np.ndarray:
-    """Variance of the first step [asset, path]."""
-    level = law.level
+    market: ModelMarket, market_step: float, seed: int, purpose: str, law: Law, draw: np.ndarray, first: int, tilt: Tilt
+) -> tuple[np.ndarray, np.ndarray]:
+    """Variance of the first step [asset, path], and the ratio of densities of a far path's choice of it."""
+    level, all_alike = law.level, np.ones(len(draw))
     if market.start == "today":
         start = level[:, draw]
         for a, asset in enumerate(market.assets):
             if not isinstance(asset.process, CONSTANT_VARIANCE):
                 start[a] = asset.process.volatility_today**2 * market_step / YEAR
-        return np.ascontiguousarray(start)
+        return np.ascontiguousarray(start), all_alike
     ratio = _stationary_ratio(market.with_point_parameters(), market_step, seed, purpose)
     if market.start == "stationary":
-        chain = _draws(stream(seed, purpose, "market", "start"), first, len(draw), CHAINS)
-        return np.ascontiguousarray(level[:, draw] * ratio[:, chain])
+        chain, higher = _chosen(stream(seed, purpose, "market", "start"), first, ratio, tilt)
+        return np.ascontiguousarray(level[:, draw] * ratio[:, chain]), higher
     ranked = np.sort(ratio, axis=1)[:, int(market.start * CHAINS)]
-    return np.ascontiguousarray(level[:, draw] * ranked[:, np.newaxis])
+    return np.ascontiguousarray(level[:, draw] * ranked[:, np.newaxis]), all_alike
 
 
 @lru_cache(maxsize=8)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from simulator.parameters import DAY, YEAR, Part
 
@@ -72,7 +72,52 @@ class GarchFilter(Part):
         return filtered(returns, start, omega, self.alpha, self.gamma, self.beta, self.ceiling**2 * level)
 
 
-Estimator = Annotated[Ewma | Rolling | GarchFilter, Field(discriminator="kind")]
+class GarchRefit(Part):
+    """GARCH(1,1) whose numbers are estimated anew every `every` seconds from the last `window` seconds of the path itself.
+
+    The level is the window's mean square, alpha and beta maximise the likelihood given it (Student-t with `degrees_of_freedom`,
+    else normal), their sum at most `persistence`; the filter then starts at the level where the window starts. Nothing is fitted
+    before a window has passed: until then the numbers are those stated. Work: about 15 passes over the window, each time.
+    """
+
+    kind: Literal["garch-refit"] = "garch-refit"
+    volatility: Volatility  # [1/sqrt(year)] stationary, until the first fit
+    alpha: Annotated[float, Field(ge=0)]  # [1] until the first fit
+    beta: Annotated[float, Field(ge=0)]  # [1]
+    volatility_today: Volatility  # [1/sqrt(year)] before the first return
+    window: Annotated[float, Field(gt=0)] = 30 * DAY  # [s]
+    every: Annotated[float, Field(gt=0)] = DAY  # [s]
+    degrees_of_freedom: Annotated[float, Field(gt=2)] | None = None  # [1] taken as known; absent: normal
+    persistence: Annotated[float, Field(gt=0, lt=1)] = 0.995  # [1] the largest, a day
+    ceiling: Annotated[float, Field(gt=1)] = 10.0  # [1] of conditional volatility over the stationary one
+
+    @model_validator(mode="after")
+    def _stationary(self) -> GarchRefit:
+        if self.alpha + self.beta >= 1:
+            raise ValueError(f"`alpha + beta < 1` must hold, but got {self.alpha + self.beta:.10g}")
+        return self
+
+    def steps(self, step: float) -> int:
+        """Returns that a fit sees, over market steps of `step` [s]."""
+        return max(1, round(self.window / step))
+
+    def variances(self, returns: np.ndarray, step: float) -> np.ndarray:
+        """Variances [t + 1, path] known before each return."""
+        import numpy as np
+
+        from simulator.market.online_kernel import columns
+        from simulator.market.refit_kernel import refitted
+
+        r = columns(returns)
+        out = np.empty((len(r) + 1, r.shape[1]))
+        level, today = (v**2 * step / YEAR for v in (self.volatility, self.volatility_today))
+        every, largest = max(1, round(self.every / step)), self.persistence ** (step / DAY)
+        tail = 1 / self.degrees_of_freedom if self.degrees_of_freedom else 0.0
+        refitted(r, today, level, self.alpha, self.beta, self.steps(step), every, tail, largest, self.ceiling, out)
+        return out
+
+
+Estimator = Annotated[Ewma | Rolling | GarchFilter | GarchRefit, Field(discriminator="kind")]
 
 
 class VolatilityFeed(Part):

@@ -23,13 +23,13 @@ def filtered(
 
     A return that is missing, or beyond `threshold` conditional deviations (a jump), enters as what the law expects.
     """
-    r = _columns(returns)
+    r = columns(returns)
     out = np.empty((len(r) + 1, r.shape[1]))
     _filter(r, start, omega, alpha, gamma, beta, most, threshold, out)
     return out
 
 
-def _columns(returns: np.ndarray) -> np.ndarray:
+def columns(returns: np.ndarray) -> np.ndarray:
     r = np.ascontiguousarray(returns, dtype=np.float64)
     if r.ndim != 2:
         raise ValueError(f"`returns` must be [t, path], but has shape {r.shape}")
@@ -55,7 +55,7 @@ def _filter(r, start, omega, alpha, gamma, beta, most, threshold, out):
 
 def rolled(returns: np.ndarray, start: float, window: int) -> np.ndarray:
     """The mean of the last `window` squares, [t + 1, path]; `start` stands for what is older than the first return."""
-    r = _columns(returns)
+    r = columns(returns)
     out = np.empty((len(r) + 1, r.shape[1]))
     _roll(r, start, window, out)
     return out

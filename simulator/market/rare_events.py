@@ -2,8 +2,8 @@
 
 Importance sampling by a defensive mixture (Hesterberg 1995): a share of the paths is drawn plainly; of the others some have
 one far innovation, and the rest `jumps` jumps on average, each moved by one of `shifts`. A path counts with the ratio of the
-market's density to the mixture's, whose mean is 1 and which is never above 1 / `PLAIN_SHARE`. Only what happens after the
-vote is tilted.
+market's density to the mixture's, whose mean is 1 and which is never above 1 / `PLAIN_SHARE`. What is tilted happens after the
+vote, but for the variance and the parameters that a far path starts with, which are high.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ EXTERNAL_SQUARES, OBSERVED_SQUARES, LAST_EXTERNAL, LAST_OBSERVED = range(13, 17)
 VOLATILITY_NOW = 17  # [1/sqrt(year)] conditional, of this market step
 # what an oracle and a circuit breaker remember; the prices of an oracle's window follow
 ORACLE_CURSOR, ORACLE_CAP, ORACLE_SNAPSHOT, BREAK_REFERENCE, BREAK_AGE, HALT_LEFT, UNSURE = range(18, 25)
-ASSET_FIELDS = 25
+DOUBT = 25  # [1] of the index: by how much health counts what is held lower and what is owed higher
+ASSET_FIELDS = 26
 
 # market fields: MARGIN_PRICE is M and VALUE is P = M - F of docs/model.md; REFERENCE_* are as the watch list last saw them
 PERMANENT, TRANSIENT, FLOW, DEPTH, MARK, FUNDING, MARGIN_PRICE, VALUE, OPEN_LONG, HEDGE = range(10)
@@ -46,7 +47,8 @@ AT_TARGET = 15  # [1/year] the moving rate of an adaptive curve
 # where loans lie in bands: of a collateral the first row in use and the one after the last; of any currency what bands hold
 # of it, and what ever went in or out [asset]
 LOW_BAND, HIGH_BAND, IN_BANDS, BAND_FLOW = range(16, 20)
-CURRENCY_FIELDS = 20
+DEPOSIT_DOUBT, DEBT_DOUBT = 20, 21  # X and Y x the doubt of the asset
+CURRENCY_FIELDS = 22
 # fields of a band: its upper price without interest, debt asset, collateral, shares, and x_down of one share
 BAND_UP, BAND_X, BAND_Y, BAND_SHARES, BAND_DOWN = range(5)
 BAND_FIELDS = 5

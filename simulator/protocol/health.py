@@ -8,8 +8,11 @@ from simulator.protocol.book import (
     ANY_STALE,
     CASH,
     CUT,
+    DEBT_DOUBT,
     DEBT_VALUE,
+    DEPOSIT_DOUBT,
     DEPOSIT_VALUE,
+    DOUBT,
     FOUND,
     FUNDING,
     HEAD,
@@ -31,7 +34,7 @@ from simulator.protocol.option_rules import SLOT
 from simulator.protocol.option_values import asset_under, first_option, holds_options
 
 ROUNDING = 1e-10  # of gross value: what the slack at the reference may be wrong by
-ALWAYS = -1e300  # the slack of an account that is always looked at: it holds options
+ALWAYS = -1e300  # the slack of an account that is always looked at: it holds options, or oracles are doubted
 REACH = 6.0  # the cut in standard deviations of a substep: beyond it the list is made anew
 
 
@@ -71,6 +74,21 @@ def health(b, row, weight, ratio, is_initial, terms, rules):
     return slack + gain - requirement, equity, requirement, notional
 
 
+@rule
+def doubt(b, row, weight, of_category, terms, rules):
+    """[usd] what confidence intervals take from health: held assets count lower, owed ones higher, positions on both sides."""
+    K = rules.currencies
+    taken = 0.0
+    for k in range(K):
+        taken += row[HEAD + k] * b.currency[k, DEPOSIT_DOUBT] * weight[k]
+        taken += row[HEAD + K + k] * b.currency[k, DEBT_DOUBT] * terms.debt_weight[k]
+    if rules.categories > 0:
+        taken += category_credit(b, row, DEPOSIT_DOUBT, weight, of_category, terms, rules)
+    for m in range(rules.markets):
+        taken += abs(row[HEAD + 2 * K + m]) * b.market[m, MARGIN_PRICE] * b.asset[rules.market_asset[m], DOUBT]
+    return taken
+
+
 @small_rule
 def maintenance(b, row, terms, rules):
     """`health` that decides liquidation."""
@@ -81,6 +99,8 @@ def maintenance(b, row, terms, rules):
         credit, worth = loan_credit(b, row, terms, rules)
         slack += credit
         equity += worth
+    if rules.cautious:
+        slack -= doubt(b, row, terms.maintenance_weight, terms.category_threshold, terms, rules)
     return slack, equity, requirement, notional
 
 
@@ -90,6 +110,8 @@ def initial(b, row, terms, rules):
     slack = health(b, row, terms.initial_weight, terms.initial_ratio, True, terms, rules)[0]
     if rules.categories > 0:
         slack += category_credit(b, row, DEPOSIT_VALUE, terms.initial_weight, terms.category_factor, terms, rules)
+    if rules.cautious:
+        slack -= doubt(b, row, terms.initial_weight, terms.category_factor, terms, rules)
     return slack
 
 
@@ -136,7 +158,7 @@ def note(b, i, terms, rules):
     if gain > 0.0:
         gain = min(rules.gain_weight * gain, rules.gain_cap)
     slack += gain - ROUNDING * gross
-    if rules.options > 0 and holds_options(row, rules):
+    if rules.cautious or (rules.options > 0 and holds_options(row, rules)):
         slack = ALWAYS
     if rules.bands > 0:
         slack, falls = loan_watch(b, row, slack, falls, rises, terms, rules)

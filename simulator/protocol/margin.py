@@ -19,7 +19,6 @@ from simulator.protocol.book import (
     REFERENCE_PRICE,
     VARIANCE,
 )
-from simulator.protocol.margin_ratio import MarginRatio
 from simulator.protocol.margin_ratio.requirement import (
     CAP,
     FACTOR,
@@ -32,7 +31,6 @@ from simulator.protocol.margin_ratio.requirement import (
     VOLATILITY,
     maintenance_slope,
     requirement,
-    row_of,
     volatility_factor,
 )
 
@@ -144,10 +142,10 @@ def ratio_of_worth(b, m, worth, terms, rules):
 
 
 @kernel
-def ratios_at_load(row, worth, price, variance, open_interest, least, out):
-    """out[path, account]: the initial ratio of positions worth `worth` [account] at `price`, `variance` [path], so much open."""
+def ratios_at_load(row, worth, price, variance, least, out):
+    """out[path, account]: the initial ratio of positions worth `worth` [account] at `price`, `variance` [path], nothing open."""
     for p in range(price.size):
-        read = volatility_factor(row, variance[p]) if row[KIND] == VOLATILITY else open_interest
+        read = volatility_factor(row, variance[p]) if row[KIND] == VOLATILITY else 0.0
         for i in range(worth.size):
             if worth[i] > 0.0:
                 out[p, i] = requirement(row, worth[i] / price[p], price[p], read)[0] / worth[i]
@@ -156,15 +154,8 @@ def ratios_at_load(row, worth, price, variance, open_interest, least, out):
 
 
 def load_ratios(row: np.ndarray, worth: np.ndarray, price: np.ndarray, variance: np.ndarray, least: float) -> np.ndarray:
-    """float64 [path, account] of `ratios_at_load`, nothing open."""
+    """float64 [path, account] of `ratios_at_load`."""
     out = np.empty((price.size, worth.size))
     row, worth, price, variance = (np.ascontiguousarray(x) for x in (row, worth, price, variance))
-    ratios_at_load(row, worth, price, variance, 0.0, least, out)
+    ratios_at_load(row, worth, price, variance, least, out)
     return out
-
-
-def book_ratio(part: MarginRatio, worths: np.ndarray, price: float, open_interest: float) -> float:
-    """The initial requirement of positions `worths` [usd, account] over all they are worth, at an open interest [usd]."""
-    out = np.empty((1, worths.size))
-    ratios_at_load(row_of(part), worths, np.array([price]), np.zeros(1), open_interest, part.least_initial_ratio, out)
-    return float(np.average(out[0], weights=worths))

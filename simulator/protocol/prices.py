@@ -19,11 +19,14 @@ from simulator.protocol.book import (
     CAPACITY,
     CASH,
     CLOCK,
+    DEBT_DOUBT,
     DEBT_VALUE,
+    DEPOSIT_DOUBT,
     DEPOSIT_INDEX,
     DEPOSIT_VALUE,
     DEPTH,
     DEPTH_SHARE,
+    DOUBT,
     EXTERNAL,
     EXTERNAL_SQUARES,
     FLOW,
@@ -68,10 +71,12 @@ from simulator.protocol.option_values import value_options
 from simulator.protocol.pools import accrue_interest
 from simulator.protocol.rules import (
     LINEAR,
+    O_CAUTION,
     O_DEVIATION,
     O_GROWTH,
     O_HALT,
     O_HEARTBEAT,
+    O_MOST_MOVE,
     O_MOVE,
     O_SPAN,
     O_STALE,
@@ -112,7 +117,7 @@ def shifted(price, permanent, transient):
 
 @rule
 def believed(asset, oracle, raw, elapsed):
-    """What an oracle makes of the raw value: its mean over the window, and no more than growth since the load allows."""
+    """What an oracle makes of the raw value: its mean over the window, no more than growth since the load and one move allow."""
     steps = int(oracle[O_WINDOW])
     if steps > 0:
         if elapsed > 0.0:
@@ -124,6 +129,9 @@ def believed(asset, oracle, raw, elapsed):
     if oracle[O_GROWTH] >= 0.0:
         asset[ORACLE_CAP] += asset[ORACLE_SNAPSHOT] * oracle[O_GROWTH] * elapsed / YEAR
         raw = min(raw, asset[ORACLE_CAP])
+    if oracle[O_MOST_MOVE] < 1e30:
+        most = 1.0 + oracle[O_MOST_MOVE]
+        raw = min(max(raw, asset[LAST_INDEX] / most), asset[LAST_INDEX] * most)
     return raw
 
 
@@ -141,7 +149,9 @@ def observe(b, rules, elapsed):
         if rules.shapes_oracle:
             raw = believed(asset, oracle, raw, elapsed)
             if elapsed > 0.0:
-                asset[UNSURE] = 1.0 if oracle[O_WIDTH] * np.sqrt(asset[VARIANCE]) > oracle[O_WIDEST] else 0.0
+                interval = oracle[O_WIDTH] * np.sqrt(asset[VARIANCE])
+                asset[UNSURE] = 1.0 if interval > oracle[O_WIDEST] else 0.0
+                asset[DOUBT] = min(oracle[O_CAUTION] * interval, 1.0)
         moved = asset[ORACLE_AGE] >= oracle[O_HEARTBEAT] or abs(raw / asset[INDEX] - 1.0) >= oracle[O_DEVIATION]
         if moved and asset[HALTED] + asset[UNSURE] == 0.0:
             asset[INDEX] = raw
@@ -172,6 +182,9 @@ def value(b, rules):
         index = b.asset[rules.currency_asset[k], INDEX]
         currency[DEPOSIT_VALUE] = currency[DEPOSIT_INDEX] * index
         currency[DEBT_VALUE] = currency[BORROW_INDEX] * index
+        if rules.cautious:
+            currency[DEPOSIT_DOUBT] = b.asset[rules.currency_asset[k], DOUBT] * currency[DEPOSIT_VALUE]
+            currency[DEBT_DOUBT] = b.asset[rules.currency_asset[k], DOUBT] * currency[DEBT_VALUE]
     for m in range(rules.markets):
         market = b.market[m]
         price = market[MARK] if rules.values_at_mark else b.asset[rules.market_asset[m], INDEX]

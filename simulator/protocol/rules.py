@@ -40,6 +40,7 @@ SKEW_FILL, POWER = 2.0, 3.0
 LINEAR, V_DEPTH, V_PERMANENT, V_KEEP, V_ELASTICITY, V_FLOOR, V_COEFFICIENT = range(7)
 # columns of the oracle table
 O_WEIGHT, O_DEVIATION, O_HEARTBEAT, O_STALE, O_WINDOW, O_GROWTH, O_WIDTH, O_WIDEST, O_MOVE, O_SPAN, O_HALT = range(11)
+O_CAUTION, O_MOST_MOVE = 11, 12
 # columns of the table of fill bands; a width of 0: none
 B_WIDTH, B_CUTS, B_CLOSES = range(3)
 ALLOCATIONS = ("queue", "pro-rata", "leverage-weighted")
@@ -96,11 +97,12 @@ RULES = np.dtype(
         ("borrowable", "u1", (MOST,)),  # by currency
         ("spot", "f8", (MOST, 7)),  # [asset, venue column]
         ("perpetual", "f8", (MOST, 7)),  # [market, venue column]
-        ("oracle", "f8", (MOST, 11)),  # [asset, oracle column]
+        ("oracle", "f8", (MOST, 13)),  # [asset, oracle column]
         ("fill_band", "f8", (MOST, 3)),  # [market, band column]
         ("limits_fills", "?"),  # any market has a fill band
         ("limits_closes", "?"),  # any fill band holds for keepers too
-        ("shapes_oracle", "?"),  # any oracle has a window, a growth that is capped, or a width
+        ("shapes_oracle", "?"),  # any oracle has a window, a width, or a growth or moves that are capped
+        ("cautious", "?"),  # health counts any oracle's confidence interval
         ("reference_volatility", *COLUMN),  # by asset
         ("dt", "f8"),
         ("year", "f8"),
@@ -193,13 +195,13 @@ def _venue_row(venue, dt: float) -> list[float]:
 def _oracle_row(venues, dt: float) -> list[float]:
     oracle = venues.oracle if venues else None
     if oracle is None:
-        return [1.0, 0.0, 1e30, 1e30, 0.0, -1.0, 0.0, 1e30, 0.0, 0.0, 0.0]
+        return [1.0, 0.0, 1e30, 1e30, 0.0, -1.0, 0.0, 1e30, 0.0, 0.0, 0.0, 0.0, 1e30]
     stale_after = 1e30 if oracle.stale_after is None else oracle.stale_after
     beat = oracle.oracle_weight, oracle.deviation, oracle.heartbeat, stale_after
     steps = 0.0 if oracle.window is None else float(max(round(oracle.window / dt), 1))
     shape = steps, -1.0 if oracle.most_growth is None else oracle.most_growth, oracle.width, oracle.widest
     halt = (venues.breaker.move, venues.breaker.window, venues.breaker.halt) if venues.breaker else (0.0, 0.0, 0.0)
-    return [*beat, *shape, *halt]
+    return [*beat, *shape, *halt, oracle.caution, 1e30 if oracle.most_move is None else oracle.most_move]
 
 
 def _band_row(venues) -> list[float]:
@@ -320,8 +322,11 @@ def make_rules(
         limits_fills=bool((bands[:, B_WIDTH] > 0.0).any()),
         limits_closes=bool((bands[:, B_CLOSES] > 0.0).any()),
         shapes_oracle=bool(
-            (oracles[:, O_WINDOW] > 0.0).any() or (oracles[:, O_GROWTH] >= 0.0).any() or (oracles[:, O_WIDTH] > 0.0).any()
+            (oracles[:, [O_WINDOW, O_WIDTH]] > 0.0).any()
+            or (oracles[:, O_GROWTH] >= 0.0).any()
+            or (oracles[:, O_MOST_MOVE] < 1e30).any()
         ),
+        cautious=bool((oracles[:, O_CAUTION] > 0.0).any()),
         reference_volatility=np.array(reference_volatility, float),
         dt=dt,
         year=dt / YEAR,

@@ -46,8 +46,16 @@ class Oracle(Part):
 
     window: Annotated[float, Field(gt=0)] | None = None  # [s] it believes the mean of so long; absent: the last value
     most_growth: Annotated[float, Field(ge=0)] | None = None  # [1/year] above the price at load: Aave's capped ratios
+    most_move: Annotated[float, Field(gt=0)] | None = None  # [1] of the index in one substep (crvUSD: 0.25); absent: any
     width: Annotated[float, Field(ge=0)] = 0.0  # [sqrt(year)] confidence interval over price, per unit of volatility
     widest: Annotated[float, Field(gt=0)] = 0.02  # [1] a wider interval is not published (Drift: 2 %)
+    caution: Annotated[float, Field(ge=0), VOTABLE] = 0.0  # [1] intervals off what health counts, and onto what is owed
+
+    @model_validator(mode="after")
+    def _cautious_of_something(self) -> Oracle:
+        if self.caution > 0 and self.width == 0:
+            raise ValueError(f"`width > 0` must hold where there is `caution`, but got {self.width:g} and {self.caution:g}")
+        return self
 
     @model_validator(mode="after")
     def _beats_before_it_is_stale(self) -> Oracle:

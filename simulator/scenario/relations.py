@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from simulator.agents import Borrowers, Keepers, PerpTraders
 from simulator.market import Grid, History, Market
-from simulator.parameters import PerpetualParameters, RiskParameters
+from simulator.market.online import GarchRefit
+from simulator.parameters import DAY, PerpetualParameters, RiskParameters
 from simulator.protocol import Protocol
 from simulator.protocol.backstop import VaultBackstop
 from simulator.protocol.liquidation import FillableLiquidation, WindowLiquidation
@@ -17,6 +18,7 @@ from simulator.scenario.draft import Draft
 from simulator.scenario.problems import Place, Problem, dotted
 
 MOST_SUBSTEPS = 100_000
+FEWEST_REFITTED = 100  # returns: with fewer a GARCH cannot be told from none
 
 
 def broken_relations(draft: Draft) -> Iterator[Problem]:
@@ -39,6 +41,21 @@ def unresolved(draft: Draft) -> Iterator[Problem]:
     if draft.grid is not None:
         yield from _slow_substep(draft, draft.grid)
         yield from _short_window(draft, draft.grid)
+        yield from _refits(draft, draft.grid)
+
+
+def _refits(draft: Draft, grid: Grid) -> Iterator[Problem]:
+    """A fit needs some returns, and a run that is longer than they take."""
+    feed = draft.protocol.volatility_feed if draft.protocol is not None else None
+    for name, own in feed.estimator.items() if feed else ():
+        if not isinstance(own, GarchRefit):
+            continue
+        place, count = ("protocol", "volatility_feed", "estimator", name, "window"), own.steps(grid.market_step)
+        if count < FEWEST_REFITTED:
+            yield Problem(place, f"holds {count} market steps of {grid.market_step:g} s; a fit needs >= {FEWEST_REFITTED}")
+        elif count >= grid.market_steps:
+            days = grid.market_steps * grid.market_step / DAY
+            yield Problem(place, f"{own.window / DAY:g} days never pass in a run of {days:g}: nothing is fitted; shorten it")
 
 
 def market_problems(market: Market, grid: Grid, place: Place) -> Iterator[Problem]:

@@ -292,6 +292,8 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     "guards-allocation": (P, 'kind = "vault", capital = 1e6', 'kind = "vault", capital = 1e6, allocation = "pro-rate"'),
     "guards-fund-cap": (P, "fund = { cash = 1e5, fee_share = 0.2 }", "fund = { cash = 1e5, fee_share = 0.2, most_per_day = -1 }"),
     "guards-breaker": (P, "[parameters.fees]", "[protocol.venues.ETH.breaker]\nmove = 0\n\n[parameters.fees]"),
+    "guards-caution-of-nothing": (P, "[parameters.fees]", "[protocol.venues.ETH.oracle]\ncaution = 2\n\n[parameters.fees]"),
+    "guards-most-move": (P, "[parameters.fees]", "[protocol.venues.ETH.oracle]\nmost_move = 0\n\n[parameters.fees]"),
     "guards-residual": (P, "[protocol]\n", '[protocol]\nresidual = "funding"\n'),
     "guards-fill-band": (P, "[parameters.fees]", "[protocol.venues.ETH.fill_band]\nwidth = 5\n\n[parameters.fees]"),
     "guards-fill-band-beyond": (
@@ -570,6 +572,10 @@ BY_INTEREST = (
 )
 FUND = "fund = { cash = 1e5, fee_share = 0.2 }\n"
 FEED = 'volatility_feed = { estimator = { %s = { kind = "ewma", volatility_today = 0.7 } } }\n'
+REFIT = (
+    'volatility_feed = { estimator = { ETH = { kind = "garch-refit", volatility = 0.7, volatility_today = 0.7, alpha = %s, '
+    "beta = 0.9, window = %s } } }\n"
+)
 BY_VOLATILITY = f'kind = "volatility-scaled"\n{FLAT}\nreference_volatility = 0.8\n'
 CASES |= {  # rules of perpetual markets
     "margin-unknown": (P, FLAT, f'kind = "stepped"\n{FLAT}'),
@@ -603,6 +609,9 @@ CASES |= {  # rules of perpetual markets
     "margin-correlation": (P, FLAT, f"{BY_VOLATILITY}reference_correlation = 1.5"),
     "feed-unknown-asset": (P, FUND, f"{FUND}{FEED % 'SOL'}"),
     "feed-two-sources": (P, FUND, f'{FUND}volatility_source = "conditional"\n{FEED % "ETH"}'),
+    "feed-refit-never": (P, FUND, FUND + REFIT % ("0.05", "2592000")),
+    "feed-refit-short": (P, FUND, FUND + REFIT % ("0.05", "86400")),
+    "feed-refit-integrated": (P, FUND, FUND + REFIT % ("0.1", "259200")),
     "feed-unknown-estimator": (P, FUND, f"{FUND}{FEED % 'ETH'}".replace("ewma", "ema")),
     "goals-margin-that-rests": (P, "threshold = 0.01", 'threshold = 0.5\nquantity = "margin_rise_1_day"\nof = "one"'),
     "goals-margin-in-dollars": (P, "threshold = 0.01", 'threshold = 0.5\nquantity = "margin_rise_1_day"\nof = "usd"'),

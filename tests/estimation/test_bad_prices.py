@@ -53,7 +53,7 @@ def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path, capsys)
         "/dev/zero": "zero is not a regular file",
         str(tmp_path / "none.csv"): "none.csv cannot be read: No such file or directory",
         str(tmp_path / "loop.csv"): "loop.csv cannot be read: Too many levels of symbolic links",
-        "https://example.org/a.csv": "a.csv cannot be read: No such file or directory",
+        "https://example.org/a.csv": "is an address, and nothing is downloaded; save the file and name it here",
     }
     for path, line in lines.items():
         assert main(["fit", path, *UNTIL, "--out", str(tmp_path / "m.toml")]) == 2
@@ -88,6 +88,7 @@ def test_a_file_too_large_is_not_read(tmp_path, capsys):
         ([*UNTIL, "--step", "inf"], "--step: inf must be a number of seconds above 0"),
         ([*UNTIL, "--persistence", "99"], "--persistence: 99 must lie between 0 and 1, a day"),
         ([*UNTIL, "--tail-index", "nan"], "--tail-index: nan must lie above 2, where a variance exists, and not above 20"),
+        ([*UNTIL, "--max-gap", "0"], "--max-gap: 0 must be a number of seconds above 0"),
         ([*UNTIL, "--rolling"], "--rolling: needs --walk-forward"),
         ([*UNTIL, "--walk-forward", "five"], "--walk-forward: 'five' is neither a number of stretches nor days as in 90d"),
         ([*UNTIL, "--walk-forward", "0"], "--walk-forward: 0 must lie between 1 and 200 stretches"),

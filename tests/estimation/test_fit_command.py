@@ -166,3 +166,23 @@ def test_warnings_of_the_file_are_numbered(make_returns, write_prices, tmp_path,
     shown = capsys.readouterr()
     assert shown.err.startswith(f"W01 {path}: 1 gaps in the prices of AAA")
     assert "1 gaps in the prices" in (tmp_path / "m.toml").read_text()
+
+
+def test_a_gap_beyond_max_gap_is_an_error_unless_it_is_left_out_of_the_fit(make_returns, write_prices, tmp_path, capsys):
+    """Rows 700 to 704 are gone for both; BBB has two blanks more. Each asset answers for its own prices, in the window alone."""
+    path = write_prices(make_returns(1500, 43, **TRUE, paths=2))
+    lines = path.read_text().splitlines()
+    for row in (300, 301):
+        lines[row] = lines[row].rpartition(",")[0] + ","
+    del lines[700:705]
+    path.write_text("\n".join(lines) + "\n")
+    command = [path, "--until", UNTIL, "--out", tmp_path / "m.toml", "--paths", 0, "--jumps", "none"]
+    stretch, blanks = "2022-01-30T02:00:00Z..2022-01-30T08:00:00Z", "2022-01-13T10:00:00Z..2022-01-13T13:00:00Z"
+    line = f"no price for 6 h, {stretch}; max-gap is 2 h; exclude the stretch"
+    assert fit(*command, "--max-gap", 7_200) == 2
+    errors = [one for one in capsys.readouterr().err.splitlines() if not one.startswith("W")]
+    more = f"no price for 3 h, {blanks}; max-gap is 2 h; exclude the stretch"
+    assert errors == [f"{path}: AAA: {line}", f"{path}: BBB: {more}", f"{path}: BBB: {line}"]
+    assert fit(*command, "--max-gap", 21_600) == 0
+    assert fit(*command, "--max-gap", 7_200, "--exclude", stretch, "--exclude", blanks) == 0
+    assert fit(*command, "--max-gap", 7_200, "--from", "2022-01-30T08:00:00Z") == 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simulator.market import MarketPaths
-from simulator.market.online import Ewma, GarchFilter, Rolling, VolatilityFeed
+from simulator.market.online import Ewma, GarchFilter, GarchRefit, Rolling, VolatilityFeed
 from simulator.parameters import DAY, YEAR
 
 STEP = 3_600.0
@@ -15,6 +15,7 @@ ESTIMATORS = (
     Rolling(volatility_today=0.6, window=6 * STEP),
     GarchFilter(volatility=0.7, volatility_today=0.6, alpha=0.1, beta=0.85, gamma=0.05, ceiling=2.0),
 )
+REFIT = GarchRefit(volatility=0.7, volatility_today=0.6, alpha=0.1, beta=0.85, window=20 * STEP, every=7 * STEP)  # see test_refit
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_an_estimator_is_what_its_words_say(estimator, returns):
         assert found[:, path] == pytest.approx(plain(estimator, returns[:, path]), rel=1e-11)
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: e.kind)
+@pytest.mark.parametrize("estimator", [*ESTIMATORS, REFIT], ids=lambda e: e.kind)
 @pytest.mark.parametrize("cut", [1, 7, 31, 59])
 def test_garbage_later_on_changes_nothing_before(estimator, returns, cut):
     spoilt = returns.copy()
@@ -64,7 +65,7 @@ def test_garbage_later_on_changes_nothing_before(estimator, returns, cut):
     assert (before[cut + 1] != after[cut + 1]).any()
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: e.kind)
+@pytest.mark.parametrize("estimator", [*ESTIMATORS, REFIT], ids=lambda e: e.kind)
 def test_paths_are_filtered_apart(estimator, returns):
     together = estimator.variances(returns, STEP)
     alone = np.column_stack([estimator.variances(returns[:, [i]], STEP)[:, 0] for i in range(4)])
@@ -105,6 +106,7 @@ class TestVolatilityFeed:
         assert (VolatilityFeed(estimator={"ETH": ESTIMATORS[1]}, refresh=refresh, lag=lag).known(market) == fresh[made]).all()
 
     def test_its_bytes_do_not_depend_on_blocks(self, market):
-        feed = VolatilityFeed(estimator={"ETH": ESTIMATORS[2], "BTC": ESTIMATORS[0]}, refresh=2 * STEP)
+        again = REFIT.model_copy(update={"window": 6 * STEP, "every": 2 * STEP})
+        feed = VolatilityFeed(estimator={"ETH": ESTIMATORS[2], "BTC": again}, refresh=2 * STEP)
         alone = np.concatenate([feed.known(market.rows(slice(p, p + 1))) for p in range(3)], axis=2)
         assert alone.tobytes() == feed.known(market).tobytes()

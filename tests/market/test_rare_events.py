@@ -192,6 +192,26 @@ def test_what_one_innovation_does_is_known_better_without_jumps(make_market):
         assert there.var() / counted.var() > gain
 
 
+def test_far_paths_start_in_higher_variance_and_are_weighed_back_for_it(make_market):
+    law = {"names": ["log_volatility"], "covariance": [[0.09]], "draws": 50}
+    market = make_market("garch-t", "garch-t", start="stationary", parameter_law=law, correlation=[[1.0, 0.5], [0.5, 1.0]])
+    grid, n = Grid(market_step=3_600.0, burn_in=1, transition=1, horizon=2), 20_000
+    tilted, plain = market.paths(grid, 6, "run", 0, n, rare=RareEvents()), market.paths(grid, 6, "run", n, 4 * n)
+    assert abs(tilted.weight.mean() - 1) <= 4 * tilted.weight.std() / math.sqrt(n)
+    for seen, gain in (
+        (lambda paths: paths.volatility[0, 0] > 1.6, 1.5),
+        (lambda paths: paths.price[-1, 0] < 0.7 * paths.price[24, 0], 1.5),
+        (lambda paths: paths.price[-1].max(axis=0) < 0.85, 1.2),
+    ):
+        counted, there = tilted.weight * seen(tilted), seen(plain)
+        assert 20 < there.sum() < 4_000
+        assert abs(counted.mean() - there.mean()) <= 4 * math.sqrt(counted.var() / n + there.var() / 4 / n)
+        assert there.var() / counted.var() > gain
+    part = market.paths(grid, 6, "run", 300, 40, rare=RareEvents())
+    assert part.price.tobytes() == np.ascontiguousarray(tilted.price[:, :, 300:340]).tobytes()
+    assert part.weight.tobytes() == tilted.weight[300:340].tobytes()
+
+
 @pytest.mark.parametrize("name", ["without jumps", "apart", "tied", "tied by t"])
 def test_what_plain_paths_see_they_see_as_often(name, make_market):
     market, n = _market(name, make_market), 20_000

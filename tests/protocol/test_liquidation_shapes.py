@@ -16,15 +16,13 @@ from simulator.parameters import CollateralParameters
 from simulator.protocol.integers import drift, dydx
 from simulator.protocol.interest import FlatRate, IndependentCurves, JumpLine, KinkedRate
 from simulator.protocol.interest.curves import curve
+from simulator.protocol.liquidation import FillableLiquidation, StagedLiquidation
 from simulator.protocol.liquidation_shapes import (
     AbsorbAndResale,
     AbsorbedCollateral,
     CloseFactor,
     DutchAuction,
-    FillablePrice,
     IncentiveFactor,
-    StagedClose,
-    WindowCap,
     auction,
     lending,
     perpetuals,
@@ -138,7 +136,7 @@ def test_real_liquidation_parameters_load_into_the_parts(shared_data):
         kind="close-factor", close_factor=aave["close_factor"], full_below_health=aave["close_factor_hf"],
         full_below_value=float(aave["full_close_below_usd"]), least_leftover=float(aave["min_leftover_usd"]),
     )  # fmt: skip
-    FillablePrice(
+    FillableLiquidation(
         kind="fillable-price", bankruptcy_adjustment=dydx_["bankruptcy_adjustment"],
         spread=dydx_["spread_to_maintenance_margin_ratio"], most_fee=dydx_["max_liquidation_fee"],
         most_of_position=dydx_["max_position_portion"], least_notional=float(dydx_["min_position_notional_usdc"]),
@@ -151,7 +149,7 @@ def test_real_liquidation_parameters_load_into_the_parts(shared_data):
         liquidator_fee=derive["liquidator_fee"], buffer=derive["buffer_margin"],
     )  # fmt: skip
     partial = tables["hyperliquid"]["partial_liquidation"]
-    StagedClose(
+    StagedLiquidation(
         kind="staged-close",
         large=float(partial["above_usdc"]),
         first_share=partial["fraction"],
@@ -367,7 +365,6 @@ def test_derive_greatest_share_brings_the_buffer_to_zero(marked, below, discount
         (lambda: CloseFactor(kind="close-factor", least_leftover=3_000.0), "3000 and 2000"),
         (lambda: AbsorbedCollateral(borrow_factor=0.9, liquidate_factor=0.8, liquidation_factor=0.95), "0.9 and 0.8"),
         (lambda: AbsorbedCollateral(borrow_factor=0.8, liquidate_factor=0.9, liquidation_factor=0.85), "0.9 and 0.85"),
-        (lambda: WindowCap(kind="window-cap", least_reward=600.0), "600 and 500"),
         (lambda: DutchAuction(kind="dutch-auction", start=0.6), "0.7 and 0.6"),
     ],
 )

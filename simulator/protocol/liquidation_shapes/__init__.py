@@ -1,8 +1,8 @@
-"""How an unhealthy account is closed, by protocol: how much at once, at what price, and who is paid. The parts of a scenario.
+"""How an unhealthy account is closed, by protocol: how much at once, at what price, and who is paid.
 
 Lending: Aave v3 (close factor), Comet (absorb and resale), Morpho (whole, at an incentive set by the threshold), Euler v2
-(reverse Dutch). Perpetuals: dYdX v4 (fillable price), Hyperliquid (staged), Synthetix v3 (a cap a window). Portfolios: Derive
-(Dutch auction with an insolvent phase). Real parameters are the defaults, with their source in the module of the rule.
+(reverse Dutch). Portfolios: Derive (Dutch auction with an insolvent phase). Perpetuals: formulas here, parts of a scenario in
+`simulator.protocol.liquidation`. Real parameters are the defaults, with their source in the module of the rule.
 """
 
 from __future__ import annotations
@@ -54,48 +54,6 @@ class AbsorbedCollateral(Part):
         return self
 
 
-class FillablePrice(Part):
-    """dYdX v4: closed in slices at a price between index and bankruptcy; the fund takes what is above bankruptcy, capped."""
-
-    kind: Literal["fillable-price"]
-    bankruptcy_adjustment: Annotated[float, Field(ge=1, le=5_000)] = 1.0  # [1]
-    spread: Annotated[float, Field(ge=0, le=5_000)] = 1.5  # [1] of the maintenance ratio
-    most_fee: Fraction = 0.015  # [1] of the fill, to the fund
-    most_of_position: Share = 0.1  # [1] a block
-    least_notional: Dollars = 1_000.0  # [usd] a block, unless the position is smaller
-    most_notional: Dollars = 100_000.0  # [usd] a block and account
-    most_insurance_lost: Dollars = 1_000_000.0  # [usd] a block and account
-
-
-class StagedClose(Part):
-    """Hyperliquid: a large position is closed in part first and whole while that cools down; the vault takes what is lost."""
-
-    kind: Literal["staged-close"]
-    large: Dollars = 100_000.0  # [usd]
-    first_share: Share = 0.2  # [1]
-    cooldown: Seconds = 30.0  # [s]
-    takeover_below: Fraction = 2 / 3  # [1] of the maintenance requirement
-
-
-class WindowCap(Part):
-    """Synthetix v3: at most (maker + taker fee) x skew scale x multiplier x seconds may be liquidated in a rolling window."""
-
-    kind: Literal["window-cap"]
-    multiplier: Annotated[float, Field(ge=0, le=1e6)] = 1.0  # [1/s]
-    window: Annotated[float, Field(gt=0)] = 30.0  # [s]
-    calm_skew: Fraction = 0.0  # [1] |skew| / scale below which the window does not count
-    flag_ratio: Fraction = 0.0  # [1] of the notional, to whoever flags the account
-    least_reward_ratio: Fraction = 0.3  # [1] profit on the keeper's cost
-    least_reward: Dollars = 1.0  # [usd] profit on the keeper's cost
-    most_reward: Dollars = 500.0  # [usd]
-    most_reward_ratio: Annotated[float, Field(ge=0, le=1)] = 1.0  # [1] of the account's margin
-
-    @model_validator(mode="after")
-    def _relations(self) -> WindowCap:
-        require_order(self, "least_reward", "most_reward")
-        return self
-
-
 class DutchAuction(Part):
     """Derive: shares of a whole portfolio are offered at a falling share of its value, then against payment."""
 
@@ -114,20 +72,11 @@ class DutchAuction(Part):
         return self
 
 
-LiquidationShape = Annotated[
-    CloseFactor | AbsorbAndResale | IncentiveFactor | ReverseDutch | FillablePrice | StagedClose | WindowCap | DutchAuction,
-    Field(discriminator="kind"),
-]
-
 __all__ = [
     "AbsorbAndResale",
     "AbsorbedCollateral",
     "CloseFactor",
     "DutchAuction",
-    "FillablePrice",
     "IncentiveFactor",
-    "LiquidationShape",
     "ReverseDutch",
-    "StagedClose",
-    "WindowCap",
 ]
