@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any
 
 import numpy as np
 
 from simulator.estimation.converging_fit import fit_converging
-from simulator.estimation.dcc import DccFit, correlation_path, fit_dcc
+from simulator.estimation.copula_influence import first_stages
+from simulator.estimation.dcc import correlation_path, fit_dcc
 from simulator.estimation.dependence import nearest_correlation
 from simulator.estimation.errors import FitError, NotConverged
 from simulator.estimation.settings import FitSettings
@@ -137,7 +139,7 @@ def _fitted(
     if dynamics == "dcc":
         fit = fit_dcc(w, target, block)
         path = correlation_path(w, target, fit.alpha, fit.beta)[:-1][seen]
-        estimates |= _dcc_estimates(fit)
+        estimates |= fit.estimates
     elif dynamics == "converging" and strain is not None:
         converging = fit_converging(w, target, strain.values, strain.step, with_intervals)
         matrix, path = nearest_correlation(converging.correlation), converging.path
@@ -158,11 +160,6 @@ def _fitted(
     count = int(seen.sum())
     row = DependenceCandidate(dynamics, copula, value, 2 * (k - value), k * math.log(count) - 2 * value)
     return row, matrix, estimates
-
-
-def _dcc_estimates(fit: DccFit) -> dict[str, Estimate]:
-    errors = [error if math.isfinite(error) else None for error in fit.standard_errors]
-    return {"dcc_alpha": Estimate(fit.alpha, errors[0], scale="log"), "dcc_beta": Estimate(fit.beta, errors[1], scale="logit")}
 
 
 def kendall_correlation(u: np.ndarray) -> np.ndarray:
@@ -204,7 +201,10 @@ def _forms(x: np.ndarray, path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fit_degrees(u: np.ndarray, path: np.ndarray, block: float) -> Estimate:
-    """Degrees of freedom by pseudo-likelihood, correlation given; the error is a sandwich in log degrees, margins given."""
+    """Degrees of freedom by pseudo-likelihood, correlation given; an interval in logs.
+
+    The error knows that margins are ranks and, of one matrix for all steps, that it is Kendall's (`copula_influence`).
+    """
     from scipy.optimize import minimize_scalar
 
     def loss(log_nu: float) -> float:
@@ -214,10 +214,17 @@ def fit_degrees(u: np.ndarray, path: np.ndarray, block: float) -> Estimate:
     best = float(minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6}).x)
     if best > high - 0.01:
         return Estimate(math.exp(best), None, "at the bound: a Gaussian copula")
-    up, here, down = (student_densities(u, path, math.exp(best + s * DIFFERENCE)) for s in (1, 0, -1))
-    slopes, bend = (up - down) / (2 * DIFFERENCE), float(np.mean(up - 2 * here + down)) / DIFFERENCE**2
-    spread = float(estimated_covariance(slopes[:, None], max(block, 1.0))[0, 0])
-    return Estimate(math.exp(best), math.exp(best) * math.sqrt(spread / len(u)) / abs(bend))
+    nu = math.exp(best)
+    bend = float(np.mean(degree_slopes(u, path, nu, 1.0) - degree_slopes(u, path, nu, -1.0))) / DIFFERENCE
+    influence = first_stages(partial(degree_slopes, nu=nu), u, path)
+    spread = float(estimated_covariance(influence[:, np.newaxis], max(block, 1.0))[0, 0])
+    return Estimate(nu, nu * math.sqrt(spread / len(u)) / abs(bend), scale="log")
+
+
+def degree_slopes(u: np.ndarray, path: np.ndarray, nu: float, side: float = 0.0) -> np.ndarray:
+    """Slopes [t] of the log densities by log degrees, half a difference to one `side` of `nu`."""
+    up, down = (student_densities(u, path, nu * math.exp(DIFFERENCE * (side / 2 + s))) for s in (0.5, -0.5))
+    return np.asarray(up - down) / DIFFERENCE
 
 
 def joint_tails(u: np.ndarray, names: list[str]) -> tuple[tuple[str, float, float, float, float], ...]:
