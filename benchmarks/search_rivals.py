@@ -17,6 +17,7 @@ from simulator.calibration.trials import Trials
 from simulator.risk import measures
 from simulator.risk.appetite import ProbabilityLimit
 from simulator.risk.judgement import shares
+from simulator.risk.outlook import violation
 
 TRIES = 3  # that a rival has for each candidate: invalid points and repeated ones cost it no paths
 TOGETHER = 40  # points that are handed to the engine at once
@@ -49,9 +50,16 @@ class Rival:
     def judged(self, points: Sequence[Point], first: int = 0) -> list[Trial]:
         """Candidates on the search paths, numbered from `first`."""
         found = self._run(points, "search", self.paths)
-        return [
-            self.question.trial(first + i, p, o, self.baseline, 1) for i, (p, o) in enumerate(zip(points, found, strict=True))
-        ]
+        return [self._trial(first + i, p, o, self.baseline) for i, (p, o) in enumerate(zip(points, found, strict=True))]
+
+    def _trial(self, number: int, point: Point, outcomes, baseline) -> Trial:
+        """As the search sees it; of a front only what a front needs, which is faster."""
+        asked = self.question
+        if not asked.goal.front:
+            return asked.trial(number, point, outcomes, baseline, 1)
+        apart = tuple(violation(one, outcomes, asked.frozen, asked.plan.proof) for one in asked.conditions)
+        goals = tuple(measures.mean(goal).value for goal in asked.reached(point, outcomes, baseline))
+        return Trial(number, point, len(outcomes.path), 0.0, 0.0, (apart,), goals)
 
     def fresh(self, points: Sequence[Point]) -> dict[Point, tuple[Trial, bool]]:
         """Candidates on paths that nobody searched on, and whether they keep every limit there by their estimates alone."""
@@ -60,7 +68,7 @@ class Rival:
         for at in range(0, len(points), TOGETHER):
             part = points[at : at + TOGETHER]
             for point, outcomes in zip(part, self._run(part, "fresh", paths), strict=True):
-                found[point] = self.question.trial(len(found), point, outcomes, base, 1), self._keeps(outcomes)
+                found[point] = self._trial(len(found), point, outcomes, base), self._keeps(outcomes)
         return found
 
     def _keeps(self, outcomes) -> bool:

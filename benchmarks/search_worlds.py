@@ -28,9 +28,8 @@ ENGINE_SPACE = (
     SearchParameter(parameter=fake_world.MAINTENANCE, low=0.015, high=0.06, step=0.005),
     SearchParameter(parameter="fees.volatility_slope", low=0.0, high=0.0008, step=0.0002),
 )
-SMALLER = {  # of scenarios/eth-perpetual.toml: three hours of burn-in, twelve after the vote, 60 accounts, quarters of an hour
+SMALLER = {  # of scenarios/eth-perpetual.toml: three hours of burn-in, twelve after the vote, 60 accounts
     "accounts = 600": "accounts = 60",
-    "substeps = 12": "substeps = 4",
     "burn_in = 1.0": "burn_in = 0.125",
     "transition = 1.0": "transition = 0.25",
     "horizon = 2.0": "horizon = 0.5",

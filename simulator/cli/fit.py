@@ -66,7 +66,7 @@ class Refused(Exception):
 @click.option("--criterion", type=click.Choice(["aic", "bic"]), default="bic", show_default=True, help="What auto goes by.")
 @click.option(
     "--dependence",
-    type=click.Choice(["auto", "constant", "dcc"]),
+    type=click.Choice(["auto", "constant", "dcc", "converging"]),
     default="constant",
     show_default=True,
     help="How correlation moves. auto: the best by --criterion.",

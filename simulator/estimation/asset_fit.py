@@ -33,6 +33,7 @@ class AssetFit:
     law: ParameterLaw
     max_move: float | None  # None: normal innovations
     residuals: np.ndarray  # [t], NaN where a return is missing or a jump
+    relative_variance: np.ndarray  # [t] conditional over stationary, of the diffusive part
     log_likelihood: float
     cost_of_bounds: float  # log-likelihood that variance targeting and bounded persistence cost
     cost_of_tail: float  # and the tail bound
@@ -111,6 +112,7 @@ def _fit_asset(name: str, price: float, returns: np.ndarray, step: float, settin
         law=_law(cov, specification, normal, jump_fit, settings.draws),
         max_move=None if normal else max_move,
         residuals=diffusive / np.sqrt(variance[:-1]),
+        relative_variance=variance[:-1] / (fit.scale**2 * math.exp(fit.x[LEVEL])),
         log_likelihood=fit.log_likelihood,
         cost_of_bounds=free.log_likelihood - targeted.log_likelihood,
         cost_of_tail=targeted.log_likelihood - fit.log_likelihood,

@@ -10,12 +10,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from simulator.estimation.dcc import DccFit, correlation_path, fit_dcc
+from simulator.estimation.converging_fit import fit_converging
+from simulator.estimation.copula_influence import first_stages
+from simulator.estimation.dcc import correlation_path, fit_dcc
 from simulator.estimation.dependence import nearest_correlation
+from simulator.estimation.errors import FitError, NotConverged
 from simulator.estimation.settings import FitSettings
 from simulator.estimation.skewed_copula import fit_skewed
 from simulator.estimation.standard_errors import Estimate, estimated_covariance
@@ -40,10 +45,10 @@ class DependenceCandidate:
 class DependenceFit:
     """What ties the assets, as a market names it."""
 
-    dynamics: str  # constant or dcc
+    dynamics: str  # constant, dcc or converging
     copula: str  # gaussian, student-t or skewed-t
     correlation: np.ndarray
-    estimates: dict[str, Estimate]  # dcc_alpha, dcc_beta, copula_degrees_of_freedom, copula_asymmetry: what the choice has
+    estimates: dict[str, Estimate]  # dcc_alpha, converging_level, copula_degrees_of_freedom, ...: what the choice has
     candidates: tuple[DependenceCandidate, ...]
     tails: tuple[tuple[str, float, float, float, float], ...]  # (pair, level, lower, upper, error): share of joint extremes
 
@@ -58,17 +63,46 @@ class DependenceFit:
         }
 
 
-def fit_dependence(residuals: np.ndarray, names: list[str], settings: FitSettings, block: float) -> DependenceFit:
-    """Fit what `settings` asks for to `residuals` [t, asset]; rows with a gap say nothing. Raises NotConverged (DCC)."""
+@dataclass(frozen=True)
+class Strain:
+    """Mean over assets of conditional over stationary variance, [step], at steps of `step` [s]: what correlation converges by."""
+
+    values: np.ndarray
+    step: float
+
+    @property
+    def moves(self) -> bool:
+        return bool(self.values.size) and float(np.ptp(self.values)) > 0
+
+
+def fit_dependence(
+    residuals: np.ndarray, names: list[str], settings: FitSettings, block: float, strain: Strain | None = None
+) -> DependenceFit:
+    """Fit what `settings` asks for to `residuals` [t, asset]; rows with a gap say nothing. Of several laws those without a
+    maximum are left out. Raises NotConverged where none has one, FitError where correlation is to follow variances that stand."""
+    strained = strain is not None and strain.moves
+    if settings.dependence == "converging" and not strained:
+        raise FitError([("dependence", "converging follows conditional variances, and no asset of the fit has one that moves")])
     u = _ranks(residuals)
     w = _normal(u)
     seen = ~np.isnan(w).any(axis=1)
     target = nearest_correlation(np.corrcoef(w[seen], rowvar=False))
-    dynamics = ("constant", "dcc") if settings.dependence == "auto" else (settings.dependence,)
+    every = ("constant", "dcc", "converging") if strained else ("constant", "dcc")
+    dynamics = every if settings.dependence == "auto" else (settings.dependence,)
     copulas = ("gaussian", "student-t") if settings.copula == "auto" else (settings.copula,)  # skewed-t takes minutes: by name
-    found = [_fitted(u, w, target, d, c, block) for d in dynamics for c in copulas]
+    choices = list(product(dynamics, copulas))
+    found = []
+    for choice in choices:
+        try:
+            found.append(_fitted(u, w, target, choice, block, strain, with_intervals=len(choices) == 1))
+        except NotConverged:
+            if choice == choices[-1] and not found:
+                raise
     rows = tuple(row for row, _, _ in found)
     best = min(range(len(found)), key=lambda i: getattr(rows[i], settings.criterion))
+    if rows[best].dynamics == "converging" and len(choices) > 1:
+        taken = (rows[best].dynamics, rows[best].copula)
+        found[best] = _fitted(u, w, target, taken, block, strain, with_intervals=True)
     _, matrix, estimates = found[best]
     return DependenceFit(rows[best].dynamics, rows[best].copula, matrix, estimates, rows, joint_tails(u, names))
 
@@ -90,15 +124,26 @@ def _normal(u: np.ndarray) -> np.ndarray:
 
 
 def _fitted(
-    u: np.ndarray, w: np.ndarray, target: np.ndarray, dynamics: str, copula: str, block: float
+    u: np.ndarray,
+    w: np.ndarray,
+    target: np.ndarray,
+    choice: tuple[str, str],
+    block: float,
+    strain: Strain | None,
+    with_intervals: bool,
 ) -> tuple[DependenceCandidate, np.ndarray, dict[str, Estimate]]:
+    dynamics, copula = choice
     seen = ~np.isnan(u).any(axis=1)
     estimates: dict[str, Estimate] = {}
     matrix, path = target, np.broadcast_to(target, (int(seen.sum()), *target.shape))
     if dynamics == "dcc":
         fit = fit_dcc(w, target, block)
         path = correlation_path(w, target, fit.alpha, fit.beta)[:-1][seen]
-        estimates |= _dcc_estimates(fit)
+        estimates |= fit.estimates
+    elif dynamics == "converging" and strain is not None:
+        converging = fit_converging(w, target, strain.values, strain.step, with_intervals)
+        matrix, path = nearest_correlation(converging.correlation), converging.path
+        estimates |= converging.estimates
     elif copula != "gaussian":
         matrix = kendall_correlation(u[seen])
         path = np.broadcast_to(matrix, path.shape)
@@ -115,11 +160,6 @@ def _fitted(
     count = int(seen.sum())
     row = DependenceCandidate(dynamics, copula, value, 2 * (k - value), k * math.log(count) - 2 * value)
     return row, matrix, estimates
-
-
-def _dcc_estimates(fit: DccFit) -> dict[str, Estimate]:
-    errors = [error if math.isfinite(error) else None for error in fit.standard_errors]
-    return {"dcc_alpha": Estimate(fit.alpha, errors[0]), "dcc_beta": Estimate(fit.beta, errors[1])}
 
 
 def kendall_correlation(u: np.ndarray) -> np.ndarray:
@@ -161,7 +201,10 @@ def _forms(x: np.ndarray, path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fit_degrees(u: np.ndarray, path: np.ndarray, block: float) -> Estimate:
-    """Degrees of freedom by pseudo-likelihood, correlation given; the error is a sandwich in log degrees, margins given."""
+    """Degrees of freedom by pseudo-likelihood, correlation given; an interval in logs.
+
+    The error knows that margins are ranks and, of one matrix for all steps, that it is Kendall's (`copula_influence`).
+    """
     from scipy.optimize import minimize_scalar
 
     def loss(log_nu: float) -> float:
@@ -171,10 +214,17 @@ def fit_degrees(u: np.ndarray, path: np.ndarray, block: float) -> Estimate:
     best = float(minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6}).x)
     if best > high - 0.01:
         return Estimate(math.exp(best), None, "at the bound: a Gaussian copula")
-    up, here, down = (student_densities(u, path, math.exp(best + s * DIFFERENCE)) for s in (1, 0, -1))
-    slopes, bend = (up - down) / (2 * DIFFERENCE), float(np.mean(up - 2 * here + down)) / DIFFERENCE**2
-    spread = float(estimated_covariance(slopes[:, None], max(block, 1.0))[0, 0])
-    return Estimate(math.exp(best), math.exp(best) * math.sqrt(spread / len(u)) / abs(bend))
+    nu = math.exp(best)
+    bend = float(np.mean(degree_slopes(u, path, nu, 1.0) - degree_slopes(u, path, nu, -1.0))) / DIFFERENCE
+    influence = first_stages(partial(degree_slopes, nu=nu), u, path)
+    spread = float(estimated_covariance(influence[:, np.newaxis], max(block, 1.0))[0, 0])
+    return Estimate(nu, nu * math.sqrt(spread / len(u)) / abs(bend), scale="log")
+
+
+def degree_slopes(u: np.ndarray, path: np.ndarray, nu: float, side: float = 0.0) -> np.ndarray:
+    """Slopes [t] of the log densities by log degrees, half a difference to one `side` of `nu`."""
+    up, down = (student_densities(u, path, nu * math.exp(DIFFERENCE * (side / 2 + s))) for s in (0.5, -0.5))
+    return np.asarray(up - down) / DIFFERENCE
 
 
 def joint_tails(u: np.ndarray, names: list[str]) -> tuple[tuple[str, float, float, float, float], ...]:

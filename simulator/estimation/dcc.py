@@ -17,7 +17,7 @@ import numpy as np
 from simulator.estimation.ascent import CONVERGED, climb
 from simulator.estimation.coordinates import logistic, logit
 from simulator.estimation.errors import NotConverged
-from simulator.estimation.standard_errors import estimated_covariance
+from simulator.estimation.standard_errors import Estimate, estimated_covariance
 from simulator.kernel import kernel, rule
 
 STARTS = ((0.98, 0.04), (0.9, 0.1), (0.998, 0.02), (0.6, 0.2))  # (alpha + beta, alpha as a share of it)
@@ -162,6 +162,12 @@ class DccFit:
     def standard_errors(self) -> tuple[float, float]:
         a, b = np.sqrt(np.maximum(np.diag(self.covariance), 0))
         return float(a), float(b)
+
+    @property
+    def estimates(self) -> dict[str, Estimate]:
+        """Both, with intervals that stay above 0 and beta's below 1."""
+        a, b = (error if math.isfinite(error) else None for error in self.standard_errors)
+        return {"dcc_alpha": Estimate(self.alpha, a, scale="log"), "dcc_beta": Estimate(self.beta, b, scale="logit")}
 
 
 @dataclass(frozen=True)

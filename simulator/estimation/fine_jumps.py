@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulator.estimation.errors import FitError
-from simulator.estimation.jumps import FEWEST_JUMPS, JumpFit, fit_kou, merton_fit
+from simulator.estimation.jumps import FEWEST_JUMPS, JumpFit, fit_kou, merton_fit, normal_errors
 from simulator.estimation.returns import Returns
 from simulator.estimation.standard_errors import Estimate, estimated_covariance
 from simulator.market.jumps import Merton
@@ -190,9 +190,11 @@ def _merton(jumps: np.ndarray, judged: np.ndarray, per_day: int) -> JumpFit:
         [0.0, -mean / per, 1 / per, 0.0],
         [0.0, (mean**2 - deviation**2) / per / (2 * deviation**2), -mean / per / deviation**2, 1 / per / (2 * deviation**2)],
     ])  # of log intensity, mean, log deviation  # fmt: skip
-    errors = np.sqrt(np.diag(slopes @ estimated_covariance(daily, _block(n)) @ slopes.T) / n)
+    clustered = np.sqrt(np.diag(slopes @ estimated_covariance(daily, _block(n)) @ slopes.T) / n)
+    independent = normal_errors(int(count.sum()), deviation)  # a sandwich of few jumps is often smaller than that by chance
+    errors = {name: max(float(own), least) for own, (name, least) in zip(clustered, independent.items(), strict=True)}
     law = Merton(intensity=float(intensity), mean=float(mean), deviation=deviation)
-    return merton_fit(law, int(count.sum()), dict(zip(("intensity", "mean", "deviation"), map(float, errors), strict=True)))
+    return merton_fit(law, int(count.sum()), errors)
 
 
 def _below(fit: JumpFit, size: float) -> float:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from simulator.estimation.asset_fit import AssetFit, fit_asset
 from simulator.estimation.comparison import compare
-from simulator.estimation.copula_fit import fit_dependence
+from simulator.estimation.copula_fit import Strain, fit_dependence
 from simulator.estimation.dependence import correlation
 from simulator.estimation.errors import FitError
 from simulator.estimation.filtered_fit import filtered_history
@@ -83,7 +83,8 @@ def fit_market(
     if len(assets) > 1 and (settings.dependence, settings.copula) != ("constant", "gaussian"):
         progress("fitting the dependence")
         residuals = np.column_stack([asset.residuals for asset in assets])
-        tied = fit_dependence(residuals, [asset.name for asset in assets], settings, max(asset.block for asset in assets))
+        strain = strain_of(assets, returns.step)
+        tied = fit_dependence(residuals, [a.name for a in assets], settings, max(a.block for a in assets), strain)
         matrix = tied.correlation
     fit = MarketFit(
         assets=tuple(assets),
@@ -136,3 +137,9 @@ def _dependence(assets: Sequence[AssetFit | PegFit]) -> tuple[np.ndarray, int]:
         return correlation(np.column_stack([asset.residuals for asset in assets]))
     except ValueError as problem:
         raise FitError([("assets", f"{problem}; fit them apart, or in a window they share")]) from None
+
+
+def strain_of(assets: Sequence[AssetFit | PegFit], step: float) -> Strain:
+    """Of the assets whose variance moves."""
+    each = [asset.relative_variance for asset in assets if isinstance(asset, AssetFit)]
+    return Strain(np.mean(each, axis=0) if each else np.empty(0), step)

@@ -105,19 +105,22 @@ def no_crashes(jumps: Merton | Kou, daily_deviation: float) -> bool:
 
 
 def fit_merton(sizes: np.ndarray, years: float) -> JumpFit:
-    """Normal sizes by maximum likelihood. Few jumps allow no sandwich: errors are exact for normal samples, Student's t of the
-    mean, and of the log deviation the root mean square about the truth, for the maximum lies below it (a tenth at ten jumps)."""
+    """Normal sizes by maximum likelihood. Few jumps allow no sandwich: errors are those of independent normal sizes."""
+    jumps = Merton(intensity=sizes.size / years, mean=float(sizes.mean()), deviation=float(sizes.std()))
+    return merton_fit(jumps, sizes.size, normal_errors(sizes.size, jumps.deviation))
+
+
+def normal_errors(count: int, deviation: float) -> dict[str, float]:
+    """Of log intensity, mean and log deviation of `count` normal sizes, exact: of the mean by Student's t, and of the log
+    deviation the root mean square about the truth, for the maximum of the likelihood lies below it (a tenth at ten jumps)."""
     from scipy.special import digamma, polygamma, stdtrit
 
-    n = sizes.size
-    mean, deviation, intensity = float(sizes.mean()), float(sizes.std()), n / years
-    below = 0.5 * (math.log(n / 2) - float(digamma((n - 1) / 2)))
-    errors = {
-        "intensity": 1 / math.sqrt(n),
-        "mean": deviation / math.sqrt(n - 1) * float(stdtrit(n - 1, 0.975)) / NORMAL_95,
-        "deviation": math.hypot(below, 0.5 * math.sqrt(float(polygamma(1, (n - 1) / 2)))),
+    below = 0.5 * (math.log(count / 2) - float(digamma((count - 1) / 2)))
+    return {
+        "intensity": 1 / math.sqrt(count),
+        "mean": deviation / math.sqrt(count - 1) * float(stdtrit(count - 1, 0.975)) / NORMAL_95,
+        "deviation": math.hypot(below, 0.5 * math.sqrt(float(polygamma(1, (count - 1) / 2)))),
     }
-    return merton_fit(Merton(intensity=intensity, mean=mean, deviation=deviation), n, errors)
 
 
 def merton_fit(jumps: Merton, count: int, errors: Mapping[str, float]) -> JumpFit:

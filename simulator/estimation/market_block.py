@@ -96,6 +96,11 @@ def _tied(found: DependenceFit) -> Iterator[str]:
             own += f", asymmetry = {_value(float(f'{skew.value:.{DIGITS}g}'))}"
             errors += f" and {_error(skew)}"
         yield f'copula = {{ kind = "student-t", {own} }}  # {errors}'
+    if found.dynamics == "converging":
+        law = {key.removeprefix("converging_"): estimate for key, estimate in e.items() if key.startswith("converging_")}
+        inside = ", ".join(f"{key} = {_value(float(f'{each.value:.{DIGITS}g}'))}" for key, each in law.items())
+        yield f'correlation_dynamics = {{ kind = "converging", {inside} }}'
+        yield f"# {'; '.join(f'{key}: {_error(each)}' for key, each in law.items())}"
     if found.dynamics == "dcc":
         alpha, beta = (_value(float(f"{e[key].value:.{DIGITS}g}")) for key in ("dcc_alpha", "dcc_beta"))
         errors = f"{_error(e['dcc_alpha'])} and {_error(e['dcc_beta'])}"

@@ -26,7 +26,7 @@ class FitSettings:
     process: ProcessChoice = "garch"  # and GJR where its gamma is significant
     innovation: InnovationChoice = "student-t"
     criterion: Literal["aic", "bic"] = "bic"
-    dependence: Literal["auto", "constant", "dcc"] = "constant"
+    dependence: Literal["auto", "constant", "dcc", "converging"] = "constant"
     copula: Literal["auto", "gaussian", "student-t", "skewed-t"] = "gaussian"
     pegs: tuple[tuple[str, str | None], ...] = ()  # (asset held to a peg, the asset it is pegged to; None: a dollar)
 

@@ -94,10 +94,13 @@ class Estimate:
     standard_error: float | None = None
     note: str = ""
     scale: Literal["plain", "log", "logit"] = "plain"
+    limits: tuple[float, float] | None = None  # of the interval, where it comes from the likelihood itself
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval; NaN without a standard error."""
+        """The 95 % interval; NaN where there is none."""
+        if self.limits is not None:
+            return self.limits
         if self.standard_error is None:
             return math.nan, math.nan
         v, reach = self.value, NORMAL_95 * self.standard_error

@@ -77,7 +77,7 @@ class GarchRefit(Part):
 
     The level is the window's mean square, alpha and beta maximise the likelihood given it (Student-t with `degrees_of_freedom`,
     else normal), their sum at most `persistence`; the filter then starts at the level where the window starts. Nothing is fitted
-    before a window has passed: until then the numbers are those stated. Work: about 40 passes over the window, each time.
+    before a window has passed: until then the numbers are those stated. Work: about 15 passes over the window, each time.
     """
 
     kind: Literal["garch-refit"] = "garch-refit"

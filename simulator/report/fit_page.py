@@ -16,7 +16,7 @@ from simulator.report.blocks import Block, Bullets, Cell, Code, Facts, Figure, F
 from simulator.report.figures.curves import Axes, draw_curves, lag_ticks, year_ticks
 from simulator.report.figures.drawn import NARROW, WIDE
 from simulator.report.figures.ranges import Range, draw_ranges
-from simulator.report.numbers import NOTHING, count, percent, plain
+from simulator.report.numbers import NOTHING, chance, count, fixed, percent, plain
 from simulator.report.out_of_sample import out_of_sample
 from simulator.report.to_html import written
 
@@ -83,7 +83,7 @@ def _facts(fit: MarketFit) -> Iterator[tuple[str, str, str]]:
         e = asset.estimates
         volatility, degrees = e.get("total_volatility", e["volatility"]), e.get("degrees_of_freedom")
         today = e.get("volatility_today", e["volatility"])
-        tails = f"; {plain(degrees.value)} degrees of freedom" if degrees else ""
+        tails = f"; {degrees.value:.3g} degrees of freedom" if degrees else ""
         jumps = f"; {asset.jumps.jumps.kind} jumps" if asset.jumps else ""
         yield (
             f"{asset.name}: volatility a year, today",
@@ -187,9 +187,9 @@ def _model(fit: MarketFit) -> Iterator[Block]:
     names = tuple(asset.name for asset in fit.assets)
     yield Table(("", *names), "l" + "r" * len(names), tuple(rows), "Estimates, with standard errors in brackets.", small=True)
     if len(names) > 1:
-        matrix = [(name, *(plain(value) for value in row)) for name, row in zip(names, fit.correlation, strict=True)]
+        matrix = [(name, *(fixed(value, 3) for value in row)) for name, row in zip(names, fit.correlation, strict=True)]
         yield Table(("", *names), "l" + "r" * len(names), tuple(matrix), "Correlation of residuals.", small=True)
-    tests = tuple((t.asset, t.test, plain(t.statistic), f"{t.degrees or NOTHING}", f"{t.p:.3f}") for t in fit.residual_tests())
+    tests = tuple((t.asset, t.test, plain(t.statistic), f"{t.degrees or NOTHING}", chance(t.p)) for t in fit.residual_tests())
     header = ("Asset", "Test", "Statistic", "Degrees", "p")
     yield Table(header, "llrrr", tests, "What is left in the residuals.", small=True)
     yield Bullets(tuple(note for note in fit.notes if note not in fit.warnings))

@@ -13,6 +13,7 @@ SPACE = "\N{NO-BREAK SPACE}"  # between a number and its unit, so that no line b
 SHARES = ("probability", "open-interest", "borrowed", "collateral", "fund", "accounts")  # units that are fractions
 DUST = 1e-6  # [usd, hour or count]
 UNITS = {"usd": "USD", "count": "count", "hour": "h", "1/year": "per year", "1": "", "one": "", "probability": ""}
+SMALLEST_P = 0.001  # that is written out
 
 
 def visible(text: str) -> str:
@@ -101,6 +102,16 @@ def between(low: float | None, high: float | None, unit: str) -> str:
 def count(value: int | float | None) -> str:
     """A whole number with separators."""
     return NOTHING if value is None else f"{math.floor(value):,}"
+
+
+def fixed(value: float, digits: int) -> str:
+    """A number of a column with so many decimals."""
+    return _signs(f"{value:.{digits}f}")
+
+
+def chance(p: float) -> str:
+    """A p-value: three decimals, or that it is smaller."""
+    return f"{p:.3f}" if p >= SMALLEST_P else f"< {SMALLEST_P:g}"
 
 
 def named(unit: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from simulator.report.blocks import Block, Bullets, Figure, Folded, Paragraph, Subheading, Table
 from simulator.report.figures.drawn import NARROW, WIDE
 from simulator.report.figures.ranges import Point, Range, draw_paths, draw_ranges
-from simulator.report.numbers import NOTHING, count, percent, plain
+from simulator.report.numbers import NOTHING, SMALLEST_P, chance, count, fixed, percent, plain
 from simulator.risk.measures import failure_bound, failure_floor
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ Covered = Mapping[tuple[str, float], "Coverage"]
 MOST_RATIO = 3.0  # exceeded / promised that is still drawn to scale
 LEVEL = 0.05  # of a test
 NORMAL = 1.96  # standard errors of a 95 % interval
+STRATEGIES = {"filter": "the fit's filter", "ewma": "EWMA of a day", "still": "the stationary one"}
 NAMES = {
     "degrees_of_freedom": "degrees of freedom",
     "total_volatility": "volatility with jumps",
@@ -55,10 +56,10 @@ def _scores(walk: WalkForward) -> Table:
         (
             one.asset,
             count(one.returns),
-            f"{one.in_sample:.4f}",
-            f"{one.out_of_sample:.4f}",
-            f"{one.difference:.4f} ± {NORMAL * one.difference_error:.4f}",
-            f"{one.optimism:.4f} ± {NORMAL * one.optimism_error:.4f}",
+            fixed(one.in_sample, 4),
+            fixed(one.out_of_sample, 4),
+            f"{fixed(one.difference, 4)} ± {NORMAL * one.difference_error:.4f}",
+            f"{fixed(one.optimism, 4)} ± {NORMAL * one.optimism_error:.4f}",
             f"{one.alarms} of {len(one.folds)}",
         )
         for one in walk.assets
@@ -82,7 +83,7 @@ def _range(side: str, p: float, one: Coverage) -> Range:
     due = one.count * p
     low, high = failure_floor(one.exceeded, one.count, 0.975), failure_bound(one.exceeded, one.count, 0.975)
     clusters = ", clustered" if one.independence_p < LEVEL else ""
-    words = f"{count(one.exceeded)}, {due:.3g} due; p {f'= {one.exact_p:.3f}' if one.exact_p >= 0.001 else '< 0.001'}{clusters}"
+    words = f"{count(one.exceeded)}, {due:.3g} due; p {'= ' if one.exact_p >= SMALLEST_P else ''}{chance(one.exact_p)}{clusters}"
     return Range(f"{side}, {percent(1 - p)}", one.exceeded / due, low / p, high / p, words, not _rejects(one))
 
 
@@ -95,7 +96,7 @@ def _coverage_table(found: Mapping[str, Covered]) -> Table:
     for asset, covered in found.items():
         rows.append((asset,))
         for (side, p), one in covered.items():
-            numbers = (f"{one.exact_p:.3f}", f"{one.independence_p:.3f}", f"{one.power:.2f}")
+            numbers = (chance(one.exact_p), chance(one.independence_p), f"{one.power:.2f}")
             rows.append((f"{side}, {percent(1 - p)}", count(one.exceeded), plain(round(one.count * p, 1)), *numbers))
     caption = "Power: of the exact test at 5 %, were the VaR exceeded twice as often as promised."
     return Table(("VaR", "Beyond", "Due", "Exact p", "Clusters p", "Power"), "lrrrrr", tuple(rows), caption, small=True)
@@ -135,7 +136,7 @@ def _held_out(held_out: Sequence[HeldOut]) -> Iterator[Block]:
     since, until = held_out[0].since, held_out[0].until
     yield Subheading(f"Later rows: {since:%Y-%m-%d} to {until:%Y-%m-%d}")
     yield _coverage("later", "VaR of the next return on later rows", {one.asset: one.coverage for one in held_out})
-    rows = [(one.asset, s.strategy, f"{s.log_score:.4f}", *_behind(s)) for one in held_out for s in one.scores]
+    rows = [(one.asset, STRATEGIES[s.strategy], fixed(s.log_score, 4), *_behind(s)) for one in held_out for s in one.scores]
     header = ("Asset", "Variance by", "Log score", "Behind the filter", "95 % interval")
     yield Table(
         header, "llrrr", tuple(rows), "Mean log density of a later return, and what the fitted filter has more.", small=True
@@ -147,4 +148,4 @@ def _held_out(held_out: Sequence[HeldOut]) -> Iterator[Block]:
 def _behind(score: Score) -> tuple[str, str]:
     if score.strategy == "filter":
         return NOTHING, NOTHING
-    return f"{score.behind:.4f}", f"{score.behind_low:.4f} to {score.behind_high:.4f}"
+    return fixed(score.behind, 4), f"{fixed(score.behind_low, 4)} to {fixed(score.behind_high, 4)}"

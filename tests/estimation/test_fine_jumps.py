@@ -3,6 +3,7 @@
 import json
 import math
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from simulator.estimation.fine_jumps import (
 from simulator.estimation.fit import fit_market
 from simulator.estimation.returns import Returns, Window, log_returns
 from simulator.estimation.settings import FitSettings
+from simulator.estimation.standard_errors import Estimate
 from simulator.market.price_file import PriceTable
 
 BEGIN = datetime(2022, 1, 1, tzinfo=UTC)
@@ -105,24 +107,17 @@ def test_jumps_that_stand_out_are_recovered_and_share_of_variance_is_theirs():
     assert found.jump_days.value == pytest.approx(1 - math.exp(-110 / 365), abs=0.01 + 4 * found.jump_days.standard_error)
 
 
-def coverage(repeats: int, days: int) -> np.ndarray:
-    """Share of 95 % intervals of intensity, mean and deviation that cover what the bars were made with."""
-    hits = np.zeros(3)
-    for seed in range(repeats):
-        e = found_in(bars(days, 1_000 + seed)).fit.estimates
-        hits += [abs(e[name].value - truth) <= 1.96 * e[name].standard_error for name, truth in JUMPS.items()]
-    return hits / repeats
+def refit(days: int, number: int) -> dict[str, Estimate]:
+    return found_in(bars(days, 1_000 + number)).fit.estimates
 
 
-def test_95_percent_intervals_cover_the_truth():
-    assert (coverage(60, 250) > 0.95 - 4 * math.sqrt(0.95 * 0.05 / 60)).all()
+def test_95_percent_intervals_cover_the_truth(uncovered):
+    assert not uncovered(partial(refit, 250), JUMPS, 60)
 
 
 @pytest.mark.slow
-def test_95_percent_intervals_cover_500_refits():
-    share = coverage(500, 700)
-    print(f"fine jumps: {dict(zip(JUMPS, share, strict=True))}")
-    assert (np.abs(share - 0.95) < 0.02 + 2 * math.sqrt(0.95 * 0.05 / 500)).all()
+def test_95_percent_intervals_cover_600_refits(uncovered):
+    assert not uncovered(partial(refit, 700), JUMPS, 600)
 
 
 def test_gaps_cost_their_bars_and_make_no_jump():

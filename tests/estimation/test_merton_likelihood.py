@@ -14,6 +14,7 @@ from simulator.estimation.asset_notes import asset_notes
 from simulator.estimation.maximum import by_differences
 from simulator.estimation.merton_likelihood import densities, fit_merton_returns, slopes
 from simulator.estimation.settings import FitSettings
+from simulator.estimation.standard_errors import Estimate
 
 DAY = 86_400.0
 TRUE = {"intensity": 18.0, "mean": -0.15, "deviation": 0.04}
@@ -61,27 +62,17 @@ def test_the_unit_of_returns_is_the_unit_of_sizes():
     assert other.log_likelihood == pytest.approx(one.log_likelihood - 1_500 * math.log(10), abs=1e-6)
 
 
-def coverage(repeats: int, days: int) -> np.ndarray:
-    """Share of 95 % intervals of intensity, mean and deviation that cover what the returns were made with; those of positive
-    numbers are taken in logs."""
-    hits = np.zeros(3)
-    for seed in range(repeats):
-        fit = fit_merton_returns(crashes(days, 500 + seed), DAY).jumps
-        errors = [math.sqrt(v) for v in fit.law.values()]
-        apart = [math.log(fit.jumps.intensity / 18.0), fit.jumps.mean - TRUE["mean"], math.log(fit.jumps.deviation / 0.04)]
-        hits += [abs(d) <= 1.96 * e for d, e in zip(apart, errors, strict=True)]
-    return hits / repeats
+def refit(days: int, number: int) -> dict[str, Estimate]:
+    return fit_merton_returns(crashes(days, 500 + number), DAY).jumps.estimates
 
 
-def test_95_percent_intervals_cover_the_truth():
-    assert (coverage(40, 2_000) > 0.95 - 4 * math.sqrt(0.95 * 0.05 / 40)).all()
+def test_95_percent_intervals_cover_the_truth(uncovered):
+    assert not uncovered(partial(refit, 2_000), TRUE, 40)
 
 
 @pytest.mark.slow
-def test_95_percent_intervals_cover_500_refits():
-    share = coverage(500, 4_000)
-    print(f"merton likelihood: {dict(zip(TRUE, share, strict=True))}")
-    assert (np.abs(share - 0.95) < 0.02 + 2 * math.sqrt(0.95 * 0.05 / 500)).all()
+def test_95_percent_intervals_cover_600_refits(uncovered):
+    assert not uncovered(partial(refit, 4_000), TRUE, 600)
 
 
 def test_fat_tails_without_a_jump_are_no_crashes_and_the_fit_says_so_in_one_line(make_returns):

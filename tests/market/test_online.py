@@ -106,6 +106,7 @@ class TestVolatilityFeed:
         assert (VolatilityFeed(estimator={"ETH": ESTIMATORS[1]}, refresh=refresh, lag=lag).known(market) == fresh[made]).all()
 
     def test_its_bytes_do_not_depend_on_blocks(self, market):
-        feed = VolatilityFeed(estimator={"ETH": ESTIMATORS[2], "BTC": ESTIMATORS[0]}, refresh=2 * STEP)
+        again = REFIT.model_copy(update={"window": 6 * STEP, "every": 2 * STEP})
+        feed = VolatilityFeed(estimator={"ETH": ESTIMATORS[2], "BTC": again}, refresh=2 * STEP)
         alone = np.concatenate([feed.known(market.rows(slice(p, p + 1))) for p in range(3)], axis=2)
         assert alone.tobytes() == feed.known(market).tobytes()
