@@ -18,6 +18,13 @@ from simulator.cli import main
 from simulator.market.price_file import read_prices
 from simulator.scenario import Scenario
 
+RULE = """[[calibration.search]]
+parameter = "protocol.fund.cash"
+low = 100000
+high = 300000
+step = 50000
+
+"""
 BACKTEST = """
 [backtest]
 paths = 2
@@ -34,7 +41,9 @@ assets = ["ETH"]
 def calibrated(tmp_path_factory):
     folder = tmp_path_factory.mktemp("calibrated")
     prices_file(folder)
-    (folder / "small.toml").write_text(confirming() + BACKTEST)
+    text = confirming()
+    place = text.index("# A market that a proposal must also survive.")
+    (folder / "small.toml").write_text(text[:place] + RULE + text[place:] + BACKTEST)
     assert main(["calibrate", str(folder / "small.toml"), "--jobs", "1", "--out", str(folder / "results")]) in (0, 1)
     (result,) = [path for path in (folder / "results").iterdir() if path.is_dir()]
     return result
@@ -63,6 +72,8 @@ def test_a_calibration_verifies_and_says_what_it_could_have_missed(calibrated, c
     printed = capsys.readouterr().out
     assert "parts computed again, largest difference 0" in printed
     assert "would have missed it with probability" in printed
+    rows = json.loads((calibrated / "proposal.json").read_bytes())["parameters"]
+    assert [row["name"] for row in rows][-1] == "protocol.fund.cash"  # a number of a rule, voted on like any other
     assert printed.splitlines()[-1].endswith("holds")
 
 

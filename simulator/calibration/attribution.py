@@ -1,19 +1,21 @@
-"""Where the loss comes from: confirmation paths that lost are lived again with a ledger. The unit is the path, as everywhere."""
+"""Who bears a loss and where it comes from: confirmation paths that lost are lived again with a ledger. The unit is the path."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
 from simulator.calibration.confirmation import REPORTED_PATHS, Confirmation
 from simulator.calibration.trials import Trials
 from simulator.calibration.world import World
-
-if TYPE_CHECKING:
-    from simulator.outcomes import Outcomes
+from simulator.outcomes import BEARERS, Outcomes
+from simulator.risk import measures
+from simulator.risk.measures import PerPath
 
 PREFIX = "loss_by_"  # of the columns, as in loss_by_cause.gap.whole
+SOURCES = ("cause", "asset", "cohort")  # by which a loss is told apart
 
 
 def attribute(world: World, trials: Trials, confirmation: Confirmation) -> tuple[Outcomes, Outcomes] | None:
@@ -28,3 +30,31 @@ def attribute(world: World, trials: Trials, confirmation: Confirmation) -> tuple
     told, pair = world.with_ledger(np.flatnonzero(lost).tolist()), [confirmation.point, trials.space.current_point]
     found = trials.outcomes(told, "attribution", confirmation.plan.purpose, pair, paths, PREFIX, "where losses come from")
     return found[0], found[1]
+
+
+def loss_bearers(confirmation: Confirmation) -> list[dict[str, Any]]:
+    """Who bears the mean loss of a path [usd], before and after: parts that add up to it."""
+    candidate, current = confirmation.outcomes
+    return [{"who": who, **before_and_after(current, candidate, f"{quantity}.whole")} for who, quantity in BEARERS.items()]
+
+
+def loss_sources(told: tuple[Outcomes, Outcomes] | None) -> dict[str, Any] | None:
+    """Mean loss of a path [usd] by cause, asset and cohort, before and after, largest first; parts without loss left out."""
+    if told is None:
+        return None
+    candidate, current = told
+    rows = [_source(name, current, candidate) for name in candidate.columns if name.startswith(PREFIX)]
+    found = [row for row in rows if row["before"]["value"] or row["after"]["value"]]
+    found.sort(key=lambda row: (SOURCES.index(row["by"]), -row["after"]["value"], row["what"]))
+    return {"paths": len(candidate), "rows": found}
+
+
+def _source(column: str, current: Outcomes, candidate: Outcomes) -> dict[str, Any]:
+    by, _, what = column.removeprefix(PREFIX).removesuffix(".whole").partition(".")
+    return {"by": by, "what": what, **before_and_after(current, candidate, column)}
+
+
+def before_and_after(current: Outcomes, candidate: Outcomes, column: str) -> dict[str, Any]:
+    """The mean of a column under current parameters and under the candidate, each with its interval over paths."""
+    before, after = (asdict(measures.mean(PerPath.of(side, column))) for side in (current, candidate))
+    return {"before": before, "after": after}

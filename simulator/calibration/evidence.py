@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from simulator.calibration.attribution import PREFIX
+from simulator.calibration.attribution import before_and_after
 from simulator.calibration.calibrate import Calibration
 from simulator.calibration.confirmation import Confirmation, InWorld, interval_of
 from simulator.calibration.goals import MARGIN, available, used_change
 from simulator.calibration.promise import available_change
 from simulator.calibration.world import HEADLINE, World
-from simulator.outcomes import BEARERS, QUANTITIES
+from simulator.outcomes import QUANTITIES
 from simulator.risk import measures
 from simulator.risk.judgement import Judgement
 from simulator.risk.measures import PerPath
@@ -22,7 +22,6 @@ from simulator.risk.metrics import Metric, risk_metrics
 if TYPE_CHECKING:
     from simulator.outcomes import Outcomes
 
-SOURCES = ("cause", "asset", "cohort")  # by which a loss is told apart
 OVERFITTED = 3.0  # standard errors between search and confirmation
 
 
@@ -210,29 +209,8 @@ def _mean(outcomes: Outcomes, quantity: str) -> measures.Estimate:
 
 def newly_liquidatable(confirmation: Confirmation) -> dict[str, Any]:
     """Accounts that the vote itself makes liquidatable, before and after [count]."""
-    return _pair(confirmation, "newly_liquidatable.transition")
-
-
-def loss_bearers(confirmation: Confirmation) -> list[dict[str, Any]]:
-    """Who bears the mean loss of a path [usd], before and after: parts that add up to it."""
-    return [{"who": who, **_pair(confirmation, f"{quantity}.whole")} for who, quantity in BEARERS.items()]
-
-
-def loss_sources(calibration: Calibration) -> dict[str, Any] | None:
-    """Mean loss of a path [usd] by cause, asset and cohort, before and after, largest first; parts without loss left out."""
-    if calibration.attribution is None:
-        return None
-    candidate, current = calibration.attribution
-    rows = [_source(name, current, candidate) for name in candidate.columns if name.startswith(PREFIX)]
-    found = [row for row in rows if row["before"]["value"] or row["after"]["value"]]
-    found.sort(key=lambda row: (SOURCES.index(row["by"]), -row["after"]["value"], row["what"]))
-    return {"paths": len(candidate), "rows": found}
-
-
-def _source(column: str, current: Outcomes, candidate: Outcomes) -> dict[str, Any]:
-    by, _, what = column.removeprefix(PREFIX).removesuffix(".whole").partition(".")
-    before, after = (asdict(measures.mean(PerPath.of(side, column))) for side in (current, candidate))
-    return {"by": by, "what": what, "before": before, "after": after}
+    candidate, current = confirmation.outcomes
+    return before_and_after(current, candidate, "newly_liquidatable.transition")
 
 
 def later_history(calibration: Calibration) -> dict[str, Any] | None:
@@ -257,11 +235,6 @@ def later_history(calibration: Calibration) -> dict[str, Any] | None:
         "limits": [{"condition": name, "before": now, "after": then} for name, now, then in past.broken],
         "margin": {"period": asked.period, "confidence": asked.confidence, "rows": [asdict(one) for one in past.margins]},
     }
-
-
-def _pair(confirmation: Confirmation, column: str) -> dict[str, Any]:
-    candidate, current = (measures.mean(PerPath.of(side, column)) for side in confirmation.outcomes)
-    return {"before": asdict(current), "after": asdict(candidate)}
 
 
 def data(world: World) -> dict[str, Any] | None:

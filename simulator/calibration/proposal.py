@@ -10,7 +10,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from simulator.calibration import change, evidence, pictures
+from simulator.calibration import attribution, change, evidence, pictures
 from simulator.calibration.calibrate import Calibration
 from simulator.calibration.confirmation import CONFIRMED, REDUCING
 from simulator.calibration.files import to_json
@@ -69,8 +69,8 @@ def make_proposal(calibration: Calibration, *, scenario_file: str = "scenario.to
             "alternatives": evidence.alternatives(calibration),
             "capital_efficiency": evidence.efficiency(calibration),
             "newly_liquidatable": evidence.newly_liquidatable(confirmation) if confirmation else None,
-            "loss_bearers": evidence.loss_bearers(confirmation) if confirmation else [],
-            "loss_sources": evidence.loss_sources(calibration),
+            "loss_bearers": attribution.loss_bearers(confirmation) if confirmation else [],
+            "loss_sources": attribution.loss_sources(calibration.attribution),
             "paired_loss_test": evidence.paired_test(confirmation) if confirmation else None,
             "convergence": evidence.convergence(confirmation) if confirmation else None,
             "elasticities": evidence.elasticities(world, confirmation),

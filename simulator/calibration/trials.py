@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from simulator.calibration.ranking import Trial
 
 BLOCK = 500  # paths in one line of the record
-WAVE = 64  # paths a worker that are computed at once, where more than a block is missing: what a kill can lose
+WAVE = 64  # paths a worker that are computed at once, where more than a block is missing: what a kill can lose;
+WAVE_OF_FEW = 512  # or path evaluations, where candidates are few: handing over must stay small beside them
 FAILED_SHARE = 0.2  # of all candidates; more, and the scenario is at fault, not the candidates
 
 
@@ -98,7 +99,8 @@ class Trials:
         self.worlds[label] = world
         blocks = list(_blocks(paths, cuts))
         asked = list(dict.fromkeys(points))
-        for missing, wave in _waves(blocks, lambda block: self._missing(label, purpose, block, asked), WAVE * self.jobs):
+        most = max(WAVE, WAVE_OF_FEW // len(asked)) * self.jobs
+        for missing, wave in _waves(blocks, lambda block: self._missing(label, purpose, block, asked), most):
             if missing:
                 self._compute(world, label, purpose, wave, missing, columns, beside)
             if self._progress:

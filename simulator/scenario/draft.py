@@ -30,6 +30,7 @@ class Draft:
     folder: Path
     sections: frozenset[str]  # the names that the file has, sound or not
     paths: int | None
+    data_until: str  # empty where the file does not say it
     grid: Grid | None
     market: Market | None
     gas: Gas | None
@@ -66,6 +67,7 @@ def draft_of_parts(scenario: Any) -> Draft:
         folder=Path(),
         sections=frozenset(key for key, value in scenario if value is not None),
         paths=scenario.paths,
+        data_until=scenario.data_until or "",
         grid=scenario.grid,
         market=scenario.market,
         gas=scenario.gas,
@@ -89,6 +91,7 @@ def draft_of(tree: dict[str, Any], folder: Path) -> Draft:
         folder=folder,
         sections=frozenset(tree),
         paths=paths if type(paths) is int and paths >= 1 else None,
+        data_until=str(tree.get("data_until", "")),
         grid=_read(Grid, tree.get("grid")),
         market=in_folder(_read(Market, tree.get("market")), folder),
         gas=_read(Gas, tree.get("gas")),

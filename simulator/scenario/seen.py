@@ -60,8 +60,12 @@ def _tested_on_its_own(draft: Draft, sights: list[Sight]) -> Iterator[Problem]:
     if draft.backtest is None:
         return
     window = (draft.backtest.market.since, draft.backtest.market.until)
-    for sight in [one for one in sights if one.is_source and one.covers(window)][:1]:
-        yield Problem(("backtest", "market"), f"its window, {_words(window)}, is no later history: {sight}; take later days")
+    made_of = [sight for sight in sights if sight.is_source]
+    reasons = [str(sight) for sight in made_of if sight.covers(window)]
+    if not made_of and window[0].isoformat() < draft.data_until:
+        reasons.append(f"data_until is {draft.data_until}")
+    if reasons:
+        yield Problem(("backtest", "market"), f"its window, {_words(window)}, is no later history: {reasons[0]}; take later days")
 
 
 def sights_of(market: Market) -> list[Sight]:

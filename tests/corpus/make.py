@@ -687,6 +687,7 @@ CASES |= {
     "preamble-misspelt": (P, "", '[proposal]\nlicense = "CC0-1.0"\n'),
     "backtest-without-its-file": (P, "", BACKTEST),
     "backtest-of-other-assets": (P, "", BACKTEST.replace(', "BTC"', "")),
+    "backtest-on-data-of-the-scenario": (P, "seed = 7\n", "seed = 7\ndata_until = 2025-06-30\n", "", BACKTEST),
     "backtest-that-is-no-history": (P, "", BACKTEST.replace("replay", "bootstrap")),
     "venue-spot-by-skew": (P, 'spot = { kind = "linear", depth = 1e9 }', 'spot = { kind = "skew-fill", skew_scale = 1e6 }'),
 }
