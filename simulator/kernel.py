@@ -23,6 +23,8 @@ from typing import Any, TypeVar
 import numba
 import numpy as np
 
+from simulator.kernel_calls import lay_into_callers
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -74,9 +76,12 @@ def _compile(function: F, **options: Any) -> F:
     before, file = numba.config.CACHE_DIR, Path(function.__code__.co_filename)
     numba.config.CACHE_DIR = _cache_folder(file) if file.is_relative_to(ROOT) else tempfile.mkdtemp(prefix="simulator-kernels-")
     try:
-        return numba.njit(cache=True, error_model="numpy", no_cfunc_wrapper=True, **options)(function)
+        compiled = numba.njit(cache=True, error_model="numpy", no_cfunc_wrapper=True, **options)(function)
     finally:
         numba.config.CACHE_DIR = before
+    if not numba.config.DISABLE_JIT:
+        lay_into_callers(compiled)
+    return compiled
 
 
 def kernel(function: F) -> F:
