@@ -533,7 +533,9 @@ class OptionModel(plain.ReferenceModel):
             self.count("penalties", fee)
             self.count("user_cost", f * M - price + fee)
         else:
-            self.deficit -= price + self.fund_pays(-price)
+            unpaid = -price - self.fund_pays(-price)
+            self.deficit += unpaid
+            self.outside -= unpaid
             self.count("realised_bad_debt", -price)
         return True
 

@@ -55,6 +55,7 @@ GRID = TypeAdapter(ScenarioGrid).validate_python(
 )
 
 
+SEEDS = (*range(14), 38, 40)  # latent bad debt is rare: two worlds of it
 BOUNDS = {"open": 150.0, "open_in_expiry": 60.0, "vega": 300.0, "gamma": 1e5}
 
 
@@ -84,7 +85,7 @@ def dealers(draw):
 
 def option_world(seed):
     """ETH options, a perpetual and a pool, hourly for four days, a crash; grids where `seed` is odd, auctions at 2 and 3 of 4."""
-    draw = random.Random(f"options {seed}")
+    draw, draw_of_limits = random.Random(f"options {seed}"), random.Random(f"limits of options {seed}")
     steps, substeps = 96, draw.choice([1, 2])
     eth = worlds.falling(draw, steps, 0.012, 50, draw.choice([-0.2, 0.0, 0.25]))
     prices = [[p, 1.0] for p in eth]
@@ -93,7 +94,7 @@ def option_world(seed):
     tree["fees"] = {"flat": 0.0005}
     tree["liquidation"]["penalty"] = 0.01
     tree["options"] = {"ETH": {"penalty": draw.choice([0.0, 0.002]), "initial_spot": 0.15, "least_spot": 0.13}}
-    bound = draw.choice(["none", "open", "open_in_expiry", "vega", "gamma"])
+    bound = draw_of_limits.choice(["none", "open", "open_in_expiry", "vega", "gamma"])
     tree["options"]["ETH"] |= {f"most_{bound}": BOUNDS[bound]} if bound in BOUNDS else {}
     current = RiskParameters.model_validate(tree)
     if seed % 2 == 1:
@@ -117,7 +118,7 @@ def option_world(seed):
         return worlds.people([draw.uniform(200, 5000) for _ in range(n)], [draw.uniform(low, high) for _ in range(n)])
 
     books = [
-        crowd(8, 0.05, draw.choice([0.5, 1.3])),
+        crowd(8, 0.05, draw_of_limits.choice([0.5, 1.3])),
         crowd(8, 1, 5),
         crowd(8, 1, 8),
         crowd(6, 1, 4),
@@ -205,7 +206,7 @@ def drawn(seed, margin=None):
 
 
 @pytest.mark.parametrize("watches", [True, False], ids=["watch-list", "brute-force"])
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_options_in_the_engine_equal_the_reference(seed, watches):
     assert_equal(*drawn(seed), watches)
 
@@ -239,7 +240,7 @@ def test_the_worlds_use_every_mechanism():
         ("fees", "refusals", "liquidations", "takeovers", "realised_bad_debt", "latent_bad_debt", "penalties"), 0.0
     )
     traded = 0.0
-    for seed in range(16):
+    for seed in SEEDS:
         _, run = drawn(seed)
         for name in seen:
             seen[name] += run["outcomes"][f"{name}.whole"]
