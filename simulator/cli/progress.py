@@ -33,6 +33,7 @@ class Bar:
     def __init__(self, stage: str = "", total: int = 0, names: Sequence[str] = ()) -> None:
         self._stage, self._done, self._total, self._names = stage, 0, total, tuple(names)
         self._started = self._began = time.monotonic()
+        self._found = 0  # path evaluations done when the stage was first shown: recorded ones, or the first wave
         self._spoke = -SILENCE  # when the last plain line was written
         self._best: list[Trial] = []
         self._said_best: tuple[float, ...] = ()
@@ -43,7 +44,7 @@ class Bar:
     def show(self, stage: str, done: int, total: int) -> None:
         """`done` of `total` path evaluations of a stage."""
         if stage != self._stage or done < self._done:
-            self._began, self._spoke = time.monotonic(), -SILENCE
+            self._began, self._found, self._spoke = time.monotonic(), done, -SILENCE
         self._stage, self._done, self._total = stage, done, total
         if not total or time.monotonic() - self._started < PATIENCE:
             return
@@ -70,10 +71,11 @@ class Bar:
                 click.echo(f"best of {len(trials)} so far: {self._described(self._best[0])}", err=True)
 
     def left(self) -> float | None:
-        """Seconds that the stage still takes at its present speed; None before that can be said."""
-        if not self._total or self._done < LEAST_SHARE * self._total:
+        """Seconds that the stage still takes at the speed since it was first shown; None before that can be said."""
+        done = self._done - self._found
+        if done <= 0 or done < LEAST_SHARE * self._total:
             return None
-        return (time.monotonic() - self._began) * (self._total - self._done) / self._done
+        return (time.monotonic() - self._began) * (self._total - self._done) / done
 
     def _when(self) -> str:
         left = self.left()
