@@ -80,7 +80,7 @@ def test_the_time_promised_counts_options_scenarios_and_dealers():
 def test_the_numbers_of_the_presets_are_those_of_the_tables(shared_data):
     file = shared_data / "vectors" / "parameter_tables.json"
     if not file.is_file():
-        pytest.skip(f"no {file}")
+        pytest.skip(f"{file.name} is not among the shared data")
     tables = json.loads(file.read_text())
     tiers = {tier["name"]: tier for tier in tables["dydx_v4"]["liquidity_tiers"]}
     dydx = Scenario.load(FOLDER / "dydx.toml")
@@ -112,7 +112,7 @@ def test_all_dydx_tiers_load_as_parameters(shared_data):
 
     file = shared_data / "vectors" / "parameter_tables.json"
     if not file.is_file():
-        pytest.skip(f"no {file}")
+        pytest.skip(f"{file.name} is not among the shared data")
     tiers = json.loads(file.read_text())["dydx_v4"]["liquidity_tiers"]
     markets = {
         tier["name"]: {

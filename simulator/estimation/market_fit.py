@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from simulator.estimation.asset_fit import AssetFit
@@ -17,7 +18,8 @@ from simulator.estimation.peg_fit import PegFit
 from simulator.estimation.residual_tests import ResidualTest, residual_tests
 from simulator.estimation.returns import iso
 from simulator.estimation.scaling import Feedback
-from simulator.estimation.source import Source, versions
+from simulator.estimation.source import Source
+from simulator.estimation.versions import versions
 from simulator.market.history import FilteredHistory
 from simulator.market.innovations import Normal
 from simulator.market.model import ModelMarket
@@ -40,7 +42,7 @@ class MarketFit:
     dependence: DependenceFit | None = None
     feedback: tuple[Feedback, ...] = ()  # taken out of the numbers, where it was asked
     history: FilteredHistory | None = None  # the market, where a filtered history was asked for
-    versions: dict[str, str] = field(default_factory=versions)
+    versions: dict[str, str] = field(default_factory=partial(versions, "numpy", "scipy", "numba", "arch"))
 
     @property
     def market(self) -> ModelMarket:

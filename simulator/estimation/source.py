@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from simulator.estimation.peg_fit import PegFit, pegged
@@ -18,8 +15,6 @@ from simulator.estimation.specification import specifications
 if TYPE_CHECKING:
     from simulator.estimation.asset_fit import AssetFit
     from simulator.market.price_file import PriceTable
-
-LIBRARIES = ("simulator", "numpy", "scipy", "numba", "arch")
 
 
 @dataclass(frozen=True)
@@ -76,12 +71,3 @@ def _family(settings: FitSettings) -> str:
     innovations = " or ".join(dict.fromkeys(s.innovation for s in found))
     chosen = f", chosen by {settings.criterion.upper()}," if len(found) > 1 else ""
     return f"{processes} with {innovations} innovations{chosen}"
-
-
-def versions() -> dict[str, str]:
-    """What made the numbers; a checkout that runs uninstalled has no version of its own."""
-    found = {"python": platform.python_version()}
-    for name in LIBRARIES:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found

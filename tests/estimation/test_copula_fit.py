@@ -75,6 +75,11 @@ def test_95_percent_intervals_of_degrees_of_freedom_cover_the_truth(uncovered):
     assert not uncovered(partial(refit, 2_000), {"degrees": 4.0}, 30)
 
 
+def test_kendalls_correlation_is_near_the_truth_in_nine_of_ten_samples():
+    found = [kendall_correlation(returns_of(2_000, path, **STUDENT))[0, 1] for path in range(60)]
+    assert np.mean(np.abs(np.array(found) - 0.7) < 0.04) > 0.9
+
+
 @pytest.mark.slow
 def test_95_percent_intervals_of_degrees_of_freedom_cover_600_refits(uncovered):
     assert not uncovered(partial(refit, 3_000), {"degrees": 4.0}, 600)

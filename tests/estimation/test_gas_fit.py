@@ -40,7 +40,7 @@ def test_it_finds_the_numbers_of_simulated_gas(jumps):
 
 
 @pytest.mark.shared_data
-@pytest.mark.skipif(not DATA.exists(), reason=f"{DATA} is not there")
+@pytest.mark.skipif(not DATA.exists(), reason=f"{DATA.name} is not among the shared data")
 def test_real_gas_answers_to_volatility_and_its_level_is_of_its_time():
     with open(DATA) as file:
         rows = [row for row in csv.DictReader(file) if min(float(row["eth_usd"]), float(row["avg_gas_price_gwei"])) > 0]

@@ -211,7 +211,7 @@ def test_a_bootstrap_of_few_rows_is_refused(tmp_path):
 def test_the_luna_week_replays_from_the_real_file(shared_data):
     folder = shared_data / "data" / "market"
     if not (folder / "crypto_1h_close.csv").is_file():
-        pytest.skip(f"no file crypto_1h_close.csv in {folder}")
+        pytest.skip("crypto_1h_close.csv is not among the shared data")
     fields = {"file": "crypto_1h_close.csv", "from": "2022-05-07T00:00:00Z", "until": "2022-05-14T00:00:00Z"}
     market = _market(folder, assets=["BTC", "ETH"], **fields)
     paths = market.paths(Grid(market_step=3600.0, transition=1, horizon=7), 1, "run", 0, 2)

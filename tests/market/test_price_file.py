@@ -211,7 +211,7 @@ def test_links_that_leave_folders_and_pipes_are_refused(tmp_path):
 def test_the_real_hourly_file_is_read(shared_data):
     file = shared_data / "data" / "market" / "crypto_1h_close.csv"
     if not file.is_file():
-        pytest.skip(f"no file {file}")
+        pytest.skip(f"{file.name} is not among the shared data")
     table = read_prices(file, ["BTC", "ETH", "SOL"], blanks=True)
     assert table.prices.shape == (38_970, 3)
     assert table.step == 3600

@@ -202,7 +202,7 @@ def test_the_stated_response_of_the_level_is_that_of_real_surfaces(shared_data, 
             level.append(0.5 * math.log(nnls(np.c_[early, t - early] * weight[:, None], atm**2 * t * weight)[0][0]))
             spot.append(math.log(rows["index_price"].iloc[0]))
     if len(level) < 50:
-        pytest.skip(f"fewer than 50 surfaces of {currency}")
+        pytest.skip(f"fewer than 50 surfaces of {currency} are among the shared data")
     change, r = np.diff(level), np.diff(spot)
     design = np.c_[np.ones(len(r)), r]
     beta, *_ = np.linalg.lstsq(design, change, rcond=None)

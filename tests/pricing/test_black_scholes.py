@@ -12,7 +12,7 @@ from simulator.pricing import black_scholes as black
 def cases(folder, file):
     path = folder / file
     if not path.is_file():
-        pytest.skip(f"no file {path}")
+        pytest.skip(f"{path.name} is not among the shared data")
     return json.loads(path.read_text())
 
 

@@ -27,7 +27,7 @@ def test_published_prices(file, shared_data):
     """Every case within its tolerance, and near the independent value beside it."""
     path = shared_data / "reference" / file
     if not path.is_file():
-        pytest.skip(f"no file {path}")
+        pytest.skip(f"{path.name} is not among the shared data")
     for case in json.loads(path.read_text())["cases"]:
         if "value" not in case or "K" not in case:
             continue

@@ -14,10 +14,10 @@ FILE = "sabr.json"
 def cases_of(shared_data, model):
     file = shared_data / "reference" / FILE
     if not file.exists():
-        pytest.skip(f"no {FILE}")
+        pytest.skip(f"{FILE} is not among the shared data")
     cases = [case for case in json.loads(file.read_text())["cases"] if case["model"] == model]
     if not cases:
-        pytest.skip(f"no case of {model}")
+        pytest.skip(f"no case of {model} is in {FILE}")
     return cases
 
 

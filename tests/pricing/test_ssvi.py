@@ -24,7 +24,7 @@ def some_surfaces(count, seed=3):
 def test_every_reference_case(shared_data):
     file = shared_data / "reference" / "svi_ssvi.json"
     if not file.exists():
-        pytest.skip(f"no {file.name}")
+        pytest.skip(f"{file.name} is not among the shared data")
     cases = [case for case in json.loads(file.read_text())["cases"] if case["model"] == "ssvi_power_law"]
     for case in cases:
         law, theta = PowerLaw(case["eta"], case["gamma"]), case["theta"]
@@ -38,7 +38,7 @@ def test_every_reference_case(shared_data):
         for k, w in case["w_at"].items():
             assert float(surface.total_variance(float(k), theta)) == pytest.approx(w, rel=1e-12)
     if not cases:
-        pytest.skip("no SSVI case in the file")
+        pytest.skip("no SSVI case is in svi_ssvi.json")
 
 
 def test_a_slice_is_the_raw_smile_of_the_surface():

@@ -40,7 +40,7 @@ def test_the_smile_that_gatheral_and_jacquier_make_of_vogts_has_no_butterfly():
 def test_every_published_case(shared_data):
     file = shared_data / "reference" / "svi_ssvi.json"
     if not file.exists():
-        pytest.skip(f"no {file.name}")
+        pytest.skip(f"{file.name} is not among the shared data")
     seen = 0
     for case in json.loads(file.read_text())["cases"]:
         if case["model"].startswith("ssvi") or case["status"] not in ("confirmed", "computed here"):

@@ -62,7 +62,15 @@ def test_equal_weights_give_garwood_s_bounds_and_plain_figures():
         assert (ask(same).value, ask(same).standard_error) == pytest.approx((ask(bare).value, ask(bare).standard_error), rel=0.03)
     assert measures.quantile(same, 0.95).value == measures.quantile(bare, 0.95).value
     assert exceeded_by(same, 0.05) == exceeded_by(bare, 0.05)
+    assert weights.effective_paths(np.ones(7)) == pytest.approx(7)
     assert weights.effective_paths(np.array([1.0, 0.0, 0.0])) == pytest.approx(1)
+
+
+def test_exact_ratios_have_mean_one_and_a_tilt_that_is_not_theirs_shows():
+    weight = tilted(20_000).weight
+    assert weights.mean_is_one(weight)
+    assert not weights.mean_is_one(2 * weight)
+    assert not weights.mean_is_one(0.9 * weight)
 
 
 def test_the_gamma_bound_is_fay_and_feuer_s():

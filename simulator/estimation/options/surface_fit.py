@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import platform
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from functools import partial
 
 import numpy as np
 
@@ -24,12 +22,12 @@ from simulator.estimation.options.sabr_fit import fit_sabr
 from simulator.estimation.options.ssvi_fit import LAWS, fit_ssvi
 from simulator.estimation.options.svi_fit import RIDGE, fit_svi
 from simulator.estimation.standard_errors import Estimate
+from simulator.estimation.versions import versions
 from simulator.parameters import YEAR
 from simulator.pricing.ssvi import Calendar, worst_calendars
 from simulator.pricing.svi import Worst
 
 MODELS = ("svi", "ssvi", "sabr", *LAW_MODELS)
-LIBRARIES = ("simulator", "numpy", "scipy")
 CALENDAR_DEVIATIONS = 3.0  # of the later slice, at the money: where calendar arbitrage is looked for
 
 Smile = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -104,7 +102,7 @@ class SurfaceFit:
     raw_violations: dict[str, int]
     asset: dict[str, dict[str, object]]  # fields of the market's process and jumps, {} where it has none for the model
     notes: tuple[str, ...]
-    versions: dict[str, str] = field(default_factory=lambda: versions())
+    versions: dict[str, str] = field(default_factory=partial(versions, "numpy", "scipy"))
 
     def facts(self) -> dict[str, object]:
         """Provenance: file, snapshot, rules, counts, method, versions, measure."""
@@ -257,12 +255,3 @@ def _raw_violations(chain: Chain, rules: Rules) -> dict[str, int]:
     discount = np.exp(-rules.rate * years) if chain.premium == "usd" else np.ones(len(chain))
     forward, _ = forwards(chain, discount)
     return dict(Counter(violation.kind for violation in violations(chain, forward, discount)))
-
-
-def versions() -> dict[str, str]:
-    """What made the numbers; a checkout that runs uninstalled has no version of its own."""
-    found = {"python": platform.python_version()}
-    for name in LIBRARIES:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found

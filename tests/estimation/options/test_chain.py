@@ -241,7 +241,7 @@ def test_parquet_without_a_column_names_it(tmp_path):
 def test_a_real_chain(shared_data):
     file = shared_data / DERIBIT
     if not file.exists():
-        pytest.skip(f"no {DERIBIT}")
+        pytest.skip(f"{DERIBIT} is not among the shared data")
     chain = read_chain(file)
     assert set(chain.currencies) == {"BTC", "ETH"}
     last = chain.moments()[-1]

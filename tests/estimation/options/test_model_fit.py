@@ -81,7 +81,7 @@ def dax(path):
 def test_the_dax_is_fitted_as_well_as_published(method, shared_data):
     path = shared_data / "reference" / "dax_surface_calibration.json"
     if not path.is_file():
-        pytest.skip(f"no file {path}")
+        pytest.skip(f"{path.name} is not among the shared data")
     quotes, cases = dax(path)
     for case in cases:
         fit = fit_model(quotes, case["model"], method=method, starts_at=2)
@@ -98,7 +98,7 @@ def test_the_dax_is_fitted_as_well_as_published(method, shared_data):
 def test_a_chain_of_bitcoin_options_is_fitted_within_points(shared_data):
     path = shared_data / "data" / "options" / "deribit_chain_snapshots_2026.parquet"
     if not path.is_file():
-        pytest.skip(f"no file {path}")
+        pytest.skip(f"{path.name} is not among the shared data")
     chain = read_chain(path).of("BTC")
     quotes = clean(chain.at(chain.moments()[0]), Rules()).quotes
     fits = {model: fit_model(quotes, model) for model in ("merton", "heston", "bates")}

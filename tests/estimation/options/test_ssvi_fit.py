@@ -87,7 +87,7 @@ def test_what_cannot_be_fitted_is_refused(make_quotes):
 def test_a_real_surface_has_no_static_arbitrage(shared_data):
     chains = sorted((shared_data / "data" / "options").glob("*chain*.parquet"))
     if not chains:
-        pytest.skip("no chains")
+        pytest.skip("no option chain is among the shared data")
     chain = read_chain(chains[0])
     for moment in chain.moments()[:: max(len(chain.moments()) // 5, 1)]:
         for currency in chain.currencies:

@@ -143,7 +143,7 @@ def test_real_slices_are_fitted_as_well_as_the_reference_and_without_arbitrage(s
         sorted((shared_data / "data" / "options").glob("*chain*.parquet")),
     )
     if not file.exists() or not chains:
-        pytest.skip("no reference fits or no chains")
+        pytest.skip("svi_fits_deribit.json or every option chain is missing from the shared data")
     cases = json.loads(file.read_text())["cases"]
     seen = 0
     for chain in map(read_chain, chains):
@@ -168,4 +168,4 @@ def test_real_slices_are_fitted_as_well_as_the_reference_and_without_arbitrage(s
                 if not theirs.is_arbitrage:
                     assert fit.goodness.rmse <= case["rmse_volpts"] / 100 * (1 + 1e-3)
     if not seen:
-        pytest.skip("no snapshot of the reference fits in the chains")
+        pytest.skip("no snapshot that svi_fits_deribit.json fits is in the option chains")
