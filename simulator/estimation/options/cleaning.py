@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 
@@ -144,8 +143,3 @@ def _spot(chain: Chain, forward: np.ndarray) -> float:
     if not np.all(np.isnan(chain.underlying)):
         return float(np.nanmedian(chain.underlying))
     return float(np.nanmedian(forward[chain.expiry == chain.expiry.min()]))
-
-
-def largest_spread(quotes: Quotes) -> Sequence[float]:
-    """Ask less bid in volatility by expiry, the median [1/sqrt(year)]: what a fit cannot be asked to be nearer than."""
-    return [float(np.nanmedian(s.quotes.ask - s.quotes.bid)) for s in quotes.slices()]
