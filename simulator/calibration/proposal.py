@@ -87,7 +87,7 @@ def make_proposal(calibration: Calibration, *, scenario_file: str = "scenario.to
             "paths": {
                 "search": settings.search_paths,
                 "selection": settings.selection_paths,
-                "confirmation": calibration.plan.paths if confirmation else 0,
+                "confirmation": len(confirmation.outcomes[0]) if confirmation else 0,
                 "path_evaluations": calibration.evaluations,
                 "candidates": len(calibration.found.trials),
                 "failed_candidates": [
@@ -97,6 +97,7 @@ def make_proposal(calibration: Calibration, *, scenario_file: str = "scenario.to
             "look": {
                 "number": calibration.plan.look,
                 "confidence": calibration.plan.confidence,
+                "stages": [asdict(stage) for stage in calibration.plan.stages],
                 "power_at_half_of_all_limits": calibration.plan.power,
                 "conditions": calibration.plan.conditions,
             },
