@@ -103,10 +103,10 @@ def _calibration(result: Path, scenario: Scenario, share: float, seed: int, jobs
     if None in lines:
         return {}, [f"log.jsonl: line {lines.index(None) + 1} is torn or was changed"]
     try:
+        stored = _json(result, "proposal.json")
         calibration, trials = replayed(scenario, [line for line in lines if line])
         with Bar() as bar:
             found = recompute(trials, evaluate, share, seed, jobs=jobs, progress=bar.show)
-        stored = _json(result, "proposal.json")
     except NotInRecord as error:
         return {}, [str(error)]
     problems = [*found.differing, *differences(stored, json.loads(json.dumps(make_proposal(calibration))))]
