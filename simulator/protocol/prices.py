@@ -68,7 +68,7 @@ from simulator.protocol.impact import open_windows, skew_mark
 from simulator.protocol.margin import follow_volatility
 from simulator.protocol.market_numbers import BY_INTERVAL, STAGED
 from simulator.protocol.option_values import value_options
-from simulator.protocol.pools import accrue_interest
+from simulator.protocol.pools import accrue_interest, charge_overdrafts
 from simulator.protocol.rules import (
     LINEAR,
     O_CAUTION,
@@ -245,6 +245,8 @@ def begin(b, price, previous, volatility, known, terms, rules):
     else:
         accrue_by_rule(b, terms, rules)
     accrue_interest(b, terms, rules)
+    if terms.charges_overdraft:
+        charge_overdrafts(b, terms, rules)
     for m in range(rules.markets):
         if rules.hedge_ratio > 0.0:
             a = rules.market_asset[m]
