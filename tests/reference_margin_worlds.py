@@ -241,7 +241,7 @@ def banded_world(seed):
     tree = world.protocol.model_dump()
     for number, name in enumerate(("BTC", "ETH")):
         beyond = ("refused", "cut")[(seed + number) % 2]
-        band = {"width": draw.choice([0.003, 0.01, 0.03]), "beyond": beyond, "liquidations": draw.random() < 0.6}
+        band = {"width": draw.choice([0.0005, 0.002, 0.01]), "beyond": beyond, "liquidations": draw.random() < 0.8}
         tree["venues"][name]["fill_band"] = band if draw.random() < 0.8 else None
     tree["liquidation"] = plain or tree["liquidation"]
     fields = {"protocol": Protocol.model_validate(tree), "steps": 45}

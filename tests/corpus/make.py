@@ -302,6 +302,16 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
         '[protocol.venues.ETH.fill_band]\nwidth = 0.05\nbeyond = "cap"\n\n[parameters.fees]',
     ),
     "guards-fill-band-of-nothing": (P, "[parameters.fees]", "[protocol.venues.BTC.fill_band]\nwidth = 0.05\n\n[parameters.fees]"),
+    "guards-overdraft": (
+        P,
+        "[parameters.fees]",
+        "[parameters.overdraft]\nslope = -0.2\njump = 1\nkink = 0.8\n\n[parameters.fees]",
+    ),
+    "guards-overdraft-cap": (
+        P,
+        "[parameters.fees]",
+        "[parameters.overdraft]\nslope = 0.2\njump = 1\nkink = 0.8\nborrow_cap = 5\n\n[parameters.fees]",
+    ),
     "guards-oracle-window": (P, "[parameters.fees]", "[protocol.venues.ETH.oracle]\nwindow = 0\n\n[parameters.fees]"),
     "references-same-cohort": (L, 'name = "suppliers"', 'name = "borrowers"'),
     "references-two-keepers": (P, "", '[[cohorts]]\nkind = "keepers"\nname = "more"\n'),
