@@ -1034,13 +1034,13 @@ class ReferenceModel(Lending, mesa.Model):
             if below > 0 and rule.minimum_notional < N:
                 f = min(1.0, (rule.buffer * need - maintenance) / below)
         part = f
-        if rule.kind in ("whole", "partial", "staged-close"):
-            if any(self.band_for_keepers(m) for m in range(len(self.markets))):
-                sizes = [abs(self.closable(m, -f * q)) for m, q in enumerate(row.position)]
-                f = sum(size * M for size, M in zip(sizes, self.M, strict=True)) / N
-                self.near(f * N - min(1.0, N), 1.0 if N > 1 else 0.0)
-                if f * N < min(1.0, N):
-                    return False
+        banded = any(self.band_for_keepers(m) for m in range(len(self.markets)))
+        if banded and rule.kind in ("whole", "partial", "staged-close"):
+            sizes = [abs(self.closable(m, -f * q)) for m, q in enumerate(row.position)]
+            f = sum(size * M for size, M in zip(sizes, self.M, strict=True)) / N
+            self.near(f * N - min(1.0, N), 1.0 if N > 1 else 0.0)
+            if f * N < min(1.0, N):
+                return False
         due = penalty * f * N
         if keepers.acts == "at-a-profit":
             pay = rule.keeper_share * (due if rule.guaranteed else min(due, max(self.equity(row), 0.0)))

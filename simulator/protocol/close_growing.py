@@ -88,7 +88,7 @@ def _to_close(waited, freed, shortage, margin, needed, price, held, rules):
 
 @rule
 def _taken(b, m, n, fee, held, rules):
-    """What a keeper takes over of `n` base: what a fill band leaves; `at-a-profit` about its most profitable part, if that pays."""
+    """What a keeper takes over of `n` base: what a fill band leaves; `at-a-profit` about the best part of it, if that pays."""
     price = b.market[m, MARGIN_PRICE]
     n = close_size(b, m, n, rules)
     if rules.at_a_profit and n != 0.0:

@@ -1,4 +1,4 @@
-"""Pools of borrowed money: utilisation, rates and accrual, by the curve of each currency; overdrafts. docs/model.md section 4.4."""
+"""Pools of borrowed money: utilisation, rates and accrual, by the curve of each currency; overdrafts. docs/model.md 4.4."""
 
 from __future__ import annotations
 
