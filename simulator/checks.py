@@ -67,9 +67,9 @@ def volatility_warnings(outcomes: Outcomes, assets: Sequence[str], shares: Mappi
         share = shares.get(name, 1.0)
         if external > 0 and abs(share * observed / external - 1) > DRIFT:
             left = f", {share:.3g} of what was fitted" if share != 1.0 else ""
+            moved = f"trading moves it by {100 * (share * observed / external - 1):+.0f} %"
             found.append(
-                f"W06 the observable volatility of {name} is {observed:.3g}, the external one {external:.3g}{left}: trading moves it"
-                f" by {100 * (share * observed / external - 1):+.0f} %; what was fitted to observed prices is counted twice (fit "
-                "--with-feedback)"
+                f"W06 the observable volatility of {name} is {observed:.3g}, the external one {external:.3g}{left}: {moved}; "
+                "what was fitted to observed prices is counted twice (fit --with-feedback)"
             )
     return found
