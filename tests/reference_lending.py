@@ -147,8 +147,6 @@ class Lending(Bands):
         return parameters["collateral"][self.currencies[k]][name]
 
     def credit_against(self, k, debts, parameters, name):
-        if self.in_bands:
-            return self.factor_in_bands(parameters)  # the only one that is asked for
         groups = {self.group[k], *(self.group[self.currencies.index(each)] for each in debts)}
         if groups == {self.group[k]} and self.group[k] is not None:
             return parameters["categories"][self.group[k]][name]

@@ -229,6 +229,7 @@ def bands_world(seed):
         "amplification": draw.choice([20, 50, 100]),
         "bands": draw.choice([4, 10]),
         "fee": draw.choice([0.0, 0.006]),
+        "fee_delay": (0.0, 2000.0, 9000.0)[seed % 3],
     }
     tree = {
         "collateral": {"ETH": {}, "WBTC": {}, "USD": {"liquidation_threshold": 0.9, "collateral_factor": 0.0}},
@@ -240,7 +241,7 @@ def bands_world(seed):
     like = {"activity": 8.0, "holding_days": 2.0, "top_up_probability": 0.3, "top_up_below": 1.01, "factor_elasticity": ONE}
     cohorts = [
         borrowers(name="eth", **like).model_copy(update={"debt": "USD"}),
-        borrowers(name="wbtc", **like).model_copy(update={"debt": "USD", "collateral": "WBTC"}),
+        borrowers(name="wbtc", **like).model_copy(update={"debt": "USD", "collateral": "WBTC", "bands": (None, 5, 17)[seed % 3]}),
         suppliers(name="usd", activity=6.0, rate_elasticity=ONE, run_utilisation=0.9).model_copy(update={"asset": "USD"}),
         Keepers(
             kind="keepers", latency=draw.choice([0.0, 3000.0]), capital=draw.choice([3e3, 5e4]), turnover=7200.0,

@@ -87,6 +87,7 @@ class Row:
     up_since: int = None  # 5.2, growing-fee: steps
     up_last: int = None
     freed: float = 0.0  # [usd]
+    bands: int = 0  # 5.9: of its loan
 
 
 @dataclass
@@ -331,7 +332,10 @@ class Borrower(Account):
         now = w.force["collateral"][part.collateral]
         counted = value * (1 - now["haircut"]) / (1 + w.force["collateral"][name]["borrow_weight"]) / len(part.debts)
         e = self.elasticity("factor_elasticity")
-        cf, cf0 = (w.credit_against(k, part.debts, each, "collateral_factor") for each in (w.force, w.current))
+        cf, cf0 = (
+            w.factor_in_bands(each, self.row.bands) if w.in_bands else w.credit_against(k, part.debts, each, "collateral_factor")
+            for each in (w.force, w.current)
+        )
         blend = cf**e * cf0 ** (1 - e) if cf0 > 0 or e <= 1 else cf
         debt = self.appetite * min(blend, cf) * counted
         if not at_load:
@@ -504,6 +508,8 @@ class ReferenceModel(Lending, mesa.Model):
             self.crowds.append(Crowd(part, accounts, *keys))
         for crowd in self.crowds:
             for account in crowd.accounts:
+                if self.in_bands:
+                    account.row.bands = getattr(crowd.part, "bands", None) or self.N_band
                 account.load()
         for row, amount in zip(self.rows, w.cash, strict=False):
             self.post(row, amount)
@@ -606,6 +612,8 @@ class ReferenceModel(Lending, mesa.Model):
                 self.stale[a] |= self.memories[a].breaks(self, self.index[a], dt)
         if dt is not None:
             reference_margin.learn(self)
+            if self.in_bands:
+                self.note_moves(self.before_observation)
 
     def refresh(self):
         index = self.index

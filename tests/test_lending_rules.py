@@ -307,7 +307,8 @@ def test_a_curve_or_shape_that_a_vote_moves_is_addressed_by_its_name():
             parameters.replace({missing: 0.1})
 
 
-def test_a_loan_in_bands_is_the_loan_of_the_plain_functions():
+@pytest.mark.parametrize("bands", [None, 25])
+def test_a_loan_in_bands_is_the_loan_of_the_plain_functions(bands):
     """One loan, deep venues, free arbitrage: x and y after every step are those of `loan.along_path`, down and back."""
     steps, collateral = 40, 10.0
     prices = [100.0 * (1 - 0.2 * math.sin(math.pi * t / steps) ** 2) for t in range(steps + 1)]
@@ -319,10 +320,12 @@ def test_a_loan_in_bands_is_the_loan_of_the_plain_functions():
     rules = protocol(venues={"ETH": {"spot": linear(1e18)}, "USDC": {"spot": linear(1e18)}})
     keepers = Keepers(kind="keepers", latency=0.0, capital=1e9, turnover=3600.0, gas=0.0)
     books = [people([collateral * 100.0], [0.97]), people([2000.0])]
-    cohorts = [borrowers(activity=0.0), suppliers(activity=0.0), keepers]
+    cohorts = [borrowers(activity=0.0, bands=bands), suppliers(activity=0.0), keepers]
     model = engine_of(world(prices, RiskParameters.model_validate(tree), cohorts, books, rules))
     table = model.state.band[0, 0]
-    first, count = int(model.state.accounts[0, 0, book.HEAD + 4 + book.LOAN_FIRST]), model.rules.bands
+    loan_fields = model.state.accounts[0, 0, book.HEAD + 4 :]
+    first, count = int(loan_fields[book.LOAN_FIRST]), int(loan_fields[book.LOAN_BANDS])
+    assert count == (bands or model.rules.bands)
     up = table[first, book.BAND_UP]
     x, y = plain_loan.deposit(collateral, count)
     assert table[first : first + count, book.BAND_Y] == pytest.approx(y, rel=1e-12)

@@ -107,10 +107,13 @@ def _borrowers(state, rules, terms, holders, side, price):
     k, d, rows = holders.first, holders.debts[0], _rows(holders)
     wealth = np.where(side[:, 0] != 0.0, holders.wealth, 0.0)
     base = wealth * terms.counted[k] / terms.debt_weight[d]
-    owed = np.minimum(holders.appetite, 0.999) * factor_of(k, holders.debts, terms, rules) * base / len(holders.debts)
+    factor = holders.carries * factor_of(k, holders.debts, terms, rules)
+    owed = np.minimum(holders.appetite, 0.999) * factor * base / len(holders.debts)
     state.accounts[:, rows, book.BASIS] = wealth
     state.accounts[:, rows, HEAD + k] = wealth / price[rules.currency_asset[k]][:, None]
     state.accounts[:, rows, HEAD + rules.currencies + d] = owed / price[rules.currency_asset[d]][:, None]
+    if rules.bands:
+        state.accounts[:, rows, HEAD + 2 * rules.currencies + book.LOAN_BANDS] = holders.bands
 
 
 def _suppliers(state, rules, terms, holders, side, price):

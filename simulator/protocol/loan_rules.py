@@ -50,6 +50,7 @@ def terms_fields(most: int) -> list[tuple]:
         ("most_incentive", "f8"),
         ("most_discount", "f8"),
         ("band_fee", "f8"),
+        ("band_fee_delay", "f8"),
         ("loan_discount", "f8"),
         ("liquidation_discount", "f8"),
     ]
@@ -62,7 +63,7 @@ def rules_fields(most: int) -> list[tuple]:
         ("absorbs", "?"),
         ("base_currency", "i8"),  # the only currency that may be borrowed, where loans are absorbed
         ("accrual", "i8"),
-        ("bands", "i8"),  # of one loan; 0: loans lie in no bands
+        ("bands", "i8"),  # of a loan whose cohort does not say; 0: loans lie in no bands
         ("amplification", "f8"),
         ("band_rows", "i8"),  # bands of one market
         ("categories", "i8"),  # how many there are
@@ -106,6 +107,7 @@ def lending_terms(parameters: RiskParameters) -> dict[str, Any]:
         "most_incentive": incentive.most if incentive else 1.0,
         "most_discount": loans.most_discount if isinstance(loans, ReverseDutch) else 0.0,
         "band_fee": bands.fee if bands else 0.0,
+        "band_fee_delay": bands.fee_delay if bands else 0.0,
         "loan_discount": bands.loan_discount if bands else 0.0,
         "liquidation_discount": bands.liquidation_discount if bands else 0.0,
     }

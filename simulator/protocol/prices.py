@@ -9,6 +9,7 @@ import numpy as np
 
 from simulator.kernel import rule, small_rule
 from simulator.parameters import YEAR
+from simulator.protocol.bands.fee import note_moves
 from simulator.protocol.bands.table import value_bands
 from simulator.protocol.book import (
     ANY_STALE,
@@ -236,6 +237,8 @@ def begin(b, price, previous, volatility, known, terms, rules):
     observe_and_learn(b, known, rules)
     if rules.can_be_stale:
         find_stale(b, rules)
+    if rules.bands > 0:
+        note_moves(b, rules)
     if rules.follows_volatility:
         follow_volatility(b, terms, rules)
     if terms.fee_kind != FEE_LINEAR:

@@ -287,6 +287,7 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     "references-cohort-market": (P, 'market = "ETH"', 'market = "BTC"'),
     "references-debt": (L, 'debt = "USDC"', 'debt = "USDT"'),
     "references-supplied": (L, 'asset = "USDC"', 'asset = "ETH"'),
+    "references-bands-of-nothing": (L, 'debt = "USDC"', 'debt = "USDC"\nbands = 12'),
     "references-borrowing": (L, "[parameters.borrowing.USDC]", "[parameters.borrowing.USDT]"),
     "references-fund": (L, "USDC = 10000", "DAI = 10000"),
     "guards-allocation": (P, 'kind = "vault", capital = 1e6', 'kind = "vault", capital = 1e6, allocation = "pro-rate"'),
