@@ -151,7 +151,7 @@ def carried(b, c, first, bands, y, rules):
 
 @rule
 def place(b, c, bands, y, debt, terms, rules):
-    """The lowest so many bands in which `y` collateral carries `debt` tokens: their first row, -1 where none below the price do."""
+    """The lowest so many bands in which `y` collateral carries `debt` tokens: their first row, -1 if none does."""
     p = oracle_price(b, c, rules)
     r = 0
     for n in range(int(b.currency[c, LOW_BAND]), int(b.currency[c, HIGH_BAND])):
