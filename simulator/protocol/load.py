@@ -13,6 +13,7 @@ from simulator.protocol.categories import factor_of
 from simulator.protocol.fee_numbers import ONE_SIDED
 from simulator.protocol.margin import load_ratios
 from simulator.protocol.option_rules import FIRST_EXPIRY, SLOT_UNDERLYING, U_ASSET
+from simulator.protocol.oracles import AT_FIRST_PRICE
 
 
 class LoadError(ValueError):
@@ -38,7 +39,7 @@ def load(
     if rules.reads_known:
         state.asset[:, :, book.VARIANCE] = known[0].T ** 2
     state.asset[:, :, book.DEPTH_SHARE] = 1.0
-    for field in (book.ORACLE_CAP, book.ORACLE_SNAPSHOT, book.BREAK_REFERENCE, *range(book.ASSET_FIELDS, state.asset.shape[2])):
+    for field in (*AT_FIRST_PRICE, *range(book.ASSET_FIELDS, state.asset.shape[2])):
         state.asset[:, :, field] = price.T
     state.asset[:, :, book.SPOT_DEPTH] = rules.spot[: rules.assets, 1]
     state.market[:, :, book.DEPTH] = rules.perpetual[: rules.markets, 1]
