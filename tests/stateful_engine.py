@@ -16,11 +16,12 @@ import reference_worlds
 from test_engine_equals_reference import engine_of
 
 from simulator.protocol import book
+from simulator.protocol.audit import audit
 from simulator.protocol.health import find_liquidatable, maintenance
 from simulator.protocol.liquidate import serve
 from simulator.protocol.prices import begin, observe, value
-from simulator.protocol.settle import audit, refresh_cut
-from simulator.protocol.trading import grant
+from simulator.protocol.requests import grant
+from simulator.protocol.settle import refresh_cut
 from simulator.protocol.waterfall import settle_deficits, take_over, unwind_vault
 
 WORLDS = [(reference_worlds.mixed_world, 1), (reference_worlds.mixed_world, 2), (reference_margin_worlds.guarded_world, 0)]
