@@ -466,6 +466,12 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
         'spot = { kind = "linear", depth = 1e9 }\nperpetual = { kind = "linear", depth = 1e8 }\n\n[protocol.options.m',
     ),
     "options-limit": (O, "initial_spot = 0.15", "initial_spot = 0.15\nmost_vega = -1"),
+    "options-limit-that-is-none": (
+        O,
+        "",
+        '[appetite]\n[[appetite.limits]]\nkind = "probability"\nof = "usd"\nthreshold = 1e4\nprobability = 0.05\n\n'
+        '[[calibration.search]]\nparameter = "options.ETH.most_open"\nlow = 10\nhigh = 90\nstep = 10\n',
+    ),
     "options-limit-unknown": (O, "initial_spot = 0.15", "initial_spot = 0.15\nmost_delta = 1"),
     "options-elasticity": (
         O,
