@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 sys.path.insert(0, str(Path(__file__).parent))
+import reference_lending_worlds
 import reference_margin_worlds
 import reference_worlds
 from test_engine_equals_reference import engine_of
@@ -26,6 +27,7 @@ from simulator.protocol.waterfall import settle_deficits, take_over, unwind_vaul
 
 WORLDS = [(reference_worlds.mixed_world, 1), (reference_worlds.mixed_world, 2), (reference_margin_worlds.guarded_world, 0)]
 WORLDS += [(reference_margin_worlds.guarded_world, 1), (reference_margin_worlds.liquidation_world, 0)]
+WORLDS += [(reference_lending_worlds.cross_world, 1)]  # negative cash bears interest
 ACCOUNTS = st.integers(0, 10**6)
 MOVES = st.floats(-0.3, 0.3)
 
