@@ -3,19 +3,23 @@
 A return over `step` is normal given its number of jumps k: mean m step + k mean, variance volatility^2 step + k deviation^2, k
 Poisson (Merton 1976). Variance that clusters has no place in it, so on daily or hourly prices the likelihood spends its jumps on
 the fat body of the distribution: BTC 2018 to 2026 gives 235 jumps a year of 3.8 %, about the size of a day. `describes_crashes`
-says whether that happened.
+says whether that happened. Where jumps are hard to tell from days the likelihood of their mean leans to one side, and 1.96 standard
+errors cover 87 %: its interval is by profile, the cut of chi-square times what the sandwich has over the curvature.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
+from simulator.estimation.errors import NotConverged
 from simulator.estimation.jumps import JumpFit, merton_fit, no_crashes
 from simulator.estimation.maximum import Maximum, maximise
+from simulator.estimation.profile import CHI_SQUARE, edge
 from simulator.estimation.standard_errors import Estimate, mean_block
 from simulator.market.jumps import Merton
 from simulator.parameters import DAY, YEAR
@@ -29,6 +33,7 @@ STARTS = (  # in units of the root mean square: mean, log volatility, log expect
     (0.0, math.log(0.4), math.log(0.6), 0.0, math.log(1.1)),
 )
 LOW = (-2.0, math.log(0.05), math.log(1e-6), -40.0, math.log(0.02))
+WIDEST = 16.0  # standard errors of the mean jump that are looked at
 HIGH = (2.0, math.log(3.0), math.log(MOST_A_STEP), 40.0, math.log(60.0))
 
 
@@ -64,7 +69,39 @@ def fit_merton_returns(returns: np.ndarray, step: float) -> ReturnsFit:
     scale = math.sqrt(float(np.mean(returns[seen] ** 2)))
     y = returns[seen] / scale
     top = maximise(partial(densities, y), STARTS, LOW, HIGH, "Merton's likelihood", partial(slopes, y))
-    return returns_fit(top, y, scale, seen, step)
+    found = returns_fit(top, y, scale, seen, step)
+    error = found.jumps.estimates["mean"].standard_error
+    if error is None or not found.describes_crashes:
+        return found
+    low, high = mean_limits(y, top, error / scale)
+    estimates = dict(found.jumps.estimates)
+    estimates["mean"] = replace(estimates["mean"], limits=(low * scale, high * scale))
+    return replace(found, jumps=replace(found.jumps, estimates=estimates))
+
+
+def mean_limits(y: np.ndarray, top: Maximum, error: float) -> tuple[float, float]:
+    """95 % interval of the mean jump by profile likelihood, `error` its robust standard error."""
+    free = list(top.free)
+    curvature = -np.linalg.inv(top.hessian[np.ix_(free, free)])[free.index(JUMP_MEAN), free.index(JUMP_MEAN)]
+    cut, at = CHI_SQUARE * error**2 / float(curvature), float(top.x[JUMP_MEAN])
+
+    def end(side: float) -> float:
+        near = top.x
+
+        def lost(reach: float) -> float:
+            nonlocal near
+            held = [np.array(bound, dtype=float) for bound in (LOW, HIGH, near)]
+            for x in held:
+                x[JUMP_MEAN] = at + side * reach
+            with suppress(NotConverged):
+                found = maximise(partial(densities, y), [held[2]], held[0], held[1], "a profile", partial(slopes, y))
+                near = found.x
+                return top.value - found.value
+            return math.inf
+
+        return at + side * edge(lost, error, WIDEST * error, cut)
+
+    return end(-1.0), end(1.0)
 
 
 def returns_fit(top: Maximum, y: np.ndarray, scale: float, seen: np.ndarray, step: float) -> ReturnsFit:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from simulator.estimation.market_fit import MarketFit
     from simulator.estimation.portrait import Curve, Portrait
     from simulator.estimation.standard_errors import Estimate
-    from simulator.estimation.walk_forward import WalkForward
+    from simulator.estimation.walk import WalkForward
 
 MADE_BY = "simulator fit"
 FIRST_LINES = f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="generator" content="{MADE_BY}">'

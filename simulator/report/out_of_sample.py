@@ -13,18 +13,26 @@ from simulator.risk.measures import failure_bound, failure_floor
 
 if TYPE_CHECKING:
     from simulator.estimation.held_out import HeldOut, Score
-    from simulator.estimation.walk_forward import AssetWalk, WalkForward
+    from simulator.estimation.walk import AssetWalk, WalkForward
     from simulator.risk.backtests import Coverage
 
 Covered = Mapping[tuple[str, float], "Coverage"]
 MOST_RATIO = 3.0  # exceeded / promised that is still drawn to scale
 LEVEL = 0.05  # of a test
 NORMAL = 1.96  # standard errors of a 95 % interval
-STRATEGIES = {"filter": "the fit's filter", "ewma": "EWMA of a day", "still": "the stationary one"}
+STRATEGIES = {
+    "filter": "the fit's filter",
+    "ewma": "EWMA of a day",
+    "still": "the stationary one",
+    "transition": "the peg's own",
+    "no-pull": "the same, no pull",
+}
 NAMES = {
     "degrees_of_freedom": "degrees of freedom",
     "total_volatility": "volatility with jumps",
     "jump_intensity": "jumps a year",
+    "half_life": "half-life, seconds",
+    "jump_deviation": "deviation of jumps",
 }
 
 
@@ -115,9 +123,7 @@ def _parameters(walk: WalkForward) -> Figure:
 
 
 def _paths(walk: AssetWalk) -> Iterator[tuple[str, list[Point]]]:
-    from simulator.estimation.walk_forward import FOLLOWED
-
-    for key in FOLLOWED:
+    for key in walk.followed:
         points = []
         for fold in walk.folds:
             estimate = fold.estimates.get(key)
@@ -137,15 +143,13 @@ def _held_out(held_out: Sequence[HeldOut]) -> Iterator[Block]:
     yield Subheading(f"Later rows: {since:%Y-%m-%d} to {until:%Y-%m-%d}")
     yield _coverage("later", "VaR of the next return on later rows", {one.asset: one.coverage for one in held_out})
     rows = [(one.asset, STRATEGIES[s.strategy], fixed(s.log_score, 4), *_behind(s)) for one in held_out for s in one.scores]
-    header = ("Asset", "Variance by", "Log score", "Behind the filter", "95 % interval")
-    yield Table(
-        header, "llrrr", tuple(rows), "Mean log density of a later return, and what the fitted filter has more.", small=True
-    )
+    header = ("Asset", "Variance by", "Log score", "Behind the fit", "95 % interval")
+    yield Table(header, "llrrr", tuple(rows), "Mean log density of a later return, and what the fit has more.", small=True)
     yield Folded("Coverage in numbers", (_coverage_table({one.asset: one.coverage for one in held_out}),))
     yield Bullets(tuple(notes(held_out)))
 
 
 def _behind(score: Score) -> tuple[str, str]:
-    if score.strategy == "filter":
+    if score.strategy in ("filter", "transition"):
         return NOTHING, NOTHING
     return fixed(score.behind, 4), f"{fixed(score.behind_low, 4)} to {fixed(score.behind_high, 4)}"
