@@ -29,7 +29,7 @@ OPTIONS = (
         type=click.Choice(["auto", "none", "merton", "kou", "likelihood"]),
         default="auto",
         show_default=True,
-        help="auto: Merton where Student-t innovations do not explain the tails. likelihood: Merton's, where it describes crashes.",
+        help="auto: Merton where Student-t innovations leave tails open. likelihood: Merton's, where it describes crashes.",
     ),
     click.option("--jumps-from", type=click.Path(path_type=Path), help="A CSV of finer prices (5 minutes) to take jumps from."),
     click.option(
@@ -92,8 +92,8 @@ def asked_of(options: dict[str, Any], problems: list[tuple[str, str]]) -> Asked:
     """What was asked for; what is wrong with it is added to `problems`."""
     from simulator.estimation.settings import FitSettings
 
-    until = _moment("--until", options["until"], problems)
-    since = _moment("--from", options["since"], problems) if options["since"] else None
+    until = moment_of("--until", options["until"], problems)
+    since = moment_of("--from", options["since"], problems) if options["since"] else None
     exclude = [_stretch(text, problems) for text in options["exclude"]]
     assets = _names(options["assets"], problems) if options["assets"] is not None else None
     settings = FitSettings(
@@ -116,7 +116,7 @@ def asked_of(options: dict[str, Any], problems: list[tuple[str, str]]) -> Asked:
     return Asked(assets, {"until": until, "since": since, "exclude": exclude, "step": options["step"], "settings": settings})
 
 
-def _moment(key: str, text: str, problems: list[tuple[str, str]]) -> datetime | None:
+def moment_of(key: str, text: str, problems: list[tuple[str, str]]) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -133,7 +133,7 @@ def _stretch(text: str, problems: list[tuple[str, str]]) -> tuple[datetime, date
     if not dots:
         problems.append(("--exclude", f"{shown(text)[:60]!r} is no stretch; write 2022-05-07T00:00:00Z..2022-05-14T00:00:00Z"))
         return None
-    a, b = _moment("--exclude", first, problems), _moment("--exclude", last, problems)
+    a, b = moment_of("--exclude", first, problems), moment_of("--exclude", last, problems)
     return (a, b) if a is not None and b is not None else None
 
 

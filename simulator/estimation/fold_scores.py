@@ -101,7 +101,8 @@ def _scored(i: int, stretch: Stretch, whole: MarketFit, seed: int, is_last: bool
     )
     rivals = {key: rival(moves[0].move, moves[1].move, step)[seen] for key, rival in RIVALS.items()}
     known = whole.market.assets[i]
-    hindsight = _hindsight(known, whole.assets[i].threshold, *(part.surprises(known, step) for part in moves), step)
+    later = [part.surprises(known, step) for part in moves]
+    hindsight = _hindsight(known, whole.assets[i].threshold, later[0], later[1], step)
     power = alarm.power(np.isnan(after)) if is_last else {}
     return _Scored(fold, {THE_FIT: own} | rivals, hindsight, u, power)
 

@@ -3,8 +3,8 @@
 A return over `step` is normal given its number of jumps k: mean m step + k mean, variance volatility^2 step + k deviation^2, k
 Poisson (Merton 1976). Variance that clusters has no place in it, so on daily or hourly prices the likelihood spends its jumps on
 the fat body of the distribution: BTC 2018 to 2026 gives 235 jumps a year of 3.8 %, about the size of a day. `describes_crashes`
-says whether that happened. Where jumps are hard to tell from days the likelihood of their mean leans to one side, and 1.96 standard
-errors cover 87 %: its interval is by profile, the cut of chi-square times what the sandwich has over the curvature.
+says whether that happened. Where jumps are hard to tell from days the likelihood of their mean leans to one side, and 1.96
+standard errors cover 87 %: its interval is by profile, the cut of chi-square times what the sandwich has over the curvature.
 """
 
 from __future__ import annotations
@@ -90,11 +90,9 @@ def mean_limits(y: np.ndarray, top: Maximum, error: float) -> tuple[float, float
 
         def lost(reach: float) -> float:
             nonlocal near
-            held = [np.array(bound, dtype=float) for bound in (LOW, HIGH, near)]
-            for x in held:
-                x[JUMP_MEAN] = at + side * reach
+            low, high, start = ([*x[:JUMP_MEAN], at + side * reach, *x[JUMP_MEAN + 1 :]] for x in (LOW, HIGH, near))
             with suppress(NotConverged):
-                found = maximise(partial(densities, y), [held[2]], held[0], held[1], "a profile", partial(slopes, y))
+                found = maximise(partial(densities, y), [start], low, high, "a profile", partial(slopes, y))
                 near = found.x
                 return top.value - found.value
             return math.inf

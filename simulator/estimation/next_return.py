@@ -152,10 +152,10 @@ class _Nodes:
     sizes: np.ndarray
 
     def pdf(self, r: np.ndarray, h: np.ndarray) -> np.ndarray:
-        return sum(self.law.pdf((r - size) / np.sqrt(h)) for size in self.sizes) / np.sqrt(h) / len(self.sizes)
+        return np.mean([self.law.pdf((r - size) / np.sqrt(h)) for size in self.sizes], axis=0) / np.sqrt(h)
 
     def cdf(self, r: np.ndarray, h: np.ndarray) -> np.ndarray:
-        return sum(self.law.cdf((r - size) / np.sqrt(h)) for size in self.sizes) / len(self.sizes)
+        return np.mean([self.law.cdf((r - size) / np.sqrt(h)) for size in self.sizes], axis=0)
 
 
 def _sizes(jumps: Merton | Kou) -> np.ndarray:
