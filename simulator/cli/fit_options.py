@@ -11,7 +11,7 @@ import click
 
 from simulator.cli.exits import BAD_INPUT, MACHINE, NOT_MET
 from simulator.cli.fit import Refused, _progress, _write
-from simulator.cli.fit_arguments import _progress, _write, moment_of
+from simulator.cli.fit_arguments import moment_of
 from simulator.cli.options import json_option
 from simulator.wording import shown
 

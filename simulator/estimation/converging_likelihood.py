@@ -19,6 +19,7 @@ import numpy as np
 
 from simulator.estimation.coordinates import logistic, logit
 from simulator.estimation.dependence import SMALLEST_EIGENVALUE
+from simulator.kernel import kernel
 from simulator.market.dependence import Converging
 from simulator.parameters import DAY
 
@@ -28,6 +29,7 @@ BEGINS, ENDS = (0.02, 0.4, 0.7, 0.9, 0.96), (0.8, 0.95, 0.99, 0.999)  # quantile
 LEVELS, DAYS = (0.2, 0.6), (0.05, 1.0, 10.0)
 Loss = Callable[[np.ndarray], float]
 LARGEST_LEVEL = 7.0  # |logit|
+ROWS_A_LOG = 8  # factors of at least 1e-3 each: their product is far from the smallest that a float holds
 OUTSIDE = 1e12  # in place of an infinite loss, which Nelder and Mead cannot subtract
 
 
@@ -66,10 +68,11 @@ class Strained:
 
     @cached_property
     def _forms(self) -> tuple[np.ndarray, np.ndarray, float, float]:
-        """w' C^-1 w and (w' C^-1 1)^2 of each row, 1' C^-1 1, and what of the loss is the same at all coordinates."""
-        w, inverse = self.scores, np.linalg.inv(self.target)
-        form, along = np.einsum("ti,ij,tj->t", w, inverse, w), w @ inverse.sum(axis=0)
-        fixed = len(w) * float(np.linalg.slogdet(self.target)[1]) - float(np.sum(w * w))
+        """w' C^-1 w and (w' C^-1 1)^2 of every step, 1' C^-1 1, and what of the loss is the same at all coordinates."""
+        w, inverse = np.zeros((len(self.seen), len(self.target))), np.linalg.inv(self.target)
+        w[self.seen] = self.scores
+        form, along = np.einsum("ti,ij,tj->t", w, inverse, w), np.einsum("ti,i->t", w, inverse.sum(axis=0))
+        fixed = len(self.scores) * float(np.linalg.slogdet(self.target)[1]) - float(np.sum(w * w))
         return form, along**2, float(inverse.sum()), fixed
 
     @cached_property
@@ -87,14 +90,9 @@ class Strained:
         if not self.within(x):
             return OUTSIDE
         form, along, whole, fixed = self._forms
-        m = self.drawn(x)
-        mean = float(m.mean())
-        if 1 - mean * whole < SMALLEST_EIGENVALUE:
-            return OUTSIDE
-        k, q = (1 - m) / (1 - mean), (m - mean) / (1 - m)
-        bent = 1 + q * whole
-        moving = self.scores.shape[1] * np.log(k) + np.log(bent) + (form - q * along / bent) / k
-        return 0.5 * (float(np.sum(moving)) + fixed)
+        begin, full, half_life = (math.exp(x[c]) for c in (STARTS_AT, FULL_AT, HALF_LIFE))
+        law = (begin, full, logistic(float(x[LEVEL])), 2.0 ** (-self.step / half_life))
+        return min(0.5 * (_moving(self.strain, self.seen, form, along, law, len(self.target), whole) + fixed), OUTSIDE)
 
     def top(self, starts: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
         """The best of the climbs from `starts`, and its loss."""
@@ -104,6 +102,35 @@ class Strained:
         """Of the grid, those that have a correlation matrix."""
         losses = [(self.loss(start), start) for start in self.starts]
         return [start for loss, start in sorted(losses, key=lambda one: one[0])[:count] if loss < OUTSIDE / 2]
+
+
+@kernel
+def _moving(strain, seen, form, along, law, size, whole):
+    """Twice what of the loss moves, summed over seen rows: `size` log k + log(1 + q 1' C^-1 1) + w' (k C + k q 11')^-1 w."""
+    begin, full, level, kept = law
+    m = np.empty(strain.size)
+    c, mean, count = 0.0, 0.0, 0
+    for t in range(strain.size):
+        c = kept * c + (1.0 - kept) * min(max((strain[t] - begin) / (full - begin), 0.0), 1.0)
+        m[t] = level * c
+        if seen[t]:
+            mean += m[t]
+            count += 1
+    mean /= count
+    if 1.0 - mean * whole < SMALLEST_EIGENVALUE:
+        return math.inf
+    total, kept_apart, bends = 0.0, 1.0, 1.0
+    for t in range(strain.size):
+        if seen[t]:
+            k, q = (1.0 - m[t]) / (1.0 - mean), (m[t] - mean) / (1.0 - m[t])
+            bent = 1.0 + q * whole
+            total += (form[t] - q * along[t] / bent) / k
+            kept_apart *= k
+            bends *= bent
+        if t % ROWS_A_LOG == 0:
+            total += size * math.log(kept_apart) + math.log(bends)
+            kept_apart, bends = 1.0, 1.0
+    return total + size * math.log(kept_apart) + math.log(bends)
 
 
 def risen(strain: np.ndarray, law: tuple[float, float, float], step: float) -> np.ndarray:
