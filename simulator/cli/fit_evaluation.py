@@ -70,7 +70,7 @@ class Evaluation:
         """The page of the fit, if one was asked for."""
         from simulator.report.fit_page import fit_page
 
-        return fit_page(found, self.portrait, self.held_out, self.walk) if self.portrait else None
+        return fit_page(found, self.portrait, self.held_out, self.walk, self.tied) if self.portrait else None
 
     def facts(self) -> dict[str, Any]:
         """For JSON."""

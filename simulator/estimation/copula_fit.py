@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,8 @@ from simulator.estimation.standard_errors import Estimate, estimated_covariance
 DEGREES_RANGE = (2.05, 200.0)
 DIFFERENCE = 1e-3  # in log degrees of freedom
 TAILS = (0.01, 0.05)
+Stage = tuple[np.ndarray, dict[str, Estimate]]  # correlation of the market, estimates of what moves it
+Tied = tuple["DependenceCandidate", DependenceLaw, dict[str, Estimate]]
 
 
 @dataclass(frozen=True)
@@ -80,20 +81,20 @@ def fit_dependence(
     every = ("constant", "dcc", "converging") if strained else ("constant", "dcc")
     dynamics = every if settings.dependence == "auto" else (settings.dependence,)
     copulas = ("gaussian", "student-t") if settings.copula == "auto" else (settings.copula,)  # skewed-t takes minutes: by name
-    choices = list(product(dynamics, copulas))
-    found = []
-    for choice in choices:
+    found: list[Tied] = []
+    for name in dynamics:
         try:
-            found.append(_fitted(u, w, target, choice, block, strain, with_intervals=len(choices) == 1))
+            stage = _moving(w, target, name, block, strain, with_intervals=len(dynamics) * len(copulas) == 1)
+            found += [_tied(u, w, stage, (name, copula), block, strain) for copula in copulas]
         except NotConverged:
-            if choice == choices[-1] and not found:
+            if name == dynamics[-1] and not found:
                 raise
     rows = tuple(row for row, _, _ in found)
     laws = tuple(law for _, law, _ in found)
     best = min(range(len(found)), key=lambda i: getattr(rows[i], settings.criterion))
-    if rows[best].dynamics == "converging" and len(choices) > 1:
-        taken = (rows[best].dynamics, rows[best].copula)
-        found[best] = _fitted(u, w, target, taken, block, strain, with_intervals=True)
+    if rows[best].dynamics == "converging" and len(found) > 1:
+        stage = _moving(w, target, "converging", block, strain, with_intervals=True)
+        found[best] = _tied(u, w, stage, ("converging", rows[best].copula), block, strain)
     _, law, estimates = found[best]
     return DependenceFit(law.dynamics, law.copula, law.correlation, laws, estimates, rows, joint_tails(u, names))
 
@@ -114,18 +115,22 @@ def _normal(u: np.ndarray) -> np.ndarray:
     return ndtri(u)
 
 
-def _fitted(
-    u: np.ndarray,
-    w: np.ndarray,
-    target: np.ndarray,
-    choice: tuple[str, str],
-    block: float,
-    strain: Strain | None,
-    with_intervals: bool,
-) -> tuple[DependenceCandidate, DependenceLaw, dict[str, Estimate]]:
-    dynamics, copula = choice
-    seen = ~np.isnan(u).any(axis=1)
-    matrix, estimates = _moving(u[seen], w, target, choice, block, strain, with_intervals)
+def _moving(w: np.ndarray, target: np.ndarray, dynamics: str, block: float, strain: Strain | None, with_intervals: bool) -> Stage:
+    """The market's correlation, and what moves it."""
+    if dynamics == "dcc":
+        return target, fit_dcc(w, target, block).estimates
+    if dynamics == "converging" and strain is not None:
+        fit = fit_converging(w, target, strain.values, strain.step, with_intervals)
+        return nearest_correlation(fit.correlation), fit.estimates
+    return target, {}
+
+
+def _tied(u: np.ndarray, w: np.ndarray, stage: Stage, choice: tuple[str, str], block: float, strain: Strain | None) -> Tied:
+    """The copula given what moves the correlation."""
+    (dynamics, copula), seen = choice, ~np.isnan(u).any(axis=1)
+    matrix, estimates = stage[0], dict(stage[1])
+    if dynamics == "constant" and copula != "gaussian":
+        matrix = kendall_correlation(u[seen])
 
     def law() -> DependenceLaw:
         return DependenceLaw(dynamics, copula, matrix, {key: estimate.value for key, estimate in estimates.items()})
@@ -138,29 +143,9 @@ def _fitted(
         if copula == "student-t":
             estimates["copula_degrees_of_freedom"] = fit_degrees(u[seen], path, block)
         value = float(np.sum(law().densities(u[seen], path)))
-    k = len(target) * (len(target) - 1) // 2 + len(estimates)
-    count = int(seen.sum())
-    row = DependenceCandidate(dynamics, copula, value, 2 * (k - value), k * math.log(count) - 2 * value)
-    return row, law(), estimates
-
-
-def _moving(
-    u: np.ndarray,
-    w: np.ndarray,
-    target: np.ndarray,
-    choice: tuple[str, str],
-    block: float,
-    strain: Strain | None,
-    with_intervals: bool,
-) -> tuple[np.ndarray, dict[str, Estimate]]:
-    """The first stage: the market's correlation, and what moves it."""
-    dynamics, copula = choice
-    if dynamics == "dcc":
-        return target, fit_dcc(w, target, block).estimates
-    if dynamics == "converging" and strain is not None:
-        converging = fit_converging(w, target, strain.values, strain.step, with_intervals)
-        return nearest_correlation(converging.correlation), converging.estimates
-    return (target if copula == "gaussian" else kendall_correlation(u)), {}
+    pairs, count = len(matrix) * (len(matrix) - 1) // 2, int(seen.sum())
+    k = pairs + len(estimates)
+    return DependenceCandidate(dynamics, copula, value, 2 * (k - value), k * math.log(count) - 2 * value), law(), estimates
 
 
 def kendall_correlation(u: np.ndarray) -> np.ndarray:
