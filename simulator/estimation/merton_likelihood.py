@@ -3,8 +3,8 @@
 A return over `step` is normal given its number of jumps k: mean m step + k mean, variance volatility^2 step + k deviation^2, k
 Poisson (Merton 1976). Variance that clusters has no place in it, so on daily or hourly prices the likelihood spends its jumps on
 the fat body of the distribution: BTC 2018 to 2026 gives 235 jumps a year of 3.8 %, about the size of a day. `describes_crashes`
-says whether that happened. Where jumps are hard to tell from days the likelihood of their mean leans to one side, and 1.96
-standard errors cover 87 %: its interval is by profile, the cut of chi-square times what the sandwich has over the curvature.
+says whether that happened. Where jumps are hard to tell from days the likelihood leans to one side, and 1.96 standard
+errors cover 87 % of the mean jump: intervals are by profile, chi-square's cut times what the sandwich has over the curvature.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ STARTS = (  # in units of the root mean square: mean, log volatility, log expect
     (0.0, math.log(0.4), math.log(0.6), 0.0, math.log(1.1)),
 )
 LOW = (-2.0, math.log(0.05), math.log(1e-6), -40.0, math.log(0.02))
-WIDEST = 16.0  # standard errors of the mean jump that are looked at
+WIDEST = 16.0  # standard errors that are looked at
 HIGH = (2.0, math.log(3.0), math.log(MOST_A_STEP), 40.0, math.log(60.0))
 
 
@@ -70,27 +70,32 @@ def fit_merton_returns(returns: np.ndarray, step: float) -> ReturnsFit:
     y = returns[seen] / scale
     top = maximise(partial(densities, y), STARTS, LOW, HIGH, "Merton's likelihood", partial(slopes, y))
     found = returns_fit(top, y, scale, seen, step)
-    error = found.jumps.estimates["mean"].standard_error
-    if error is None or not found.describes_crashes:
+    if not found.describes_crashes:
         return found
-    low, high = mean_limits(y, top, error / scale)
-    estimates = dict(found.jumps.estimates)
-    estimates["mean"] = replace(estimates["mean"], limits=(low * scale, high * scale))
-    return replace(found, jumps=replace(found.jumps, estimates=estimates))
+    a_year, told = YEAR / step, dict(found.jumps.estimates)
+    for name, (c, back) in {
+        "intensity": (INTENSITY, lambda x: math.exp(x) * a_year),
+        "mean": (JUMP_MEAN, lambda x: x * scale),
+        "deviation": (JUMP_DEVIATION, lambda x: math.exp(x) * scale),
+    }.items():
+        if c in top.free:
+            low, high = limits(y, top, c, math.sqrt(float(top.covariance(mean_block(y.size, step, 0.0))[c, c])))
+            told[name] = replace(told[name], limits=(back(low), back(high)))
+    return replace(found, jumps=replace(found.jumps, estimates=told))
 
 
-def mean_limits(y: np.ndarray, top: Maximum, error: float) -> tuple[float, float]:
-    """95 % interval of the mean jump by profile likelihood, `error` its robust standard error."""
+def limits(y: np.ndarray, top: Maximum, c: int, error: float) -> tuple[float, float]:
+    """95 % interval of coordinate `c` by profile likelihood, `error` its robust standard error."""
     free = list(top.free)
-    curvature = -np.linalg.inv(top.hessian[np.ix_(free, free)])[free.index(JUMP_MEAN), free.index(JUMP_MEAN)]
-    cut, at = CHI_SQUARE * error**2 / float(curvature), float(top.x[JUMP_MEAN])
+    curvature = -np.linalg.inv(top.hessian[np.ix_(free, free)])[free.index(c), free.index(c)]
+    cut, at = CHI_SQUARE * error**2 / float(curvature), float(top.x[c])
 
     def end(side: float) -> float:
         near = top.x
 
         def lost(reach: float) -> float:
             nonlocal near
-            low, high, start = ([*x[:JUMP_MEAN], at + side * reach, *x[JUMP_MEAN + 1 :]] for x in (LOW, HIGH, near))
+            low, high, start = ([*x[:c], at + side * reach, *x[c + 1 :]] for x in (LOW, HIGH, near))
             with suppress(NotConverged):
                 found = maximise(partial(densities, y), [start], low, high, "a profile", partial(slopes, y))
                 near = found.x

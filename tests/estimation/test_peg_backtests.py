@@ -144,7 +144,7 @@ def test_the_command_back_tests_a_market_with_a_peg(write_prices, make_returns, 
     arguments = ["fit", str(path), "--until", until, "--out", str(out), "--paths", "0", *looks]
     assert main(arguments) == 0
     printed = capsys.readouterr().out
-    for word in ("USDX: one-step VaR on 600 later returns", "no-pull", "the peg's own", "half-life, s", "pull lost"):
+    for word in ("USDX: one-step VaR on 600 later returns", "no-pull", "the peg's own", "half-life", "pull lost"):
         assert word in printed
     assert max(len(line.rstrip()) for line in printed.splitlines() if not line.startswith("written: ")) <= 80
     assert main([*arguments, "--json"]) == 0
