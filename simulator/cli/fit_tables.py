@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -115,11 +116,16 @@ def _print_dependence(tied: DependenceFit) -> None:
         for row in tied.candidates
     ]
     print_table("Dependence: candidates", ["", "", "log-likel.", "AIC", "BIC", ""], rows, numbers_from=2)
-    estimates = [[key, _cell(estimate)] for key, estimate in tied.estimates.items()]
+    estimates = [[key, _cell(estimate), _ends(estimate)] for key, estimate in tied.estimates.items()]
     if estimates:
-        print_table("Dependence (standard errors)", ["", ""], estimates)
+        print_table("Dependence (standard errors)", ["", "", "95 %"], estimates)
     tails = [[pair, f"{100 * q:g} %", f"{low:.3f}", f"{high:.3f}", f"{error:.3f}"] for pair, q, low, high, error in tied.tails]
     print_table("Joint extremes of the data: P(both) / level", ["", "level", "falls", "rises", "error"], tails)
+
+
+def _ends(estimate: Estimate) -> str:
+    low, high = estimate.interval
+    return "" if math.isnan(low) else f"{low:.4g} .. {'' if math.isinf(high) else f'{high:.4g}'}"
 
 
 def _taken(row: DependenceCandidate, tied: DependenceFit) -> str:
