@@ -18,13 +18,14 @@ import numpy as np
 
 from simulator.estimation.errors import NotConverged
 from simulator.estimation.jumps import JumpFit, merton_fit, no_crashes
-from simulator.estimation.maximum import Maximum, maximise
+from simulator.estimation.maximum import Maximum, Problem, maximise
 from simulator.estimation.profile import CHI_SQUARE, edge
 from simulator.estimation.standard_errors import Estimate, mean_block
 from simulator.market.jumps import Merton
 from simulator.parameters import DAY, YEAR
 
 MOST_A_STEP = 2.0  # [1] expected jumps; with more of them the law is normal again
+UNTOLD = 1e-14
 TERMS = 16  # jumps in a step that are counted: P(more) < 1e-8 at the most expected
 MEAN, VOLATILITY, INTENSITY, JUMP_MEAN, JUMP_DEVIATION = range(5)
 STARTS = (  # in units of the root mean square: mean, log volatility, log expected jumps a step, jump mean, log deviation
@@ -97,12 +98,12 @@ def limits(y: np.ndarray, top: Maximum, c: int, error: float) -> tuple[float, fl
             nonlocal near
             low, high, start = ([*x[:c], at + side * reach, *x[c + 1 :]] for x in (LOW, HIGH, near))
             with suppress(NotConverged):
-                found = maximise(partial(densities, y), [start], low, high, "a profile", partial(slopes, y))
+                found = Problem(partial(densities, y), low, high, partial(slopes, y)).top([start], "a profile")
                 near = found.x
                 return top.value - found.value
             return math.inf
 
-        return at + side * edge(lost, error, WIDEST * error, cut)
+        return at + side * edge(lost, 2 * error, WIDEST * error, cut)
 
     return end(-1.0), end(1.0)
 
@@ -137,9 +138,18 @@ def _scaled(value: float, log_error: float | None) -> Estimate:
     return Estimate(float(value), float(value * log_error) if log_error else None, scale="log")
 
 
+def _most_told(expected: float) -> int:
+    """Jumps in a step that are counted where so many are `expected`: more have a chance below `UNTOLD`."""
+    chance, count = 1.0, 0
+    while count < TERMS - 1 and chance > UNTOLD:
+        count += 1
+        chance *= expected / count
+    return count
+
+
 def _parts(y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Numbers of jumps k [k, 1], the variance of a return given them [k, 1], and what its mean leaves of it [k, t]."""
-    k = np.arange(TERMS)[:, np.newaxis]
+    k = np.arange(_most_told(math.exp(x[INTENSITY])) + 1)[:, np.newaxis]
     variance = math.exp(2 * x[VOLATILITY]) + k * math.exp(2 * x[JUMP_DEVIATION])
     return k, variance, y - x[MEAN] - k * x[JUMP_MEAN]
 

@@ -12,7 +12,10 @@ from collections.abc import Callable
 
 CHI_SQUARE = 1.9207  # log-likelihood lost at the edge: half the 95 % point of one degree
 HOPELESS = 8.0  # times the cut: nobody looks farther
-HALVINGS = 4  # of the last stretch, before a straight line
+STEPS = 4  # into the last stretch: to the crossing of a line through roots of what is lost, which are nearly straight
+NEAREST = 0.1  # of a stretch: no step lands nearer to its ends
+STEEP = 4.0  # times the cut: beyond it no line is trusted, and stretches are halved
+CLOSE = 1e-3  # of the cut
 
 
 def edge(lost: Callable[[float], float], first: float, longest: float, cut: float = CHI_SQUARE) -> float:
@@ -20,11 +23,11 @@ def edge(lost: Callable[[float], float], first: float, longest: float, cut: floa
 
     Looks at `first`, twice as far, and so on.
     """
-    inside, low, reach = 0.0, -cut, first
+    inside, low, reach = 0.0, 0.0, first
     outside, high = math.nan, math.nan
     while True:
-        value = lost(reach) - cut
-        if value <= 0:
+        value = lost(reach)
+        if value <= cut:
             inside, low, outside = reach, value, math.nan
         elif math.isnan(outside):
             outside, high = reach, value
@@ -33,12 +36,20 @@ def edge(lost: Callable[[float], float], first: float, longest: float, cut: floa
         reach = min(2 * reach, longest)
     if math.isnan(outside):
         return math.inf
-    for _ in range(HALVINGS):
-        middle = (inside + outside) / 2
-        value = lost(middle) - cut
-        if value <= 0:
+    for _ in range(STEPS):
+        share = 0.5 if high > STEEP * cut else min(max(_crossing(low, high, cut), NEAREST), 1 - NEAREST)
+        middle = inside + share * (outside - inside)
+        value = lost(middle)
+        if abs(value - cut) < CLOSE * cut:
+            return middle
+        if value <= cut:
             inside, low = middle, value
         else:
             outside, high = middle, value
-    share = -low / (high - low) if math.isfinite(high) else 0.0
-    return inside + share * (outside - inside)
+    return inside + _crossing(low, high, cut) * (outside - inside)
+
+
+def _crossing(low: float, high: float, cut: float) -> float:
+    """Share of a stretch at which the root of what is lost, a straight line from `low` to `high`, passes that of `cut`."""
+    a, b = math.sqrt(max(low, 0.0)), math.sqrt(high)
+    return (math.sqrt(cut) - a) / (b - a)

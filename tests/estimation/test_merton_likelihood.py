@@ -85,7 +85,9 @@ def test_an_interval_ends_where_its_profile_is_rejected():
         return -float(np.sum(densities(r / scale, np.array([x[0], x[1], x[2], jump / scale, x[3]]))))
 
     def held(jump: float) -> float:
-        return optimize.minimize(loss, start, (jump,), method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-8}).fun
+        return optimize.minimize(
+            loss, start, (jump,), method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-8, "maxiter": 5_000}
+        ).fun
 
     lost = [held(end) - held(mean.value) for end in mean.interval]
     assert lost[0] == pytest.approx(lost[1], rel=0.03)
