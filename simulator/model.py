@@ -7,7 +7,7 @@ so results do not depend on blocks, workers or Mesa's own generator.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import mesa
@@ -16,7 +16,7 @@ import numpy as np
 from simulator.agents import Keepers
 from simulator.agents.cohort import Cohort, make_cohorts
 from simulator.agents.population import Population, make_population
-from simulator.kernel import stream
+from simulator.kernel import entry, stream
 from simulator.market import Grid, MarketPaths
 from simulator.market.surface import make_surfaces
 from simulator.outcomes import CAUSES, SPECIAL_NAMES, UNSEEN, WEIGHT, Outcomes
@@ -147,12 +147,12 @@ class RiskModel(mesa.Model):
         self._move_surfaces(t + 1)
         market = self.market
         terms, _current, rules = self.handed_over
-        start_step(self.state, t, market.price, market.volatility, self.known, self.conditions, terms, rules)
+        self._start(self.state, t, market.price, market.volatility, self.known, self.conditions, terms, rules)
         if self.sight is not None:
             watch(self.state, self.sight, self.kept, terms, rules, False)
         self.agents.do("step")
         last = (t + 1) % self.grid.substeps == 0
-        worst = settle(self.state, t, self.first, self.market.volatility, terms, rules, last)
+        worst = self._settle(self.state, t, self.first, market.volatility, terms, rules, last)
         if not worst <= STOP:
             raise InvariantBroken(
                 f"books are out of balance by {worst:.1e} at step {t} (seed {self.study.seed}, "
@@ -161,8 +161,19 @@ class RiskModel(mesa.Model):
         if self.sight is not None:
             watch(self.state, self.sight, self.kept, terms, rules, True)
         self.clock = t + 1
-        if self.rules.follows_volatility:
+        if self._follows:
             self.ratios.append(self._ratios_now())
+
+    @cached_property
+    def _start(self):
+        terms, _current, rules = self.handed_over
+        market = self.market
+        return entry(start_step, self.state, 0, market.price, market.volatility, self.known, self.conditions, terms, rules)
+
+    @cached_property
+    def _settle(self):
+        terms, _current, rules = self.handed_over
+        return entry(settle, self.state, 0, self.first, self.market.volatility, terms, rules, True)
 
     def _ratios_now(self) -> np.ndarray:
         found = np.empty((self.rules.markets, self.market.price.shape[2]))
@@ -202,6 +213,7 @@ class RiskModel(mesa.Model):
 
     def _put_in_force(self, terms: np.record) -> None:
         self.terms = terms
+        self._follows = bool(self.rules.follows_volatility)
         self.handed_over = tuple(handed_over(numbers) for numbers in (terms, self.current, self.rules))
 
     def _phase_in(self) -> None:

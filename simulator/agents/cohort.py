@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import mesa
@@ -15,7 +16,7 @@ from simulator.agents.option_decide import option_dealers_decide
 from simulator.agents.options import OPTION_COHORTS, OptionCohort
 from simulator.agents.perp_traders import PerpTraders
 from simulator.agents.population import Population
-from simulator.kernel import stream
+from simulator.kernel import entry, stream
 from simulator.parameters import DAY
 
 if TYPE_CHECKING:
@@ -43,7 +44,12 @@ class Cohort(mesa.Agent):
     def step(self) -> None:
         """Write this step's requests of every path into the book."""
         model = self.model
-        self._decide(model.state, model.clock, model.first, self.holders, *model.handed_over)
+        self._enter(model.state, model.clock, model.first, self.holders, *model.handed_over)
+
+    @cached_property
+    def _enter(self):
+        model = self.model
+        return entry(self._decide, model.state, 0, model.first, self.holders, *model.handed_over)
 
     @property
     def holders_and_sides(self) -> tuple[str, Holders, np.ndarray]:

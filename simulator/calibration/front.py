@@ -14,15 +14,15 @@ import numpy as np
 from simulator.calibration.pareto import front, hypervolume, reference_below
 from simulator.calibration.plan import asked
 from simulator.calibration.race import Question
+from simulator.calibration.readiness import PURPOSE, chance
 from simulator.calibration.search import Found
-from simulator.calibration.selection import PURPOSE
 from simulator.calibration.space import Point
 from simulator.calibration.trials import Trials
 from simulator.calibration.world import HEADLINE, World
 from simulator.calibration_settings import GoalName
 from simulator.risk import measures
 from simulator.risk.measures import Estimate, PerPath
-from simulator.risk.outlook import pass_chance
+from simulator.risk.planner import POWER
 
 CONFIDENCE = 0.95
 RESAMPLES = 400
@@ -64,10 +64,7 @@ def estimate_front(world: World, trials: Trials, found: Found, chosen: Point | N
     ran = trials.outcomes(world, HEADLINE, PURPOSE, points, settings.selection_paths, question.columns, "front")
     rows = [(p, outcomes) for p, outcomes in zip(points, ran, strict=True) if p not in trials.failures]
     reached = [question.reached(p, outcomes, ran[-1]) for p, outcomes in rows]
-    chances = [
-        min(pass_chance(one, outcomes, question.frozen, question.plan.proof) for one in question.conditions)
-        for _, outcomes in rows
-    ]
+    chances = [chance(world, question, outcomes) for _, outcomes in rows]
     return _front(question, [p for p, _ in rows], reached, chances)
 
 
@@ -75,7 +72,7 @@ def _front(question: Question, points: list[Point], reached: list[tuple[PerPath,
     each = 1 - (1 - CONFIDENCE) / (len(points) * len(question.goal.front))
     estimates = [tuple(measures.mean(goal, each) for goal in goals) for goals in reached]
     values = np.array([[estimate.value for estimate in row] for row in estimates])
-    within = [i for i, chance in enumerate(chances) if chance >= question.plan.proof.power]
+    within = [i for i, chance in enumerate(chances) if chance >= POWER]
     kept = {within[i] for i in front(values[within].tolist())}
     reference = reference_below(values)
     shown = tuple(

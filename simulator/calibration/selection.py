@@ -1,19 +1,21 @@
 """Selection: a few finalists and current parameters on fresh paths; the one that goes to confirmation, and why.
 
 Between the best finalist that is ready and the likeliest of those with a higher score a few more are tried, by bisection,
-and changes that the best one does not need are taken back.
+and changes that the best one does not need are taken back. Who leads is judged in full (`readiness`) before it may stay there.
 
-The rule: of those whose conditions will all be confirmed with at least 80 % probability, the best score. If there is
-none, the one most likely to be confirmed; it may still prove to be a step that reduces risk.
+The rule: of those that will be confirmed with at least 80 % probability, the best score. If there is none, the one most
+likely to be confirmed; it may still prove to be a step that reduces risk.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from simulator.calibration.plan import asked
 from simulator.calibration.race import Question
+from simulator.calibration.readiness import PURPOSE, chance, chance_in_full
 from simulator.calibration.search import Found
 from simulator.calibration.space import Point, SearchSpace
 from simulator.calibration.trials import Trials
@@ -21,32 +23,31 @@ from simulator.calibration.world import HEADLINE, World
 from simulator.risk import measures
 from simulator.risk.judgement import Judgement, judge
 from simulator.risk.measures import Estimate, PerPath
-from simulator.risk.outlook import pass_chance, violation
+from simulator.risk.outlook import violation
 from simulator.risk.planner import POWER
 
-PURPOSE = "selection"
 REFINEMENTS = 4  # candidates between the ready and the better, one after the other
 
 
 @dataclass(frozen=True)
 class Finalist:
-    """One candidate on the selection paths. `chance`: of passing every condition, the least of them."""
+    """One candidate on the selection paths. `chance`: of passing every condition, of every gating world once judged in full."""
 
     point: Point
     paths: int
     score: float
     score_error: float
     chance: float
-    wanted: float  # the chance from which on it is ready
     excess: float  # sum of positive violations
     judgements: tuple[Judgement, ...]
     loss_change: Estimate  # [usd] loss.whole against current parameters, paired
     is_current: bool = False
+    in_full: bool = False  # whether `chance` rests on all that may be looked at before confirmation
 
     @property
     def is_ready(self) -> bool:
         """Whether confirmation will probably succeed."""
-        return self.chance >= self.wanted
+        return self.chance >= POWER
 
 
 @dataclass(frozen=True)
@@ -65,17 +66,35 @@ def select(world: World, trials: Trials, found: Found) -> Selection:
     current = space.current_point
     points = [point for point in dict.fromkeys(t.point for t in (*found.finalists, *found.front)) if point != current]
     *ours, theirs = finalists_on_selection(world, trials, found.question, [*points, current], "selection")
+    theirs = _in_full(world, trials, found.question, theirs)
+    leading = found.question.plan.alternatives
+    ordered = _led_by_ready(world, trials, found.question, ours, leading)
     for number in range(REFINEMENTS):
-        halfway = _halfway(space, [*ours, theirs])
+        halfway = _halfway(space, [*ordered, theirs])
         if halfway is None:
             break
         stage = f"selection, refinement {number + 1} of {REFINEMENTS}"
-        ours += finalists_on_selection(world, trials, found.question, [halfway], stage)
-    ordered = sorted(ours, key=_preference)
+        tried = finalists_on_selection(world, trials, found.question, [halfway], stage)
+        ordered = _led_by_ready(world, trials, found.question, [*ordered, *tried], leading)
     if ordered and ordered[0].is_ready:
         simplest = _simplified(world, trials, found.question, ordered)
         ordered = [simplest, *(one for one in ordered if one is not simplest)]
     return _choose(tuple(ordered), theirs)
+
+
+def _in_full(world: World, trials: Trials, question: Question, one: Finalist) -> Finalist:
+    """The same, judged in full; who is unlikely to be ready is not worth the paths."""
+    if one.in_full or one.chance < 1 - POWER:
+        return one
+    return replace(one, chance=chance_in_full(world, trials, question, one.point), in_full=True)
+
+
+def _led_by_ready(world: World, trials: Trials, question: Question, finalists: Sequence[Finalist], count: int) -> list[Finalist]:
+    """`finalists` in the order of preference, of whom the first `count` were judged in full, if that is worth it."""
+    ordered = sorted(finalists, key=_preference)
+    while (judged := [_in_full(world, trials, question, one) for one in ordered[:count]]) != ordered[:count]:
+        ordered = sorted([*judged, *ordered[count:]], key=_preference)
+    return ordered
 
 
 def alternatives(selection: Selection, count: int) -> list[Point]:
@@ -101,7 +120,9 @@ def _simplified(world: World, trials: Trials, question: Question, ordered: list[
         # Scores are paired with the same current paths, so their errors bound what chance can tell apart.
         noise = 2 * max(one.score_error for one in (best, *simpler))
         if simpler and simpler[0].is_ready and simpler[0].score >= best.score - noise:
-            best = simpler[0]
+            judged = _in_full(world, trials, question, simpler[0])
+            ordered[ordered.index(simpler[0])] = judged
+            best = judged if judged.is_ready else best
     return best
 
 
@@ -133,7 +154,6 @@ def finalists_on_selection(
     for point, outcomes in zip(points, found, strict=False):
         if point in trials.failures:
             continue
-        chances = [pass_chance(one, outcomes, question.frozen, plan.proof) for one in question.conditions]
         apart = [violation(one, outcomes, question.frozen, plan.proof) for one in question.conditions]
         score, error = question.score(point, outcomes, baseline)
         rows.append(
@@ -142,8 +162,7 @@ def finalists_on_selection(
                 paths=len(outcomes.path),
                 score=score,
                 score_error=error,
-                chance=min(chances),
-                wanted=plan.proof.power,
+                chance=chance(world, question, outcomes),
                 excess=math.fsum(max(0.0, value) for value in apart),
                 judgements=tuple(judge(one, outcomes, question.frozen, plan.confidence) for one in question.conditions),
                 loss_change=measures.paired_difference(

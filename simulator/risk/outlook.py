@@ -67,7 +67,7 @@ def _worst(sample: PerPath, level: float) -> float | None:
 
 
 def pass_chance(condition: Condition, outcomes: Outcomes, frozen: Mapping[str, float], proof: Proof) -> float:
-    """The chance that the condition is confirmed on the proof's fresh paths, as these paths let us guess it."""
+    """The chance that the condition is confirmed on the proof's fresh paths, over all that these paths leave open."""
     from scipy.special import ndtr, ndtri
 
     sample, limit = shares(condition, outcomes, frozen), condition.limit
@@ -100,4 +100,4 @@ def _chance_of_probability(sample: PerPath, threshold: float, limit: float, proo
     failures, each = sample.effective(beyond), proof.weight
     if sample.weight is not None and failures > 0:  # as many failures of equal weight are worth as much
         each = float(np.sum(sample.weight[beyond])) / failures
-    return planner.pass_probability((failures + 0.5) / (sample.paths + 1), proof.paths, min(1.0, limit / each), proof.confidence)
+    return planner.assurance(failures, sample.paths, proof.paths, min(1.0, limit / each), proof.confidence)

@@ -60,6 +60,20 @@ def pass_probability(rate: float, paths: int, limit: float, confidence: float) -
     return float(bdtr(float(allowed), paths, rate)) if allowed >= 0 else 0.0
 
 
+def assurance(failures: float, seen: int, paths: int, limit: float, confidence: float) -> float:
+    """The chance that a candidate with `failures` on `seen` paths is confirmed on `paths` fresh ones (O'Hagan et al. 2005).
+
+    Its true rate is not the one seen: it is Beta(failures + 1/2, seen - failures + 1/2) (Jeffreys), so later failures are
+    beta-binomial. At the rate seen alone, 0 of 200 would promise 99.9 % where this says 87 % (limit 1 %, 2,470 paths).
+    """
+    from scipy.special import betaln, gammaln
+
+    k = np.arange(allowed_failures(paths, limit, confidence) + 1.0)
+    a, b = failures + 0.5, seen - failures + 0.5
+    ways = gammaln(paths + 1) - gammaln(k + 1) - gammaln(paths - k + 1)
+    return min(1.0, math.fsum(np.exp(ways + betaln(k + a, paths - k + b) - betaln(a, b)).tolist()))
+
+
 def power_at_half(paths: int, limit: float, confidence: float) -> float:
     """The chance that a candidate at half of the limit is confirmed."""
     return pass_probability(limit / 2, paths, limit, confidence)

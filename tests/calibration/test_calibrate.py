@@ -236,3 +236,12 @@ def test_a_vote_changes_no_more_than_the_goal_needs():
     found = run(with_settings(**SMALL, search=(*SEARCH, idle)))
     assert found.confirmation.point[2] == found.space.current_point[2] == 0.0
     assert any(trial.point[2] > 0 for trial in found.found.trials)
+
+
+def test_what_is_sent_to_confirmation_keeps_the_limits_of_every_world_that_decides():
+    """Selection on the headline alone would send a margin that fails where shocks are half as large again."""
+    stressed = [
+        run(dataclasses.replace(with_settings(**SMALL), held_out=(("stress", "confirm", 0.03),), seed=seed)) for seed in (1, 2, 3)
+    ]
+    assert [one.verdict for one in stressed] == ["confirmed"] * 3
+    assert all(true_rate(dataclasses.replace(one.world, scale=0.03), *one.proposed) <= 0.01 for one in stressed)

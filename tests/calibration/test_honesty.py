@@ -98,4 +98,4 @@ def test_of_1000_whole_calibrations_among_unsafe_candidates_at_most_5_percent_co
     found = sum(verdict(dataclasses.replace(SMALL, seed=seed), evaluate) == "confirmed" for seed in range(200))
     print(f"false approvals {wrong / 10:.1f} %, power {found / 2:.1f} %")
     assert wrong <= 50
-    assert found >= 120
+    assert found >= 165

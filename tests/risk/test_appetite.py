@@ -19,7 +19,7 @@ from simulator.risk.judgement import (
 )
 from simulator.risk.measures import PerPath
 from simulator.risk.outlook import pass_chance, violation
-from simulator.risk.planner import Proof, pass_probability
+from simulator.risk.planner import Proof, assurance, pass_probability
 from simulator.risk.presets import LIQUIDATION_DAYS, MEANINGS
 
 LIMIT = ProbabilityLimit(window="whole", threshold=0.01, probability=0.01)
@@ -185,7 +185,7 @@ def test_a_candidate_without_violation_will_probably_be_confirmed():
     assert pass_probability(rate, 2500, 0.01, 0.975) == pytest.approx(0.8, abs=1e-9)
     assert 0.005 <= rate < 0.01
     assert pass_chance(one(LIMIT), rare(0, 2000), FROZEN, PROOF) > 0.99
-    assert pass_chance(one(LIMIT), rare(20, 2000), FROZEN, PROOF) < 0.05
+    assert pass_chance(one(LIMIT), rare(20, 2000), FROZEN, PROOF) == assurance(20, 2000, 2500, 0.01, 0.975) < 0.1
 
 
 @pytest.mark.parametrize(

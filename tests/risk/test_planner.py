@@ -9,6 +9,7 @@ from scipy import stats
 from simulator.risk.measures import PerPath, failure_bound, quantile
 from simulator.risk.planner import (
     allowed_failures,
+    assurance,
     pass_probability,
     paths_for_failures,
     plan_paths,
@@ -36,6 +37,18 @@ def test_the_power_at_half_of_the_limit_is_that_of_the_table(limit, paths, power
     """VERIFICATION S06."""
     assert power_at_half(paths, limit, 0.95) == pytest.approx(power, abs=0.006)
     assert pass_probability(0.8 * 0.01, 5000, 0.01, 0.95) == pytest.approx(0.42, abs=0.006)
+
+
+@pytest.mark.parametrize(("failures", "seen"), [(0, 200), (1, 200), (3, 712), (40, 3000), (2.5, 300)])
+def test_the_chance_to_be_confirmed_is_that_of_beta_binomial_failures(failures, seen):
+    """The same law from scipy, and no more than at the rate seen where nothing failed: what a few paths saw is not known."""
+    for paths, limit, confidence in ((2470, 0.01, 0.975), (2427, 0.02, 0.95), (29956, 1e-4, 0.95)):
+        allowed = allowed_failures(paths, limit, confidence)
+        law = stats.betabinom(paths, failures + 0.5, seen - failures + 0.5)
+        assert assurance(failures, seen, paths, limit, confidence) == pytest.approx(law.cdf(allowed), abs=1e-9)
+    assert assurance(0, 200, 298, 0.01, 0.95) == 0.0
+    assert assurance(4, 10**9, 2470, 0.01, 0.975) == pytest.approx(pass_probability(4.5e-9, 2470, 0.01, 0.975), abs=1e-9)
+    assert assurance(0, 200, 2470, 0.01, 0.975) < 0.9 < 0.999 < pass_probability(0.5 / 201, 2470, 0.01, 0.975)
 
 
 @pytest.mark.parametrize("confidence", [0.95, 0.975, 0.99])

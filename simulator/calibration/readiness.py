@@ -1,0 +1,55 @@
+"""Readiness: whether a candidate is worth a look at fresh paths, from every path and world that may be looked at before.
+
+Selection chooses among many on few paths, and who looks best there was partly lucky. So whoever would be chosen is judged
+once more: with its search paths beside its selection paths, and in every other world that confirmation will ask.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from simulator.calibration.plan import appetite_in, asked, gating_worlds
+from simulator.calibration.race import PURPOSE as SEARCH
+from simulator.calibration.race import Question, rungs
+from simulator.calibration.space import Point
+from simulator.calibration.trials import Trials
+from simulator.calibration.world import HEADLINE, World
+from simulator.outcomes import Outcomes
+from simulator.risk.judgement import conditions
+from simulator.risk.outlook import pass_chance
+from simulator.risk.planner import POWER
+
+PURPOSE = "selection"
+
+
+def chance(world: World, question: Question, outcomes: Outcomes) -> float:
+    """The chance of passing every condition of `world`: as if they failed independently, which is too little where not."""
+    asked_here = conditions(appetite_in(world, question.world))
+    return math.prod(pass_chance(one, outcomes, question.frozen, question.plan.proof) for one in asked_here)
+
+
+def chance_in_full(world: World, trials: Trials, question: Question, point: Point) -> float:
+    """The chance of passing every condition in every gating world."""
+    _, settings = asked(world)
+    cuts = rungs(settings.search_paths)
+    pair = [point, trials.space.current_point]
+    searched = trials.outcomes(world, HEADLINE, SEARCH, pair, cuts[-1], question.columns, "search estimate", cuts=cuts)[0]
+    (selected,) = trials.outcomes(
+        world, HEADLINE, PURPOSE, [point], settings.selection_paths, question.columns, "selection, in full"
+    )
+    found = chance(world, question, beside(selected, searched))
+    for label, place in gating_worlds(world):
+        if label == HEADLINE or found < POWER:
+            continue
+        paths = settings.selection_paths
+        (there,) = trials.outcomes(place, label, PURPOSE, [point], paths, question.columns, f"selection, {label}")
+        found *= 0.0 if point in trials.failures else chance(place, question, there)
+    return found
+
+
+def beside(one: Outcomes, other: Outcomes) -> Outcomes:
+    """The paths of both, numbered anew: they were drawn for different purposes."""
+    columns = {name: np.concatenate([values, other.column(name)]) for name, values in one.columns.items()}
+    return Outcomes(np.arange(len(one) + len(other)), columns)
