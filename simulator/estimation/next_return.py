@@ -71,7 +71,8 @@ def variances(asset: Asset, r: np.ndarray, step: float, strategy: str, threshold
         assert isinstance(process, (Garch, Egarch))
         level, today = process.volatility**2 * step / YEAR, process.volatility_today**2 * step / YEAR
     if strategy == "ewma":
-        return _weighted(r, today, step, threshold if asset.jumps is not None else math.inf)
+        told = asset.jumps is not None and not math.isnan(threshold)  # NaN: depegs by likelihood, which have none
+        return _weighted(r, today, step, threshold if told else math.inf)
     if strategy == "still" or isinstance(process, OrnsteinUhlenbeck):
         return np.full(len(r), level)
     if isinstance(process, Egarch):
