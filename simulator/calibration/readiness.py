@@ -33,18 +33,17 @@ def chance(world: World, question: Question, outcomes: Outcomes) -> float:
 def chance_in_full(world: World, trials: Trials, question: Question, point: Point) -> float:
     """The chance of passing every condition in every gating world."""
     _, settings = asked(world)
-    cuts = rungs(settings.search_paths)
-    pair = [point, trials.space.current_point]
-    searched = trials.outcomes(world, HEADLINE, SEARCH, pair, cuts[-1], question.columns, "search estimate", cuts=cuts)[0]
-    (selected,) = trials.outcomes(
-        world, HEADLINE, PURPOSE, [point], settings.selection_paths, question.columns, "selection, in full"
-    )
+    cuts, current = rungs(settings.search_paths), trials.space.current_point
+    columns, paths = question.columns, settings.selection_paths
+    searched, _ = trials.outcomes(world, HEADLINE, SEARCH, [point, current], cuts[-1], columns, "search estimate", cuts=cuts)
+    (selected,) = trials.outcomes(world, HEADLINE, PURPOSE, [point], paths, columns, "selection, in full")
+    if point in trials.failures:
+        return 0.0
     found = chance(world, question, beside(selected, searched))
     for label, place in gating_worlds(world):
         if label == HEADLINE or found < POWER:
             continue
-        paths = settings.selection_paths
-        (there,) = trials.outcomes(place, label, PURPOSE, [point], paths, question.columns, f"selection, {label}")
+        (there,) = trials.outcomes(place, label, PURPOSE, [point], paths, columns, f"selection, {label}")
         found *= 0.0 if point in trials.failures else chance(place, question, there)
     return found
 

@@ -16,7 +16,7 @@ from simulator.calibration_settings import Objective, SearchParameter
 from simulator.risk.appetite import MeanLimit, ProbabilityLimit, RiskAppetite
 
 sys.path.insert(0, str(Path(__file__).parent))
-from fake_world import APPETITE, CURRENT, SEARCH, SETTINGS, FakeWorld, evaluate, with_settings
+from fake_world import APPETITE, CURRENT, INITIAL, MAINTENANCE, SEARCH, SETTINGS, FakeWorld, evaluate, with_settings
 
 SMALL = {"candidates": 24, "search_paths": 100, "selection_paths": 1000}
 
@@ -245,3 +245,21 @@ def test_what_is_sent_to_confirmation_keeps_the_limits_of_every_world_that_decid
     ]
     assert [one.verdict for one in stressed] == ["confirmed"] * 3
     assert all(true_rate(dataclasses.replace(one.world, scale=0.03), *one.proposed) <= 0.01 for one in stressed)
+
+
+def test_a_leader_that_fails_on_paths_it_had_not_run_before_is_passed_over():
+    """Its search ended on few paths; on the others, which it runs as it is judged in full, an outcome is not finite."""
+    world = with_settings(candidates=8, search_paths=32, selection_paths=200)
+    first = run(world).selection.chosen.point
+
+    def failing(scenario, candidates, purpose, start, count, jobs):
+        found = evaluate(scenario, candidates, purpose, start, count, jobs)
+        for candidate, outcomes in zip(candidates, found, strict=True):
+            if purpose == "search" and start >= 32 and (candidate.get(INITIAL), candidate.get(MAINTENANCE)) == first:
+                outcomes.columns["loss.whole"] = np.full(count, np.nan)
+        return found
+
+    found = calibrate(world, evaluate=failing)
+    assert list(found.failures) == [first]
+    assert found.selection.chosen is not None
+    assert found.selection.chosen.point != first
