@@ -15,7 +15,7 @@ from simulator.calibration.race import PURPOSE as SEARCH
 from simulator.calibration.race import Question, rungs
 from simulator.calibration.space import Point
 from simulator.calibration.trials import Trials
-from simulator.calibration.world import HEADLINE, World
+from simulator.calibration.world import World
 from simulator.outcomes import Outcomes
 from simulator.risk.judgement import conditions
 from simulator.risk.outlook import pass_chance
@@ -31,21 +31,26 @@ def chance(world: World, question: Question, outcomes: Outcomes) -> float:
 
 
 def chance_in_full(world: World, trials: Trials, question: Question, point: Point) -> float:
-    """The chance of passing every condition in every gating world."""
+    """The chance of passing every condition in every gating world; as far as it is known where it is too small already.
+
+    Regimes come first, as most are lost there; the search paths, of which there are many, last.
+    """
     _, settings = asked(world)
-    cuts, current = rungs(settings.search_paths), trials.space.current_point
     columns, paths = question.columns, settings.selection_paths
-    searched, _ = trials.outcomes(world, HEADLINE, SEARCH, [point, current], cuts[-1], columns, "search estimate", cuts=cuts)
-    (selected,) = trials.outcomes(world, HEADLINE, PURPOSE, [point], paths, columns, "selection, in full")
-    if point in trials.failures:
-        return 0.0
-    found = chance(world, question, beside(selected, searched))
-    for label, place in gating_worlds(world):
-        if label == HEADLINE or found < POWER:
-            continue
-        (there,) = trials.outcomes(place, label, PURPOSE, [point], paths, columns, f"selection, {label}")
-        found *= 0.0 if point in trials.failures else chance(place, question, there)
-    return found
+    (headline, _), *others = gating_worlds(world)
+
+    def selected(label: str, place: World) -> Outcomes:
+        return trials.outcomes(place, label, PURPOSE, [point], paths, columns, f"selection in full, {label}")[0]
+
+    seen, elsewhere = selected(headline, world), 1.0
+    for label, place in reversed(others):
+        there = selected(label, place)
+        elsewhere *= 0.0 if point in trials.failures else chance(place, question, there)
+        if elsewhere < POWER:
+            return elsewhere
+    cuts, pair = rungs(settings.search_paths), [point, trials.space.current_point]
+    searched, _ = trials.outcomes(world, headline, SEARCH, pair, cuts[-1], columns, "search estimate", cuts=cuts)
+    return 0.0 if point in trials.failures else elsewhere * chance(world, question, beside(seen, searched))
 
 
 def beside(one: Outcomes, other: Outcomes) -> Outcomes:
