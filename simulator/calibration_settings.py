@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from simulator.parameters import Part, tupled
+from simulator.parameters import UNLIMITED, Part, tupled
 from simulator.terms.part import require_order
 from simulator.wording import did_you_mean
 
@@ -112,7 +112,9 @@ def unsearchable(search: Sequence[SearchParameter], there: Mapping[str, float]) 
 
 
 def _unreachable(wanted: SearchParameter, value: float) -> Iterator[str]:
-    if not wanted.low <= value <= wanted.high:
+    if value == UNLIMITED and wanted.high < UNLIMITED:
+        yield f"`{wanted.parameter}` is unlimited now, which no range holds; write the limit that it has in [parameters]"
+    elif not wanted.low <= value <= wanted.high:
         yield (
             f"the current value of `{wanted.parameter}` must lie in its range, but got {value:g} outside "
             f"[{wanted.low:g}, {wanted.high:g}]; widen the range"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,11 +57,19 @@ def _volatility(outcomes: Outcomes, side: str, asset: str) -> float:
     return math.sqrt(float(np.average(outcomes.column(f"{side}_variance.{asset}.whole"), weights=outcomes.weight)))
 
 
-def volatility_warnings(outcomes: Outcomes, assets: Sequence[str]) -> list[str]:
-    """W06, a line for each asset whose observable volatility trading moves by more than 5 % of the external one."""
-    return [
-        f"W06 the observable volatility of {name} is {observed:.3g}, the external one {external:.3g}: trading moves it by "
-        f"{100 * (observed / external - 1):+.0f} %; what was fitted to observed prices is counted twice (fit --with-feedback)"
-        for name, (external, observed) in volatilities(outcomes, assets).items()
-        if external > 0 and abs(observed / external - 1) > DRIFT
-    ]
+def volatility_warnings(outcomes: Outcomes, assets: Sequence[str], shares: Mapping[str, float]) -> list[str]:
+    """W06, a line for each asset whose observable volatility trading moves by more than 5 % of what it was fitted to.
+
+    That is the external one, over the `external_share` that a fit with feedback left of it.
+    """
+    found = []
+    for name, (external, observed) in volatilities(outcomes, assets).items():
+        share = shares.get(name, 1.0)
+        if external > 0 and abs(share * observed / external - 1) > DRIFT:
+            left = f", {share:.3g} of what was fitted" if share != 1.0 else ""
+            moved = f"trading moves it by {100 * (share * observed / external - 1):+.0f} %"
+            found.append(
+                f"W06 the observable volatility of {name} is {observed:.3g}, the external one {external:.3g}{left}: {moved}; "
+                "what was fitted to observed prices is counted twice (fit --with-feedback)"
+            )
+    return found

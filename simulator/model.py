@@ -27,7 +27,8 @@ from simulator.protocol.load import load
 from simulator.protocol.loss_causes import causes_of_latent, make_sight, sum_up, watch
 from simulator.protocol.margin import ratios_now
 from simulator.protocol.market_numbers import timers
-from simulator.protocol.rules import blend, handed_over, make_rules, make_terms, remembered
+from simulator.protocol.oracles import remembered
+from simulator.protocol.rules import blend, handed_over, make_rules, make_terms
 from simulator.protocol.settle import close_window, count_newly_liquidatable, forget, settle, start_step
 from simulator.risk.procyclicality import procyclicality
 from simulator.scenario.vote import Vote

@@ -14,7 +14,7 @@ from simulator.terms.fees import FeeParameters, LinearFee
 from simulator.terms.loan_liquidation import Bands, LoanLiquidation
 from simulator.terms.margin import PerpetualParameters
 from simulator.terms.part import VOTABLE, Fraction, Part, number, numbers, replaced, require_order, tupled
-from simulator.terms.rate_curves import UNLIMITED, Borrowing
+from simulator.terms.rate_curves import UNLIMITED, Borrowing, Overdraft
 
 DAY = 86_400.0  # [s]
 YEAR = 365 * DAY  # [s]
@@ -147,6 +147,7 @@ class RiskParameters(Part):
     portfolio: PortfolioParameters | None = None
     collateral: dict[str, CollateralParameters] = Field(default_factory=dict)
     borrowing: dict[str, Borrowing] = Field(default_factory=dict)
+    overdraft: Overdraft | None = None  # interest of negative cash; absent: it bears none
     categories: dict[str, CategoryParameters] = Field(default_factory=dict)
     fees: FeeParameters = LinearFee()
     liquidation: LiquidationParameters = LiquidationParameters()

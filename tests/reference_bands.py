@@ -47,9 +47,11 @@ class Bands:
     def load_bands(self, part):
         self.A_band, self.N_band = part["amplification"], part["bands"]
         self.r_band = (self.A_band - 1) / self.A_band
+        self.moved_from, self.moved_age = [0.0] * len(self.currencies), [0.0] * len(self.currencies)
 
     def lay_loans(self):
         self.first_price = [self.p(c) for c in range(len(self.currencies))]
+        self.moved_from = list(self.first_price)
         rows = range(-3 * self.A_band, 3 * self.A_band + self.N_band)
         self.band = [{n: Band() for n in rows} for _ in self.currencies]
         self.ever_laid = [False] * len(self.currencies)
@@ -68,6 +70,21 @@ class Bands:
     def p(self, c):
         return self.index[self.currency_asset[c]] / self.index[self.currency_asset[self.base]]
 
+    def note_moves(self, before):
+        """4.3: `before` are the indices before this step's observation."""
+        for c, a in enumerate(self.currency_asset):
+            former = before[a] / before[self.currency_asset[self.base]]
+            self.moved_age[c] += self.world.dt
+            if former != self.p(c):
+                self.moved_from[c], self.moved_age[c] = former, 0.0
+
+    def fee_in_bands(self, c):
+        loans, p = self.force["liquidation"]["loans"], self.p(c)
+        if loans["fee_delay"] == 0:
+            return loans["fee"]
+        ratio = min(self.moved_from[c], p) / max(self.moved_from[c], p)
+        return max(loans["fee"], (1 - ratio**3) * max(1 - self.moved_age[c] / loans["fee_delay"], 0.0))
+
     def up(self, c, n):
         return self.first_price[c] * self.B[self.base] * self.r_band**n
 
@@ -77,7 +94,7 @@ class Bands:
             return 0.0, 0.0, 0.0
         c, first, share = row.loan
         x = y = down = 0.0
-        for n in range(first, first + self.N_band):
+        for n in range(first, first + row.bands):
             band, p, up = self.band[c][n], self.p(c), self.up(c, n)
             low = up * self.r_band
             inside = min(max(p, low), up)
@@ -97,16 +114,16 @@ class Bands:
         discount = (parameters or self.force)["liquidation"]["loans"]["liquidation_discount"]
         return (1 - discount) * self.of_loan(row)[2] * self.index[self.currency_asset[self.base]]
 
-    def factor_in_bands(self, parameters):
-        loans, r, N = parameters["liquidation"]["loans"], self.r_band, self.N_band
+    def factor_in_bands(self, parameters, N):
+        loans, r = parameters["liquidation"]["loans"], self.r_band
         return (1 - loans["loan_discount"]) * math.sqrt(r) * sum(r**n for n in range(N)) / N
 
     def per_share(self, c, n):
         band = self.band[c][n]
         return band.y / band.shares if band.shares > 0 else 1.0
 
-    def carries(self, c, n, y, debt):
-        span = range(n, n + self.N_band)
+    def carries(self, c, n, bands, y, debt):
+        span = range(n, n + bands)
         total = sum(self.per_share(c, b) for b in span)
         down = y * sum(self.per_share(c, b) * self.up(c, b) for b in span) * math.sqrt(self.r_band) / total
         down *= 1 - self.force["liquidation"]["loans"]["loan_discount"]
@@ -119,14 +136,14 @@ class Bands:
         for n, band in self.band[c].items():
             if band.x > 0:
                 top = n + 1
-        last = max(self.band[c]) - self.N_band + 1
+        last = max(self.band[c]) - row.bands + 1
         while top <= last and self.up(c, top) > self.p(c):
             top += 1
-        if top > last or not self.carries(c, top, y, debt):
+        if top > last or not self.carries(c, top, row.bands, y, debt):
             return False
-        while top < last and self.carries(c, top + 1, y, debt):
+        while top < last and self.carries(c, top + 1, row.bands, y, debt):
             top += 1
-        held = [self.per_share(c, n) for n in range(top, top + self.N_band)]
+        held = [self.per_share(c, n) for n in range(top, top + row.bands)]
         share = y / sum(held)
         for n, h in enumerate(held, top):
             self.band[c][n].y += share * h
@@ -141,7 +158,7 @@ class Bands:
         """Takes a part of a loan out: (x, y)."""
         c, first, share = row.loan
         x = y = 0.0
-        for n in range(first, first + self.N_band):
+        for n in range(first, first + row.bands):
             band = self.band[c][n]
             gone = part * share / band.shares
             if band.shares - part * share <= 1e-12 * band.shares:
@@ -158,6 +175,8 @@ class Bands:
         """A request of who owes or borrows: None if refused, else no fee."""
         d, (x, y, _) = self.base, self.of_loan(row)
         owed = row.debt[d] * self.B[d]
+        if q.borrow < 0 and owed == 0:
+            return None
         if q.borrow < 0:
             self.repay(row, d, min(-q.borrow, owed))
             if row.debt[d] == 0 or -q.borrow >= owed:
@@ -196,7 +215,7 @@ class Bands:
 
     def traded(self, c, q, upward):
         """[(band, new x, new y)] of the bands that trade towards q, with the fee in, and the sums of what moves of d and of c."""
-        k, p, found, of_d, of_c = 1 - self.force["liquidation"]["loans"]["fee"], self.p(c), [], 0.0, 0.0
+        k, p, found, of_d, of_c = 1 - self.fee_in_bands(c), self.p(c), [], 0.0, 0.0
         for n, band in self.band[c].items():
             if (band.y if upward else band.x) <= 0:
                 continue
@@ -211,7 +230,7 @@ class Bands:
     def trade_bands(self, c):
         if self.room < 1 or not self.ever_laid[c]:
             return False
-        d, k = self.base, 1 - self.force["liquidation"]["loans"]["fee"]
+        d, k = self.base, 1 - self.fee_in_bands(c)
         a, b = self.currency_asset[c], self.currency_asset[d]
         m, p = self.spot_price(a) / self.spot_price(b), self.p(c)
         prices = [(n, band, band.price(p, self.up(c, n), self.A_band)) for n, band in self.band[c].items() if band.shares > 0]

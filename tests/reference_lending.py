@@ -121,6 +121,18 @@ class Lending(Bands):
             self.A[k] *= 1 + (1 - kept) * interest / supplied
             self.reserve[k] += kept * interest
 
+    def charge_overdrafts(self):
+        part, users = self.force["overdraft"], self.rows[: self.N]
+        owed, held = sum(-row.cash for row in users if row.cash < 0), sum(row.cash for row in users if row.cash > 0)
+        if part is None or owed == 0:
+            return
+        used = between(owed / held, 0.0, 1.0) if held > 0 else 0.0
+        growth = grown(line(part, used), self.world.dt / YEAR, self.protocol.lending.accrual)
+        kept = part["reserve_factor"] if held > 0 else 1.0
+        self.special["FUND"].cash += kept * owed * growth
+        for row in users:
+            row.cash *= 1 + (growth if row.cash < 0 else (1 - kept) * owed * growth / held if row.cash > 0 else 0.0)
+
     # --- 3: e-mode
 
     def category(self, row):
@@ -135,8 +147,6 @@ class Lending(Bands):
         return parameters["collateral"][self.currencies[k]][name]
 
     def credit_against(self, k, debts, parameters, name):
-        if self.in_bands:
-            return self.factor_in_bands(parameters)  # the only one that is asked for
         groups = {self.group[k], *(self.group[self.currencies.index(each)] for each in debts)}
         if groups == {self.group[k]} and self.group[k] is not None:
             return parameters["categories"][self.group[k]][name]
@@ -199,7 +209,8 @@ class Lending(Bands):
         if -row.cash > served:
             d, served = -1, -row.cash  # cash
         if row.deposit[k] <= 0:
-            return False
+            pays = self.keepers.acts != "at-a-profit" or -self.gas_cost >= self.keepers.minimum_profit
+            return row.cash > 0 and served > 0 and pays
         a, b = self.currency_asset[k], self.currency_asset[d] if d >= 0 else -1
         if self.shape_name == "absorb-and-resale":
             return self.absorb(row, k)

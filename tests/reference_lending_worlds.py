@@ -144,6 +144,7 @@ def pool_world(seed, shape):
         books,
         rules,
         candidate=candidate,
+        cash=[draw.choice([0.0, 150.0, 900.0]) for book in books for _ in book["wealth"]] if seed % 2 else (),
         prices=[list(row) for row in zip(eth, [e * r for e, r in zip(eth, ratio, strict=True)], iso, usdc, strict=True)],
         seed=seed,
         **FOUR,
@@ -174,6 +175,8 @@ def cross_world(seed):
     tree["perpetuals"] = {"ETH": {"initial_margin_ratio": 0.1, "maintenance_margin_ratio": 0.05}}
     tree["liquidation"]["penalty"] = 0.01
     tree["collateral"]["ETH"]["haircut"] = 0.05
+    if seed % 3:
+        tree["overdraft"] = {"base_rate": 0.2, "slope": 2.0, "jump": 9.0, "kink": 0.6, "reserve_factor": draw.choice([0.0, 0.2])}
     current = RiskParameters.model_validate(tree)
     eth, iso = falling(draw, STEPS, 0.02, 25, 0.25), falling(draw, STEPS, 0.02, 26, 0.35)
     cohorts = [
@@ -196,7 +199,11 @@ def cross_world(seed):
         counterparty={"kind": "maker", "capital": 3e4, "hedge_ratio": 0.5},
         liquidation={"kind": "partial", "buffer": 0.3, "minimum_notional": 200.0},
         fund={"cash": 100.0},
-        lending={"categories": {"ether": ["ETH", "STE"]}, "borrowable_in_isolation": ["USDC"]},
+        lending={
+            "categories": {"ether": ["ETH", "STE"]},
+            "borrowable_in_isolation": ["USDC"],
+            "accrual": draw.choice(["simple", "continuous"]),
+        },
         backstop={"kind": "vault", "capital": draw.choice([500.0, 1e5]), "threshold": 0.9, "unwind_half_life": 9000.0},
     )
     return world(
@@ -206,6 +213,7 @@ def cross_world(seed):
         books,
         rules,
         prices=[[e, 1.1 * e, i, 1.0] for e, i in zip(eth, iso, strict=True)],
+        cash=[draw.choice([0.0, 200.0]) for book in books for _ in book["wealth"]] if seed % 2 else (),
         seed=seed,
         **FOUR,
     )
@@ -221,6 +229,7 @@ def bands_world(seed):
         "amplification": draw.choice([20, 50, 100]),
         "bands": draw.choice([4, 10]),
         "fee": draw.choice([0.0, 0.006]),
+        "fee_delay": (0.0, 2000.0, 9000.0)[seed % 3],
     }
     tree = {
         "collateral": {"ETH": {}, "WBTC": {}, "USD": {"liquidation_threshold": 0.9, "collateral_factor": 0.0}},
@@ -232,7 +241,7 @@ def bands_world(seed):
     like = {"activity": 8.0, "holding_days": 2.0, "top_up_probability": 0.3, "top_up_below": 1.01, "factor_elasticity": ONE}
     cohorts = [
         borrowers(name="eth", **like).model_copy(update={"debt": "USD"}),
-        borrowers(name="wbtc", **like).model_copy(update={"debt": "USD", "collateral": "WBTC"}),
+        borrowers(name="wbtc", **like).model_copy(update={"debt": "USD", "collateral": "WBTC", "bands": (None, 5, 17)[seed % 3]}),
         suppliers(name="usd", activity=6.0, rate_elasticity=ONE, run_utilisation=0.9).model_copy(update={"asset": "USD"}),
         Keepers(
             kind="keepers", latency=draw.choice([0.0, 3000.0]), capital=draw.choice([3e3, 5e4]), turnover=7200.0,

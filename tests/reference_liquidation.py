@@ -60,7 +60,7 @@ def fillable(model, row):
         need = needs(model.force["perpetuals"][name], q, price, variance=model.W[m])[1]
         urgency = min(max(rule.bankruptcy_adjustment * (1 - equity / margin), 0.0), 1.0)
         limit = (q * price - urgency * rule.spread * need) / q
-        n = largest(model, m, -q * wanted / held, limit)
+        n = model.closable(m, largest(model, m, -q * wanted / held, limit))
         model.near(abs(n) * price - 1, 1.0)
         if abs(n) * price < 1:
             continue
@@ -138,7 +138,7 @@ def growing(model, row):
             continue
         left = r + rule.buffer - u - w
         size = abs(q) if h <= rule.small or left <= 0 else min(a * S / (M * left), abs(q))
-        n = -size if q > 0 else size
+        n = model.closable(m, -size if q > 0 else size)
         if model.keepers.acts == "at-a-profit":
             price = M * (1 + u) if n > 0 else M * (1 - u)
             n = largest(model, m, n, (model.mark(m) + price) / 2)

@@ -235,17 +235,18 @@ def drift_world(seed):
 
 
 def banded_world(seed):
-    """Fill bands in the market worlds: they refuse or cut, hold for keepers or not, under each liquidation that they bound."""
-    world, draw = market_world(seed), random.Random(f"banded {seed}")
+    """Fill bands in the market worlds: they refuse or cut, hold for keepers or not, under every liquidation."""
+    plain = {0: {"kind": "whole"}, 4: {"kind": "partial", "buffer": 0.4}}.get(seed % len(CLOSES))
+    world, draw = (market_world if plain else liquidation_world)(seed), random.Random(f"banded {seed}")
     tree = world.protocol.model_dump()
     for number, name in enumerate(("BTC", "ETH")):
         beyond = ("refused", "cut")[(seed + number) % 2]
-        band = {"width": draw.choice([0.003, 0.01, 0.03]), "beyond": beyond, "liquidations": draw.random() < 0.6}
+        band = {"width": draw.choice([0.0005, 0.002, 0.01]), "beyond": beyond, "liquidations": draw.random() < 0.8}
         tree["venues"][name]["fill_band"] = band if draw.random() < 0.8 else None
-    tree["liquidation"] = [{"kind": "whole"}, {"kind": "partial", "buffer": 0.4}, CLOSES[0]][seed % 3]
+    tree["liquidation"] = plain or tree["liquidation"]
     fields = {"protocol": Protocol.model_validate(tree), "steps": 45}
     return replace(world, prices=world.prices[:46], volatility=world.volatility[:15], **fields)
 
 
-SHORT = [drift_world, banded_world]
+SHORT = [(drift_world, 4), (banded_world, len(CLOSES))]  # and how many seeds meet every rule once
 MAKERS = [margin_world, market_world, liquidation_world, volatility_world, guarded_world]

@@ -67,6 +67,7 @@ class World:
     depth_share: list = None  # [substep][asset]
     oracle_halted: list = None  # [substep][asset]
     correlation: list = None  # [market step]
+    cash: list = ()  # [account], usd that they have at load beside what their cohort puts in
     voted_protocol: Protocol = None  # as the vote wants it
     voted_gas_limit: float = None  # [usd]
 
@@ -86,6 +87,7 @@ class Row:
     up_since: int = None  # 5.2, growing-fee: steps
     up_last: int = None
     freed: float = 0.0  # [usd]
+    bands: int = 0  # 5.9: of its loan
 
 
 @dataclass
@@ -330,7 +332,10 @@ class Borrower(Account):
         now = w.force["collateral"][part.collateral]
         counted = value * (1 - now["haircut"]) / (1 + w.force["collateral"][name]["borrow_weight"]) / len(part.debts)
         e = self.elasticity("factor_elasticity")
-        cf, cf0 = (w.credit_against(k, part.debts, each, "collateral_factor") for each in (w.force, w.current))
+        cf, cf0 = (
+            w.factor_in_bands(each, self.row.bands) if w.in_bands else w.credit_against(k, part.debts, each, "collateral_factor")
+            for each in (w.force, w.current)
+        )
         blend = cf**e * cf0 ** (1 - e) if cf0 > 0 or e <= 1 else cf
         debt = self.appetite * min(blend, cf) * counted
         if not at_load:
@@ -503,7 +508,11 @@ class ReferenceModel(Lending, mesa.Model):
             self.crowds.append(Crowd(part, accounts, *keys))
         for crowd in self.crowds:
             for account in crowd.accounts:
+                if self.in_bands:
+                    account.row.bands = getattr(crowd.part, "bands", None) or self.N_band
                 account.load()
+        for row, amount in zip(self.rows, w.cash, strict=False):
+            self.post(row, amount)
         p = self.protocol
         if p.counterparty.kind == "maker":
             self.post(self.special["MAKER"], p.counterparty.capital)
@@ -603,6 +612,8 @@ class ReferenceModel(Lending, mesa.Model):
                 self.stale[a] |= self.memories[a].breaks(self, self.index[a], dt)
         if dt is not None:
             reference_margin.learn(self)
+            if self.in_bands:
+                self.note_moves(self.before_observation)
 
     def refresh(self):
         index = self.index
@@ -768,6 +779,7 @@ class ReferenceModel(Lending, mesa.Model):
                 continue
             self.accrue_pool(k)
             self.greatest[k] = max(self.greatest[k], self.A[k])
+        self.charge_overdrafts()
         for m, a in enumerate(self.market_asset):
             self.post(self.special["MAKER"], self.hedge[m] * (self.external[a] - self.former[a]))
         self._hedge()
@@ -1018,7 +1030,8 @@ class ReferenceModel(Lending, mesa.Model):
         if rule.kind == "staged-close":
             f = reference_liquidation.stage(self, row, N)
         if rule.kind == "window-cap":
-            sizes = self.windows.sizes(self, row)
+            sizes = [abs(self.closable(m, math.copysign(size, -q)))
+                     for m, (q, size) in enumerate(zip(row.position, self.windows.sizes(self, row), strict=True))]  # fmt: skip
             left = sum(size * M for size, M in zip(sizes, self.M, strict=True))
             self.near(left - 1, 1.0)
             if left < 1:
@@ -1030,15 +1043,13 @@ class ReferenceModel(Lending, mesa.Model):
             if below > 0 and rule.minimum_notional < N:
                 f = min(1.0, (rule.buffer * need - maintenance) / below)
         part = f
-        if rule.kind in ("whole", "partial", "staged-close"):
-            bands = [self.protocol.venues[name].fill_band for name in self.markets]
-            if any(band is not None and band.liquidations for band in bands):
-                sizes = [abs(reference_rules_of_markets.in_band(self, m, -f * q) if q and band and band.liquidations else f * q)
-                         for m, (q, band) in enumerate(zip(row.position, bands, strict=True))]  # fmt: skip
-                f = sum(size * M for size, M in zip(sizes, self.M, strict=True)) / N
-                self.near(f * N - min(1.0, N), 1.0 if N > 1 else 0.0)
-                if f * N < min(1.0, N):
-                    return False
+        banded = any(self.band_for_keepers(m) for m in range(len(self.markets)))
+        if banded and rule.kind in ("whole", "partial", "staged-close"):
+            sizes = [abs(self.closable(m, -f * q)) for m, q in enumerate(row.position)]
+            f = sum(size * M for size, M in zip(sizes, self.M, strict=True)) / N
+            self.near(f * N - min(1.0, N), 1.0 if N > 1 else 0.0)
+            if f * N < min(1.0, N):
+                return False
         due = penalty * f * N
         if keepers.acts == "at-a-profit":
             pay = rule.keeper_share * (due if rule.guaranteed else min(due, max(self.equity(row), 0.0)))
@@ -1070,11 +1081,24 @@ class ReferenceModel(Lending, mesa.Model):
         self.count("liquidated_notional", f * N)
         return True
 
+    def band_for_keepers(self, m):
+        band = self.protocol.venues[self.markets[m]].fill_band
+        return band is not None and band.liquidations
+
+    def closable(self, m, n):
+        """5.1: what a fill band leaves of a keeper's trade of n."""
+        return reference_rules_of_markets.in_band(self, m, n) if n and self.band_for_keepers(m) else n
+
     def _write_off(self, row):
         """5.4."""
         worth = sum(row.deposit[k] * self.A[k] * self.index[a] for k, a in enumerate(self.currency_asset))
         if any(row.position) or worth > 1e-9 or row.loan:
             return
+        for k, a in enumerate(self.currency_asset):
+            paid = min(max(row.cash, 0.0), row.debt[k] * self.B[k] * self.index[a])
+            if paid > 0:
+                self.post(row, -paid)
+                self.repay(row, k, paid / self.index[a])
         if row.cash < 0:
             self.deficit -= row.cash
             self.count("realised_bad_debt", -row.cash)

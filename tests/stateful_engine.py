@@ -11,20 +11,23 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 sys.path.insert(0, str(Path(__file__).parent))
+import reference_lending_worlds
 import reference_margin_worlds
 import reference_worlds
 from test_engine_equals_reference import engine_of
 
 from simulator.protocol import book
+from simulator.protocol.audit import audit
 from simulator.protocol.health import find_liquidatable, maintenance
 from simulator.protocol.liquidate import serve
 from simulator.protocol.prices import begin, observe, value
-from simulator.protocol.settle import audit, refresh_cut
-from simulator.protocol.trading import grant
+from simulator.protocol.requests import grant
+from simulator.protocol.settle import refresh_cut
 from simulator.protocol.waterfall import settle_deficits, take_over, unwind_vault
 
 WORLDS = [(reference_worlds.mixed_world, 1), (reference_worlds.mixed_world, 2), (reference_margin_worlds.guarded_world, 0)]
 WORLDS += [(reference_margin_worlds.guarded_world, 1), (reference_margin_worlds.liquidation_world, 0)]
+WORLDS += [(reference_lending_worlds.cross_world, 1)]  # negative cash bears interest
 ACCOUNTS = st.integers(0, 10**6)
 MOVES = st.floats(-0.3, 0.3)
 

@@ -75,7 +75,11 @@ def engine_of(world, watches=True) -> RiskModel:
         )
         for part, traits in zip([c for c in world.cohorts if c.kind != "keepers"], world.populations, strict=True)
     ]
-    return RiskModel(scenario, market, purpose=world.purpose, first=world.path, populations=populations, watches=watches)
+    model = RiskModel(scenario, market, purpose=world.purpose, first=world.path, populations=populations, watches=watches)
+    for i, amount in enumerate(world.cash):
+        model.state.accounts[0, i, book.CASH] += amount
+        model.state.scalar[0, book.OUTSIDE_CASH] -= amount
+    return model
 
 
 def _sides(traits, markets):
@@ -177,8 +181,7 @@ def test_rules_of_protocols_equal_the_reference(make, seed, watches):
     equal_on(make, seed, watches)
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("make", margin_worlds.SHORT, ids=lambda make: make.__name__)
+@pytest.mark.parametrize(("make", "seed"), [(make, seed) for make, seeds in margin_worlds.SHORT for seed in range(seeds)])
 def test_drifts_rules_and_fill_bands_equal_the_reference(make, seed):
     """A liquidation fee that grows, funding capped by fees, losses paid by positions; fills and closes cut to a band."""
     equal_on(make, seed, seed % 2 == 0)

@@ -90,6 +90,8 @@ def test_the_corrected_market_shows_the_variance_of_the_data_and_the_plain_fit_s
     own = 2 * facts["feedback"][0]["error"] * variance  # of the factor
     assert abs(corrected - variance) < 4 * math.hypot(error, own)
     assert error < 0.06 * variance
+    shares = [Scenario.from_text(whole, tmp_path).market.assets[0].external_share, facts["feedback"][0]["factor"]]
+    assert shares[0] == pytest.approx(shares[1], rel=1e-7)
     said = " ".join((tmp_path / "corrected.toml").read_text().replace("#", "").split())
     assert "every external return is therefore multiplied" in said
     assert "external returns reconciled with the feedback of eth-perpetual" in said
@@ -133,10 +135,13 @@ def test_the_warning_names_every_asset_that_is_moved():
     columns |= {f"observed_variance.{name}.whole": np.full(3, 0.25) * by**2 for name, by in moved.items()}
     outcomes = Outcomes(np.arange(3), columns)
     assert volatilities(outcomes, ["BBB"])["BBB"] == pytest.approx((0.5, 0.6))
-    lines = volatility_warnings(outcomes, list(moved))
+    lines = volatility_warnings(outcomes, list(moved), {})
     assert [line.split(" is ")[0] for line in lines] == [f"W06 the observable volatility of {name}" for name in ("BBB", "CCC")]
     assert "+20 %" in lines[0]
     assert "-20 %" in lines[1]
+    taken_out = volatility_warnings(outcomes, list(moved), {"BBB": 1 / 1.16, "CCC": 1.1, "DDD": 0.9})
+    assert [line.split(" is ")[0][-3:] for line in taken_out] == ["CCC", "DDD"]
+    assert "the external one 0.5, 0.9 of what was fitted: trading moves it by -6 %" in taken_out[1]
     ratio, error = amplification(outcomes, "BBB")
     assert ratio == pytest.approx(1.44)
     assert error == pytest.approx(0.0, abs=1e-12)

@@ -110,6 +110,71 @@ def test_interest_alone_liquidates_in_the_step_of_the_closed_form():
     assert first == math.ceil(due)
 
 
+OVERDRAFT = {"base_rate": 0.06, "slope": 0.2, "jump": 0.4, "kink": 0.6, "reserve_factor": 0.2}
+
+
+def with_cash(cash, prices, overdraft=None, keepers=()):
+    """One borrower and two suppliers with `cash` of their own, in the pool of `loan`."""
+    tree = {
+        "collateral": {"ETH": {"collateral_factor": 0.8, "liquidation_threshold": 0.85}, "USDC": {}},
+        "borrowing": {"USDC": {"kind": "flat", "rate": 0.0}},
+        "overdraft": overdraft,
+    }
+    rules = protocol(venues={name: {"spot": linear(1e12)} for name in ("ETH", "USDC")}, lending={"accrual": "continuous"})
+    books = [people([1000.0], [0.5]), people([1000.0, 1000.0])]
+    cohorts = [borrowers(), suppliers(), *keepers]
+    return engine_of(world(prices, RiskParameters.model_validate(tree), cohorts, books, rules, cash=cash))
+
+
+@pytest.mark.parametrize("slopes", [{"slope": 0.0, "jump": 0.0}, {}])
+@pytest.mark.parametrize("held", [300.0, 110.0])
+def test_negative_cash_grows_at_the_rate_of_its_curve_and_its_interest_goes_where_it_should(slopes, held):
+    """Derive's curve. What nobody else gets is the fund's; where the rate rests it is e^(r t), else the closed form of a step."""
+    steps = 48 if slopes else 1
+    model = with_cash([-100.0, held, 0.0], [100.0] * (steps + 1), {**OVERDRAFT, **slopes})
+    model.run(steps)
+    u = 100.0 / held
+    rate = 0.06 if slopes else 0.06 + 0.2 * min(u, 0.6) + 0.4 * max(u - 0.6, 0.0)
+    interest = 100.0 * math.expm1(rate * steps / HOURS)
+    cash = model.state.accounts[0, :, book.CASH]
+    assert list(cash[:3]) == pytest.approx([-100.0 - interest, held + 0.8 * interest, 0.0], rel=1e-12)
+    assert cash[3 + book.FUND] == pytest.approx(0.2 * interest, rel=1e-9)
+
+
+def test_where_nobody_has_cash_the_interest_is_the_funds_and_without_a_curve_there_is_none():
+    model = with_cash([-100.0, 0.0, 0.0], [100.0] * 2, OVERDRAFT)
+    model.run(1)
+    assert model.state.accounts[0, 3 + book.FUND, book.CASH] == pytest.approx(100.0 * math.expm1(0.06 / HOURS), rel=1e-9)
+    model = with_cash([-100.0, 300.0, 0.0], [100.0] * 2)
+    model.run(1)
+    assert list(model.state.accounts[0, :3, book.CASH]) == [-100.0, 300.0, 0.0]
+
+
+def test_who_has_cash_pays_from_it_before_anything_is_written_off():
+    """A debt of 400 and 50 in cash against 1,000 of ETH that becomes 300: 300 is seized, 50 is paid, 50 is bad debt."""
+    keepers = Keepers(kind="keepers", acts="always")
+    model = with_cash([50.0, 0.0, 0.0], [100.0, 30.0], keepers=[keepers])
+    model.run(1)
+    state, row = model.state, model.state.accounts[0, 0]
+    assert state.scalar[0, book.REALISED] == pytest.approx(50.0, rel=1e-9)
+    assert list(row) == [0.0] * len(row)
+    pool = state.currency[0, 1]
+    assert pool[book.LIQUIDITY] == pytest.approx(pool[book.DEPOSIT_TOTAL] * pool[book.DEPOSIT_INDEX]) == pytest.approx(1950.0)
+
+
+@pytest.mark.parametrize(("cash", "lost"), [(150.0, 250.0), (600.0, 0.0)])
+def test_cash_alone_pays_a_debt_that_outgrew_it(cash, lost):
+    """Without a deposit a keeper has nothing to take: it only has the account settled, and what cash does not cover is lost."""
+    keepers = Keepers(kind="keepers", acts="always")
+    model = with_cash([cash, 0.0, 0.0], [100.0, 100.0], keepers=[keepers])
+    row, pool = model.state.accounts[0, 0], model.state.currency[0, 0]
+    row[book.HEAD] = pool[book.DEPOSIT_TOTAL] = pool[book.LIQUIDITY] = 0.0  # as an importer may find it
+    model.run(1)
+    assert model.state.scalar[0, book.REALISED] == pytest.approx(lost, rel=1e-9)
+    assert row[book.CASH] == pytest.approx(cash if lost == 0.0 else 0.0, abs=1e-9)
+    assert row[book.HEAD + 3] == (400.0 if lost == 0.0 else 0.0)
+
+
 @pytest.mark.parametrize("kind", SHAPES)
 @pytest.mark.parametrize("seed", range(4))
 def test_indices_pools_and_caps_keep_their_laws_at_every_step(kind, seed):
@@ -242,7 +307,8 @@ def test_a_curve_or_shape_that_a_vote_moves_is_addressed_by_its_name():
             parameters.replace({missing: 0.1})
 
 
-def test_a_loan_in_bands_is_the_loan_of_the_plain_functions():
+@pytest.mark.parametrize("bands", [None, 25])
+def test_a_loan_in_bands_is_the_loan_of_the_plain_functions(bands):
     """One loan, deep venues, free arbitrage: x and y after every step are those of `loan.along_path`, down and back."""
     steps, collateral = 40, 10.0
     prices = [100.0 * (1 - 0.2 * math.sin(math.pi * t / steps) ** 2) for t in range(steps + 1)]
@@ -254,10 +320,12 @@ def test_a_loan_in_bands_is_the_loan_of_the_plain_functions():
     rules = protocol(venues={"ETH": {"spot": linear(1e18)}, "USDC": {"spot": linear(1e18)}})
     keepers = Keepers(kind="keepers", latency=0.0, capital=1e9, turnover=3600.0, gas=0.0)
     books = [people([collateral * 100.0], [0.97]), people([2000.0])]
-    cohorts = [borrowers(activity=0.0), suppliers(activity=0.0), keepers]
+    cohorts = [borrowers(activity=0.0, bands=bands), suppliers(activity=0.0), keepers]
     model = engine_of(world(prices, RiskParameters.model_validate(tree), cohorts, books, rules))
     table = model.state.band[0, 0]
-    first, count = int(model.state.accounts[0, 0, book.HEAD + 4 + book.LOAN_FIRST]), model.rules.bands
+    loan_fields = model.state.accounts[0, 0, book.HEAD + 4 :]
+    first, count = int(loan_fields[book.LOAN_FIRST]), int(loan_fields[book.LOAN_BANDS])
+    assert count == (bands or model.rules.bands)
     up = table[first, book.BAND_UP]
     x, y = plain_loan.deposit(collateral, count)
     assert table[first : first + count, book.BAND_Y] == pytest.approx(y, rel=1e-12)

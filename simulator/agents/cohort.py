@@ -18,6 +18,7 @@ from simulator.agents.perp_traders import PerpTraders
 from simulator.agents.population import Population
 from simulator.kernel import entry, stream
 from simulator.parameters import DAY
+from simulator.terms.loan_liquidation import Bands
 
 if TYPE_CHECKING:
     from simulator.agents.demand import Level
@@ -85,6 +86,8 @@ def make_holders(part, population: Population, scenario, purpose: str, start: in
         elasticity, sensitivity = part.factor_elasticity, part.rate_sensitivity
     else:
         first, elasticity, sensitivity = currencies.index(part.asset), part.rate_elasticity, None
+    loans = scenario.parameters.liquidation.loans
+    bands = (part.bands or loans.bands) if borrowing and isinstance(loans, Bands) else 0
     return Holders(
         start=start,
         accounts=len(population),
@@ -109,4 +112,6 @@ def make_holders(part, population: Population, scenario, purpose: str, start: in
         sensitivity=sensitivity.at(level) if sensitivity else 0.0,
         reference_rate=getattr(part, "reference_rate", 0.0),
         run_utilisation=getattr(part, "run_utilisation", 1.0),
+        bands=bands,
+        carries=loans.worth_of(bands) / loans.worth_of(loans.bands) if bands else 1.0,
     )

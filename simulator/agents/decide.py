@@ -67,6 +67,8 @@ class Holders(NamedTuple):
     sensitivity: float  # of openings to the fee, of debt to the rate
     reference_rate: float
     run_utilisation: float
+    bands: int  # of a loan, where loans lie in bands
+    carries: float  # borrowing power in so many bands over that in the rule's own; 1 elsewhere
 
 
 @small_rule
@@ -233,9 +235,10 @@ def put_in(b, request, amount, holders, rules):
 def debt_target(b, appetite, counted, d, holders, terms, current, rules):
     """What a borrower wants to owe [usd] of currency `d` against `counted` [usd] of collateral (after its haircut)."""
     base = counted / terms.debt_weight[d] / holders.debts.size
-    factor = factor_of(holders.first, holders.debts, terms, rules)
+    factor = holders.carries * factor_of(holders.first, holders.debts, terms, rules)
+    usual = holders.carries * factor_of(holders.first, holders.debts, current, rules)
     e = holders.elasticity
-    wanted = appetite * min(factor**e * factor_of(holders.first, holders.debts, current, rules) ** (1.0 - e), factor) * base
+    wanted = appetite * min(factor**e * usual ** (1.0 - e), factor) * base
     if holders.sensitivity != 0.0:
         rate = borrow_rate(b, d, utilisation(b, d), terms)
         wanted *= np.exp(-holders.sensitivity * (rate - holders.reference_rate))

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from simulator.agents.demand import NONE, Elasticity, Wealth
 from simulator.agents.perp_traders import LeverageRange, _one_population
 from simulator.parameters import Fraction, Part, tupled
+from simulator.terms.loan_liquidation import BandCount
 
 
 class Borrowers(Part):
@@ -32,6 +33,7 @@ class Borrowers(Part):
     factor_elasticity: Elasticity = Elasticity(low=1.0, central=1.0, high=1.0, source="a constant share of borrowing power")
     rate_sensitivity: Elasticity = NONE  # [1 per unit of rate] of debt to the borrow rate
     reference_rate: Annotated[float, Field(ge=0)] = 0.0  # [1/year] at which `use` was observed
+    bands: BandCount | None = None  # [1] of each loan, where loans lie in bands; absent: those of the rule
 
     @property
     def debts(self) -> tuple[str, ...]:

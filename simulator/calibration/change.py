@@ -25,6 +25,7 @@ UNITS = {  # of numbers that are no fractions
     "filter_period": "s",
     "decay_period": "s",
     "delay": "s",
+    "fee_delay": "s",
     "debt_ceiling": "usd",
     "full_below_value": "usd",
     "least_leftover": "usd",
@@ -102,7 +103,7 @@ def table(calibration: Calibration) -> list[dict[str, Any]]:
 
 def unit_of(name: str) -> str:
     """The unit of a parameter: rates and slopes of interest are per year, most others are fractions."""
-    if name.startswith("borrowing.") and name.endswith(YEARLY):
+    if name.startswith(("borrowing.", "overdraft.")) and name.endswith(YEARLY):
         return "1/year"
     *_, last = name.split(".")
     return UNITS.get(".".join(name.split(".")[-2:]), UNITS.get(last, "1"))

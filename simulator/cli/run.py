@@ -51,6 +51,7 @@ def run(
     with workers(jobs, cluster) as count, ResultFolder(folder_of(out, found)) as result:
         outcomes = _simulated(found, count)
         from simulator.checks import outcome_checks, volatilities, volatility_warnings
+        from simulator.market.model import ModelMarket
         from simulator.risk import metrics
 
         interval: Interval = "model" if found.has_parameter_law else "simulation"
@@ -63,7 +64,8 @@ def run(
             result.write_table("losses", losses.accounts)
         result.add_checks(outcome_checks(outcomes))
         result.finish(found)
-    for warning in volatility_warnings(outcomes, found.assets):
+    shares = {asset.name: asset.external_share for asset in found.market.assets} if isinstance(found.market, ModelMarket) else {}
+    for warning in volatility_warnings(outcomes, found.assets, shares):
         click.echo(f"{found.name}: {warning}", err=True)
     if as_json:
         click.echo(_as_json(found, rows, losses, result.folder))

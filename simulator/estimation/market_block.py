@@ -28,8 +28,9 @@ def market_block(fit: MarketFit, substeps: int = 1) -> str:
         return "\n".join([FIRST_LINE, *_header(fit, substeps), "[market]", *_history(fit, fit.history)]) + "\n"
     lines = [FIRST_LINE, *_header(fit, substeps), "[market]", 'kind = "model"', 'start = "today"', *_correlation(fit), ""]
     lines += ["[market.provenance]", *(f"{key} = {_value(value)}" for key, value in fit.source.facts().items())]
+    shares = {row.asset: row.factor for row in fit.feedback}
     for asset in fit.assets:
-        lines += ["", *_asset(asset)]
+        lines += ["", *_asset(asset, shares.get(asset.name))]
     return "\n".join(lines) + "\n"
 
 
@@ -107,10 +108,13 @@ def _tied(found: DependenceFit) -> Iterator[str]:
         yield f'correlation_dynamics = {{ kind = "dcc", alpha = {alpha}, beta = {beta} }}  # {errors}'
 
 
-def _asset(asset: AssetFit | PegFit) -> Iterator[str]:
+def _asset(asset: AssetFit | PegFit, external_share: float | None) -> Iterator[str]:
     yield "[[market.assets]]"
     yield f"name = {_value(asset.name)}"
     yield f"price = {asset.price!r}  # [usd] the last in the window"
+    if external_share is not None:
+        share = float(f"{external_share:.{DIGITS}g}")
+        yield f"external_share = {share!r}  # [1] of the volatility fitted; trading in the scenario adds the rest"
     if isinstance(asset, PegFit):
         yield from ("", *_peg(asset))
     else:

@@ -364,7 +364,7 @@ def _counts(means: list[list[float]], independent: bool) -> np.ndarray:
     out = np.full((len(rows), len(rows[0]), most), math.inf)
     for a, row in enumerate(rows):
         for d, tail in enumerate(row):
-            out[a, d, : len(tail)] = [1 - p if independent else -normal(p) for p in tail]
+            out[a, d, : len(tail)] = [1 - p if independent else -normal(p) if p > 0 else math.inf for p in tail]
     return out
 
 

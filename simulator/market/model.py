@@ -48,6 +48,7 @@ class Asset(Part):
     variance_premium: Premium | None = None  # [1] risk-neutral over real-world long-run variance
     jump_premium: Premium | None = None  # [1] risk-neutral over real-world jump intensity
     parameter_law: ParameterLaw | None = None
+    external_share: Annotated[float, Field(gt=0, le=10)] = 1.0  # [1] of the volatility fitted; trading here adds the rest
 
     @model_validator(mode="after")
     def _pegs_do_not_drift(self) -> Asset:

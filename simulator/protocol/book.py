@@ -48,11 +48,14 @@ AT_TARGET = 15  # [1/year] the moving rate of an adaptive curve
 # of it, and what ever went in or out [asset]
 LOW_BAND, HIGH_BAND, IN_BANDS, BAND_FLOW = range(16, 20)
 DEPOSIT_DOUBT, DEBT_DOUBT = 20, 21  # X and Y x the doubt of the asset
-CURRENCY_FIELDS = 22
+BAND_FROM, BAND_AGE = 22, 23  # the oracle price of a collateral in bands before it last moved, and how long ago [s]
+CURRENCY_FIELDS = 24
 # fields of a band: its upper price without interest, debt asset, collateral, shares, and x_down of one share
 BAND_UP, BAND_X, BAND_Y, BAND_SHARES, BAND_DOWN = range(5)
 BAND_FIELDS = 5
-LOAN_CURRENCY, LOAN_FIRST, LOAN_SHARE, LOAN_FIELDS = 0, 1, 2, 3  # after HEAD + 2K of an account whose loan lies in bands
+LOAN_CURRENCY, LOAN_FIRST, LOAN_SHARE, LOAN_BANDS, LOAN_FIELDS = range(
+    5
+)  # after HEAD + 2K of an account whose loan lies in bands
 
 # option fields: what an option is, and what one path makes of it now
 STRIKE, SURFACE_VOLATILITY, OPTION_VALUE, DELTA, VEGA, HALF_SPREAD, VEGA_DEPTH, OPTION_OPEN, OPTION_TRADED = range(9)

@@ -50,7 +50,7 @@ def share_by_rule(b, row, notional, rules):
     for m in range(rules.markets):
         q = row[HEAD + 2 * rules.currencies + m]
         if q != 0.0:
-            left += left_to_liquidate(b, m, q, rules) * b.market[m, MARGIN_PRICE]
+            left += abs(size_in_window(b, m, q, rules)) * b.market[m, MARGIN_PRICE]
     return left / notional if left >= LEAST else 0.0
 
 
@@ -72,14 +72,21 @@ def share_in_bands(b, row, share, notional, rules):
 
 
 @rule
-def close_in_window(b, row, m, q, rules):
-    """Close what the market's window leaves of a position; a calm skew uses nothing of it."""
+def size_in_window(b, m, q, rules):
+    """What a keeper trades to close what the market's window, and its fill band, leave of position `q`."""
     size = left_to_liquidate(b, m, q, rules)
-    if size <= 0.0:
+    return close_size(b, m, -size if q > 0.0 else size, rules)
+
+
+@rule
+def close_in_window(b, row, m, q, rules):
+    """Close what may be closed of a position; a calm skew uses nothing of the window."""
+    n = size_in_window(b, m, q, rules)
+    if n == 0.0:
         return
     if abs(skew_of(b, m, rules)) >= rules.close[1] * rules.impact[m, 0]:
-        b.market[m, WINDOW_LEFT] -= size
-    trade(b, row, m, -size if q > 0.0 else size, rules)
+        b.market[m, WINDOW_LEFT] -= abs(n)
+    trade(b, row, m, n, rules)
 
 
 @rule
@@ -103,7 +110,7 @@ def close_at_fillable(b, row, equity, margin, terms, rules):
             continue
         needed = requirement_of(terms.margin[m], q, price, reading(b, m, 1.0, terms, rules))[1]
         limit = fillable_price(equity, margin, q * price, q, needed, adjustment, spread)
-        n = fillable_size(b, m, -q * wanted / held, limit, rules)
+        n = close_size(b, m, fillable_size(b, m, -q * wanted / held, limit, rules), rules)
         if abs(n) * price < LEAST:
             continue
         fill = trade(b, row, m, n, rules)

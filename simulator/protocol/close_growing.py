@@ -21,6 +21,7 @@ from simulator.protocol.book import (
     USER_COST,
     VALUE,
 )
+from simulator.protocol.close_by_rule import close_size
 from simulator.protocol.health import maintenance
 from simulator.protocol.liquidation_shapes.perpetuals import base_to_cover, freeable_share, fund_fee, growing_fee
 from simulator.protocol.margin import reading
@@ -87,8 +88,9 @@ def _to_close(waited, freed, shortage, margin, needed, price, held, rules):
 
 @rule
 def _taken(b, m, n, fee, held, rules):
-    """What a keeper takes over of `n` base: under `at-a-profit` about the most profitable part, and nothing that does not pay."""
+    """What a keeper takes over of `n` base: what a fill band leaves; `at-a-profit` about the best part of it, if that pays."""
     price = b.market[m, MARGIN_PRICE]
+    n = close_size(b, m, n, rules)
     if rules.at_a_profit and n != 0.0:
         limit = price * (1.0 + fee if n > 0.0 else 1.0 - fee)
         n = fillable_size(b, m, n, 0.5 * (b.market[m, MARK] + limit), rules)

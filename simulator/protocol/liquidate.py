@@ -32,6 +32,7 @@ from simulator.protocol.book import (
     UNCOVERED,
     USER_COST,
     enter,
+    less,
 )
 from simulator.protocol.close_by_rule import close_at_fillable, close_in_window, close_size, share_by_rule, share_in_bands
 from simulator.protocol.close_growing import close_with_growing_fee
@@ -139,7 +140,7 @@ def _close_positions(b, i, row, slack, equity, requirement, notional, terms, rul
 
 @rule
 def write_off(b, row, rules):
-    """Section 5.4: an account without positions and collateral cannot pay; its debts become realised bad debt."""
+    """Section 5.4: an account without positions and collateral pays with what cash it has; the rest becomes realised bad debt."""
     K = rules.currencies
     for m in range(rules.markets):
         if row[HEAD + 2 * K + m] != 0.0:
@@ -158,10 +159,24 @@ def write_off(b, row, rules):
         b.scalar[REALISED] -= row[CASH]
         row[CASH] = 0.0
     for k in range(K):
+        if row[HEAD + K + k] > 0.0 and row[CASH] > 0.0:
+            _pay_from_cash(b, k, row, rules)
         if row[HEAD + K + k] > 0.0:
             _forgive(b, k, row, rules)
     if row[CASH] <= DUST:
         row[BASIS] = 0.0
+
+
+@rule
+def _pay_from_cash(b, k, row, rules):
+    """One debt, as far as cash goes: tokens bought at the index go to the pool."""
+    debt, index = HEAD + rules.currencies + k, b.asset[rules.currency_asset[k], INDEX]
+    owed = row[debt] * b.currency[k, BORROW_INDEX]
+    paid = min(owed * index, row[CASH])
+    row[CASH] -= paid
+    row[debt] = less(row[debt], paid / index / b.currency[k, BORROW_INDEX])
+    b.scalar[OUTSIDE_CASH] += paid
+    b.currency[k, LIQUIDITY] += paid / index
 
 
 @rule

@@ -13,6 +13,7 @@ from simulator.protocol.categories import factor_of
 from simulator.protocol.fee_numbers import ONE_SIDED
 from simulator.protocol.margin import load_ratios
 from simulator.protocol.option_rules import FIRST_EXPIRY, SLOT_UNDERLYING, U_ASSET
+from simulator.protocol.oracles import AT_FIRST_PRICE
 
 
 class LoadError(ValueError):
@@ -38,7 +39,7 @@ def load(
     if rules.reads_known:
         state.asset[:, :, book.VARIANCE] = known[0].T ** 2
     state.asset[:, :, book.DEPTH_SHARE] = 1.0
-    for field in (book.ORACLE_CAP, book.ORACLE_SNAPSHOT, book.BREAK_REFERENCE, *range(book.ASSET_FIELDS, state.asset.shape[2])):
+    for field in (*AT_FIRST_PRICE, *range(book.ASSET_FIELDS, state.asset.shape[2])):
         state.asset[:, :, field] = price.T
     state.asset[:, :, book.SPOT_DEPTH] = rules.spot[: rules.assets, 1]
     state.market[:, :, book.DEPTH] = rules.perpetual[: rules.markets, 1]
@@ -107,10 +108,13 @@ def _borrowers(state, rules, terms, holders, side, price):
     k, d, rows = holders.first, holders.debts[0], _rows(holders)
     wealth = np.where(side[:, 0] != 0.0, holders.wealth, 0.0)
     base = wealth * terms.counted[k] / terms.debt_weight[d]
-    owed = np.minimum(holders.appetite, 0.999) * factor_of(k, holders.debts, terms, rules) * base / len(holders.debts)
+    factor = holders.carries * factor_of(k, holders.debts, terms, rules)
+    owed = np.minimum(holders.appetite, 0.999) * factor * base / len(holders.debts)
     state.accounts[:, rows, book.BASIS] = wealth
     state.accounts[:, rows, HEAD + k] = wealth / price[rules.currency_asset[k]][:, None]
     state.accounts[:, rows, HEAD + rules.currencies + d] = owed / price[rules.currency_asset[d]][:, None]
+    if rules.bands:
+        state.accounts[:, rows, HEAD + 2 * rules.currencies + book.LOAN_BANDS] = holders.bands
 
 
 def _suppliers(state, rules, terms, holders, side, price):

@@ -30,6 +30,8 @@ def terms_fields(most: int) -> list[tuple]:
         ("curve", "f8", (most, ROW)),  # as `interest.curves.rates` reads it
         ("initial_rate", *column),  # of an adaptive curve at its target, at load
         ("reserve_factor", *column),
+        ("charges_overdraft", "?"),
+        ("overdraft", "f8", (5,)),  # of negative cash: a jump rate, and the fund's share
         ("supply_cap", *column),
         ("borrow_cap", *column),
         ("debt_ceiling", *column),
@@ -48,6 +50,7 @@ def terms_fields(most: int) -> list[tuple]:
         ("most_incentive", "f8"),
         ("most_discount", "f8"),
         ("band_fee", "f8"),
+        ("band_fee_delay", "f8"),
         ("loan_discount", "f8"),
         ("liquidation_discount", "f8"),
     ]
@@ -60,7 +63,7 @@ def rules_fields(most: int) -> list[tuple]:
         ("absorbs", "?"),
         ("base_currency", "i8"),  # the only currency that may be borrowed, where loans are absorbed
         ("accrual", "i8"),
-        ("bands", "i8"),  # of one loan; 0: loans lie in no bands
+        ("bands", "i8"),  # of a loan whose cohort does not say; 0: loans lie in no bands
         ("amplification", "f8"),
         ("band_rows", "i8"),  # bands of one market
         ("categories", "i8"),  # how many there are
@@ -75,7 +78,7 @@ def lending_terms(parameters: RiskParameters) -> dict[str, Any]:
     """The numbers of lending in `parameters`, in the order in which it names currencies and categories."""
     collateral = list(parameters.collateral.values())
     pools = [parameters.borrowing.get(name) for name in parameters.collateral]
-    categories = list(parameters.categories.values())
+    categories, overdraft = list(parameters.categories.values()), parameters.overdraft
     liquidation, loans = parameters.liquidation, parameters.liquidation.loans
     absorb = loans if isinstance(loans, AbsorbAndResale) else None
     bands = loans if isinstance(loans, Bands) else None
@@ -84,6 +87,8 @@ def lending_terms(parameters: RiskParameters) -> dict[str, Any]:
         "curve": np.array([np.zeros(ROW) if pool is None else row_of(pool) for pool in pools]).reshape(len(pools), ROW),
         "initial_rate": [getattr(pool, "initial_rate", 0.0) for pool in pools],
         "reserve_factor": [getattr(pool, "reserve_factor", 0.0) for pool in pools],
+        "charges_overdraft": overdraft is not None,
+        "overdraft": list(overdraft.model_dump().values()) if overdraft else [0.0] * 5,
         "supply_cap": [part.supply_cap for part in collateral],
         "borrow_cap": [UNLIMITED if pool is None else pool.borrow_cap for pool in pools],
         "debt_ceiling": [part.debt_ceiling for part in collateral],
@@ -102,6 +107,7 @@ def lending_terms(parameters: RiskParameters) -> dict[str, Any]:
         "most_incentive": incentive.most if incentive else 1.0,
         "most_discount": loans.most_discount if isinstance(loans, ReverseDutch) else 0.0,
         "band_fee": bands.fee if bands else 0.0,
+        "band_fee_delay": bands.fee_delay if bands else 0.0,
         "loan_discount": bands.loan_discount if bands else 0.0,
         "liquidation_discount": bands.liquidation_discount if bands else 0.0,
     }

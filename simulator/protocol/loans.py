@@ -12,6 +12,7 @@ from simulator.protocol.book import (
     DEBT_VALUE,
     DEPOSIT_INDEX,
     DEPOSIT_VALUE,
+    GAS_COST,
     HEAD,
     INDEX,
     LIQUIDATED,
@@ -89,6 +90,8 @@ def serve_loan(b, row, terms, rules):
     d, served = largest(row, HEAD + K, K, b.currency[:, DEBT_VALUE])
     if -row[CASH] > served:
         d, served = -1, -row[CASH]
+    if c < 0 and row[CASH] > 0.0 and served > 0.0:
+        return not rules.at_a_profit or -b.scalar[GAS_COST] >= rules.minimum_profit  # its cash pays: `write_off`
     if c < 0 or served <= 0.0:
         return False
     if rules.absorbs:

@@ -8,7 +8,8 @@ from simulator.protocol.health import change, initial, is_frozen
 from simulator.protocol.option_limits import may_open
 from simulator.protocol.option_trading import is_leaving, move_option_venue, work_out
 from simulator.protocol.option_values import first_option
-from simulator.protocol.trading import _leave, _move_pools, pay_fee
+from simulator.protocol.requests import leave, move_pools
+from simulator.protocol.trading import pay_fee
 
 
 @rule
@@ -21,7 +22,7 @@ def grant_option(b, request, terms, rules):
         row[f] = old[f]
     n, x, fill, fee, tokens = work_out(b, row, request, terms, rules)
     if is_leaving(row, request, rules):
-        if not _leave(b, i, row, -1, 0.0, request[R_CASH], -1, 0.0, 0.0, 0.0, 0.0, terms, rules):
+        if not leave(b, i, row, -1, 0.0, request[R_CASH], -1, 0.0, 0.0, 0.0, 0.0, terms, rules):
             return False
     else:
         risky = request[REDUCE] == 0.0 and request[COUNT] != 0.0
@@ -31,7 +32,7 @@ def grant_option(b, request, terms, rules):
                 return False
         if risky and (is_frozen(b, row, rules) or initial(b, row, terms, rules) < 0.0):
             return False
-        _move_pools(b, int(request[R_CURRENCY]), tokens, -1, 0.0, request[R_CASH], rules)
+        move_pools(b, int(request[R_CURRENCY]), tokens, -1, 0.0, request[R_CASH], rules)
         change(b, i, row, terms, rules)
     if n != 0.0:
         move_option_venue(b, int(request[R_OPTION]), n, x, fill, rules)

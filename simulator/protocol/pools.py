@@ -1,4 +1,4 @@
-"""Pools of borrowed money: utilisation, rates and accrual, by the curve of each currency. docs/model.md section 4.4."""
+"""Pools of borrowed money: utilisation, rates and accrual, by the curve of each currency; overdrafts. docs/model.md 4.4."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from simulator.protocol.book import (
     AT_TARGET,
     BORROW_INDEX,
     BORROW_RATE,
+    CASH,
     DEBT_TOTAL,
     DEPOSIT_INDEX,
     DEPOSIT_TOTAL,
+    FUND,
     INDEX_PEAK,
     RESERVE,
     UTILISATION,
 )
-from simulator.protocol.interest.accrual import SIMPLE, growth
-from simulator.protocol.interest.curves import ADAPTIVE, INDEPENDENT, KINKED, adapt, rates
+from simulator.protocol.health import note
+from simulator.protocol.interest.accrual import SIMPLE, growth, split_interest
+from simulator.protocol.interest.curves import ADAPTIVE, INDEPENDENT, KINKED, adapt, jump_rate, rates
+from simulator.protocol.interest.curves import utilisation as share_in_use
 
 
 @rule
@@ -86,3 +90,25 @@ def accrue_interest(b, terms, rules):
         currency[BORROW_RATE] = rate
         currency[UTILISATION] = u
         currency[INDEX_PEAK] = max(currency[INDEX_PEAK], currency[DEPOSIT_INDEX])
+
+
+@rule
+def charge_overdrafts(b, terms, rules):
+    """Negative cash of the cohorts' accounts grows; what it is charged goes to the fund and, pro rata, to positive cash."""
+    owed, held = 0.0, 0.0
+    for i in range(rules.accounts):
+        owed += max(-b.accounts[i, CASH], 0.0)
+        held += max(b.accounts[i, CASH], 0.0)
+    if owed == 0.0:
+        return
+    base, slope, jump, kink, share = terms.overdraft[:5]
+    grown = growth(jump_rate(share_in_use(owed, held), base, slope, jump, kink), rules.year, rules.accrual)
+    earned, kept = split_interest(owed * grown, share if held > 0.0 else 1.0)
+    b.accounts[rules.accounts + FUND, CASH] += kept
+    for i in range(rules.accounts):
+        cash = b.accounts[i, CASH]
+        if cash > 0.0:  # it only gets healthier: the watch list need not know
+            b.accounts[i, CASH] = cash + cash / held * earned
+        elif cash < 0.0:
+            b.accounts[i, CASH] = cash * (1.0 + grown)
+            note(b, i, terms, rules)

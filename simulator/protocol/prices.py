@@ -9,13 +9,10 @@ import numpy as np
 
 from simulator.kernel import rule, small_rule
 from simulator.parameters import YEAR
+from simulator.protocol.bands.fee import note_moves
 from simulator.protocol.bands.table import value_bands
 from simulator.protocol.book import (
-    ANY_STALE,
-    ASSET_FIELDS,
     BORROW_INDEX,
-    BREAK_AGE,
-    BREAK_REFERENCE,
     CAPACITY,
     CASH,
     CLOCK,
@@ -31,8 +28,6 @@ from simulator.protocol.book import (
     EXTERNAL_SQUARES,
     FLOW,
     FUNDING,
-    HALT_LEFT,
-    HALTED,
     HEAD,
     HEDGE,
     INDEX,
@@ -43,10 +38,6 @@ from simulator.protocol.book import (
     MARGIN_PRICE,
     MARK,
     OBSERVED_SQUARES,
-    ORACLE_AGE,
-    ORACLE_CAP,
-    ORACLE_CURSOR,
-    ORACLE_SNAPSHOT,
     OUTSIDE_CASH,
     PERMANENT,
     SPOT,
@@ -54,11 +45,8 @@ from simulator.protocol.book import (
     SPOT_FLOW,
     SPOT_PERMANENT,
     SPOT_TRANSIENT,
-    STALE,
     TRANSIENT,
-    UNSURE,
     VALUE,
-    VARIANCE,
     VOLATILITY_NOW,
 )
 from simulator.protocol.fee_numbers import FEE_LINEAR
@@ -68,29 +56,9 @@ from simulator.protocol.impact import open_windows, skew_mark
 from simulator.protocol.margin import follow_volatility
 from simulator.protocol.market_numbers import BY_INTERVAL, STAGED
 from simulator.protocol.option_values import value_options
-from simulator.protocol.pools import accrue_interest
-from simulator.protocol.rules import (
-    LINEAR,
-    O_CAUTION,
-    O_DEVIATION,
-    O_GROWTH,
-    O_HALT,
-    O_HEARTBEAT,
-    O_MOST_MOVE,
-    O_MOVE,
-    O_SPAN,
-    O_STALE,
-    O_WEIGHT,
-    O_WIDEST,
-    O_WIDTH,
-    O_WINDOW,
-    SKEW_FILL,
-    V_COEFFICIENT,
-    V_DEPTH,
-    V_ELASTICITY,
-    V_FLOOR,
-    V_KEEP,
-)
+from simulator.protocol.oracles import O_WEIGHT, find_stale, learn_variance, publish
+from simulator.protocol.pools import accrue_interest, charge_overdrafts
+from simulator.protocol.rules import LINEAR, SKEW_FILL, V_COEFFICIENT, V_DEPTH, V_ELASTICITY, V_FLOOR, V_KEEP
 
 
 @rule
@@ -115,48 +83,16 @@ def shifted(price, permanent, transient):
     return price * np.exp(impact)
 
 
-@rule
-def believed(asset, oracle, raw, elapsed):
-    """What an oracle makes of the raw value: its mean over the window, no more than growth since the load and one move allow."""
-    steps = int(oracle[O_WINDOW])
-    if steps > 0:
-        if elapsed > 0.0:
-            asset[ORACLE_CURSOR] = (asset[ORACLE_CURSOR] + 1.0) % steps
-        asset[ASSET_FIELDS + int(asset[ORACLE_CURSOR])] = raw
-        raw = 0.0
-        for s in range(steps):
-            raw += asset[ASSET_FIELDS + s] / steps
-    if oracle[O_GROWTH] >= 0.0:
-        asset[ORACLE_CAP] += asset[ORACLE_SNAPSHOT] * oracle[O_GROWTH] * elapsed / YEAR
-        raw = min(raw, asset[ORACLE_CAP])
-    if oracle[O_MOST_MOVE] < 1e30:
-        most = 1.0 + oracle[O_MOST_MOVE]
-        raw = min(max(raw, asset[LAST_INDEX] / most), asset[LAST_INDEX] * most)
-    return raw
-
-
 @small_rule
 def observe(b, rules, elapsed):
     """Spot prices, the oracle's rule, marks. `elapsed` seconds make the oracle older; 0 within a step."""
     for a in range(rules.assets):
         asset = b.asset[a]
         oracle = rules.oracle[a]
-        asset[ORACLE_AGE] += elapsed
-        raw = asset[EXTERNAL]
+        spot = asset[EXTERNAL]
         if oracle[O_WEIGHT] < 1.0:
-            spot = shifted(asset[EXTERNAL], asset[SPOT_PERMANENT], asset[SPOT_TRANSIENT])
-            raw = oracle[O_WEIGHT] * asset[EXTERNAL] + (1.0 - oracle[O_WEIGHT]) * spot
-        if rules.shapes_oracle:
-            raw = believed(asset, oracle, raw, elapsed)
-            if elapsed > 0.0:
-                interval = oracle[O_WIDTH] * np.sqrt(asset[VARIANCE])
-                asset[UNSURE] = 1.0 if interval > oracle[O_WIDEST] else 0.0
-                asset[DOUBT] = min(oracle[O_CAUTION] * interval, 1.0)
-        moved = asset[ORACLE_AGE] >= oracle[O_HEARTBEAT] or abs(raw / asset[INDEX] - 1.0) >= oracle[O_DEVIATION]
-        if moved and asset[HALTED] + asset[UNSURE] == 0.0:
-            asset[INDEX] = raw
-            if elapsed > 0.0:
-                asset[ORACLE_AGE] = 0.0
+            spot = shifted(spot, asset[SPOT_PERMANENT], asset[SPOT_TRANSIENT])
+        publish(asset, oracle, spot, elapsed, rules)
     mark(b, rules)
 
 
@@ -236,6 +172,8 @@ def begin(b, price, previous, volatility, known, terms, rules):
     observe_and_learn(b, known, rules)
     if rules.can_be_stale:
         find_stale(b, rules)
+    if rules.bands > 0:
+        note_moves(b, rules)
     if rules.follows_volatility:
         follow_volatility(b, terms, rules)
     if terms.fee_kind != FEE_LINEAR:
@@ -245,6 +183,8 @@ def begin(b, price, previous, volatility, known, terms, rules):
     else:
         accrue_by_rule(b, terms, rules)
     accrue_interest(b, terms, rules)
+    if terms.charges_overdraft:
+        charge_overdrafts(b, terms, rules)
     for m in range(rules.markets):
         if rules.hedge_ratio > 0.0:
             a = rules.market_asset[m]
@@ -257,47 +197,12 @@ def begin(b, price, previous, volatility, known, terms, rules):
 
 
 @rule
-def is_halted(asset, oracle, dt):
-    """Whether the circuit breaker of an asset holds, a substep later: it looks at the index once a substep."""
-    asset[HALT_LEFT] = max(asset[HALT_LEFT] - dt, 0.0)
-    asset[BREAK_AGE] += dt
-    broke = abs(asset[INDEX] / asset[BREAK_REFERENCE] - 1.0) >= oracle[O_MOVE]
-    if broke:
-        asset[HALT_LEFT] = oracle[O_HALT]
-    if broke or asset[BREAK_AGE] >= oracle[O_SPAN]:
-        asset[BREAK_REFERENCE] = asset[INDEX]
-        asset[BREAK_AGE] = 0.0
-    return asset[HALT_LEFT] > 0.0
-
-
-@rule
-def find_stale(b, rules):
-    """Which oracles are older than their protocol believes, or halted by their circuit breaker."""
-    b.scalar[ANY_STALE] = 0.0
-    for a in range(rules.assets):
-        b.asset[a, STALE] = 1.0 if b.asset[a, ORACLE_AGE] > rules.oracle[a, O_STALE] else 0.0
-        if rules.oracle[a, O_MOVE] > 0.0 and is_halted(b.asset[a], rules.oracle[a], rules.dt):
-            b.asset[a, STALE] = 1.0
-        b.scalar[ANY_STALE] = max(b.scalar[ANY_STALE], b.asset[a, STALE])
-
-
-@rule
 def observe_and_learn(b, known, rules):
     """The oracle observes, and the volatility that is read learns from what it published, or is what is known elsewhere."""
     for a in range(rules.assets):
         b.asset[a, LAST_INDEX] = b.asset[a, INDEX]
     observe(b, rules, rules.dt)
-    if rules.reads_known:
-        for a in range(rules.assets):
-            b.asset[a, VARIANCE] = known[a] * known[a]
-        return
-    for a in range(rules.assets):
-        keep = rules.variance_keep
-        squared = 0.0
-        if b.asset[a, INDEX] != b.asset[a, LAST_INDEX]:
-            move = np.log(b.asset[a, INDEX] / b.asset[a, LAST_INDEX])
-            squared = move * move
-        b.asset[a, VARIANCE] = keep * b.asset[a, VARIANCE] + (1.0 - keep) * squared / rules.year
+    learn_variance(b, known, rules)
 
 
 @rule

@@ -29,6 +29,7 @@ from simulator.protocol.market_numbers import (
     impact_numbers,
 )
 from simulator.protocol.option_rules import OPTION_COLUMNS, option_rules
+from simulator.protocol.oracles import oracle_fields, oracle_rules
 from simulator.protocol.price_impact import PowerImpact, SkewFill
 from simulator.protocol.trading_fees import LinearFee
 from simulator.protocol.venue import LinearPermanentVenue, LinearVenue
@@ -38,9 +39,6 @@ from simulator.terms.part import P
 # columns of a venue table; LINEAR is 0 for linear-permanent, 1 for linear, then the impacts by skew
 SKEW_FILL, POWER = 2.0, 3.0
 LINEAR, V_DEPTH, V_PERMANENT, V_KEEP, V_ELASTICITY, V_FLOOR, V_COEFFICIENT = range(7)
-# columns of the oracle table
-O_WEIGHT, O_DEVIATION, O_HEARTBEAT, O_STALE, O_WINDOW, O_GROWTH, O_WIDTH, O_WIDEST, O_MOVE, O_SPAN, O_HALT = range(11)
-O_CAUTION, O_MOST_MOVE = 11, 12
 # columns of the table of fill bands; a width of 0: none
 B_WIDTH, B_CUTS, B_CLOSES = range(3)
 ALLOCATIONS = ("queue", "pro-rata", "leverage-weighted")
@@ -97,12 +95,9 @@ RULES = np.dtype(
         ("borrowable", "u1", (MOST,)),  # by currency
         ("spot", "f8", (MOST, 7)),  # [asset, venue column]
         ("perpetual", "f8", (MOST, 7)),  # [market, venue column]
-        ("oracle", "f8", (MOST, 13)),  # [asset, oracle column]
         ("fill_band", "f8", (MOST, 3)),  # [market, band column]
         ("limits_fills", "?"),  # any market has a fill band
         ("limits_closes", "?"),  # any fill band holds for keepers too
-        ("shapes_oracle", "?"),  # any oracle has a window, a width, or a growth or moves that are capped
-        ("cautious", "?"),  # health counts any oracle's confidence interval
         ("reference_volatility", *COLUMN),  # by asset
         ("dt", "f8"),
         ("year", "f8"),
@@ -131,7 +126,6 @@ RULES = np.dtype(
         ("unwind", "f8"),
         ("socialises", "?"),
         ("by_position", "i8"),  # 1 + place in BY_POSITION; 0: positions pay no residual
-        ("variance_keep", "f8"),
         ("max_rounds", "i8"),
         ("has_keepers", "?"),
         ("at_a_profit", "?"),
@@ -142,8 +136,6 @@ RULES = np.dtype(
         ("gas_limit", "f8"),
         ("gas_asset", "i8"),  # in whose units gas is paid; 0 without a section [gas]
         ("gas_units", "f8"),  # units of it for one liquidation at a gas price of one gwei
-        ("can_be_stale", "?"),
-        ("reads_known", "?"),  # v is handed in by market step, not learned from what the oracle shows
         ("minimum_profit", "f8"),
         ("keeper_key", "u8"),
         ("watches", "?"),
@@ -154,6 +146,7 @@ RULES = np.dtype(
         ("close", "f8", (CLOSE_NUMBERS,)),  # of a liquidation by stages, windows or blocks
         ("impact", "f8", (MOST, IMPACT_NUMBERS)),  # [market, number of an impact by skew]
         *rules_fields(MOST),
+        *oracle_fields(MOST),
         ("scales_margin", "?"),  # any market has a margin rule that is not flat
         ("follows_volatility", "?"),  # the margin of any market does
         *OPTION_COLUMNS,
@@ -192,26 +185,9 @@ def _venue_row(venue, dt: float) -> list[float]:
     return [1.0, venue.depth, venue.permanent_share, keep, venue.depth_elasticity, venue.depth_floor, 0.0]
 
 
-def _oracle_row(venues, dt: float) -> list[float]:
-    oracle = venues.oracle if venues else None
-    if oracle is None:
-        return [1.0, 0.0, 1e30, 1e30, 0.0, -1.0, 0.0, 1e30, 0.0, 0.0, 0.0, 0.0, 1e30]
-    stale_after = 1e30 if oracle.stale_after is None else oracle.stale_after
-    beat = oracle.oracle_weight, oracle.deviation, oracle.heartbeat, stale_after
-    steps = 0.0 if oracle.window is None else float(max(round(oracle.window / dt), 1))
-    shape = steps, -1.0 if oracle.most_growth is None else oracle.most_growth, oracle.width, oracle.widest
-    halt = (venues.breaker.move, venues.breaker.window, venues.breaker.halt) if venues.breaker else (0.0, 0.0, 0.0)
-    return [*beat, *shape, *halt, oracle.caution, 1e30 if oracle.most_move is None else oracle.most_move]
-
-
 def _band_row(venues) -> list[float]:
     band = venues.fill_band
     return [0.0, 0.0, 0.0] if band is None else [band.width, band.beyond == "cut", band.liquidations]
-
-
-def remembered(rules: np.record) -> int:
-    """How many prices the longest window of an oracle remembers."""
-    return int(rules.oracle[: rules.assets, O_WINDOW].max(initial=0.0))
 
 
 def make_terms(parameters: RiskParameters) -> np.record:
@@ -305,7 +281,6 @@ def make_rules(
         _venue_row(protocol.venues[name].spot, dt) if name in protocol.venues else [1.0, 1e30, 0, 0, 0, 1, 0] for name in assets
     ]
     bands = np.array([_band_row(protocol.venues[name]) for name in markets], float).reshape(len(markets), 3)
-    oracles = np.array([_oracle_row(protocol.venues.get(name), dt) for name in assets], float)
     return _record(
         RULES,
         accounts=accounts,
@@ -317,16 +292,9 @@ def make_rules(
         borrowable=np.array([name in parameters.borrowing for name in currencies], np.uint8),
         spot=np.array(spot, float).reshape(len(assets), 7),
         perpetual=np.array([_venue_row(protocol.venues[name].perpetual, dt) for name in markets], float).reshape(len(markets), 7),
-        oracle=oracles,
         fill_band=bands,
         limits_fills=bool((bands[:, B_WIDTH] > 0.0).any()),
         limits_closes=bool((bands[:, B_CLOSES] > 0.0).any()),
-        shapes_oracle=bool(
-            (oracles[:, [O_WINDOW, O_WIDTH]] > 0.0).any()
-            or (oracles[:, O_GROWTH] >= 0.0).any()
-            or (oracles[:, O_MOST_MOVE] < 1e30).any()
-        ),
-        cautious=bool((oracles[:, O_CAUTION] > 0.0).any()),
         reference_volatility=np.array(reference_volatility, float),
         dt=dt,
         year=dt / YEAR,
@@ -355,7 +323,6 @@ def make_rules(
         unwind=1.0 - 2.0 ** (-dt / vault.unwind_half_life) if vault else 0.0,
         socialises=protocol.residual == "socialised",
         by_position=BY_POSITION.index(protocol.residual) + 1 if protocol.residual in BY_POSITION else 0,
-        variance_keep=2.0 ** (-dt / protocol.volatility_half_life),
         max_rounds=protocol.max_rounds,
         has_keepers=keepers is not None,
         at_a_profit=keepers is not None and keepers.acts == "at-a-profit",
@@ -366,8 +333,6 @@ def make_rules(
         gas_limit=keepers.gas_limit if keepers else 0.0,
         gas_asset=where[gas.asset] if gas else 0,
         gas_units=gas.gas_per_liquidation * GWEI if gas else 0.0,
-        can_be_stale=bool((oracles[:, O_STALE] < 1e30).any() or (oracles[:, O_MOVE] > 0.0).any()),
-        reads_known=not protocol.knows_observed,
         minimum_profit=keepers.minimum_profit if keepers else 0.0,
         keeper_key=keeper_key,
         watches=watches,
@@ -378,6 +343,7 @@ def make_rules(
         close=close_numbers(liquidation, dt),
         impact=np.array([impact_numbers(protocol.venues[name].perpetual) for name in markets]).reshape(-1, IMPACT_NUMBERS),
         **lending_rules(protocol.lending, parameters),
+        **oracle_rules(protocol, assets, dt),
         scales_margin=any(part.kind != "flat" for part in parameters.perpetuals.values()),
         follows_volatility=any(part.kind == "volatility-scaled" for part in parameters.perpetuals.values()),
         **option_rules(protocol.options, parameters, where, markets, dt),

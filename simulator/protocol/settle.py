@@ -6,64 +6,36 @@ import numpy as np
 
 from simulator.kernel import rule, small_rule, uniform
 from simulator.protocol.absorb import buy_absorbed, is_for_sale, reserves_left
+from simulator.protocol.audit import audit
 from simulator.protocol.bands.market import arbitrage_market
-from simulator.protocol.bands.table import bands_imbalance, loan_of, loan_standing
 from simulator.protocol.book import (
     ACCOUNT,
-    ADL_HAIRCUT,
     ARRIVAL,
     BASIS_TOTAL,
-    BORROW_INDEX,
     BORROWED,
-    CASH,
     COLLATERAL,
     CUT,
     DEBT_TOTAL,
     DEBT_VALUE,
-    DEFICIT_CASH,
-    DEPOSIT_INDEX,
-    DEPOSIT_TOTAL,
     FOUND,
     FUND,
-    FUND_DRAW,
     FUND_MINIMUM,
     FUND_SPENT,
-    FUNDING,
     GAS_COST,
-    GROSS_FLOW,
     HEAD,
     HIGH_BAND,
-    IMPACT_POOL,
     INDEX,
     LATENT,
-    LATENT_LOST,
-    LIQUIDITY,
     MAKER,
-    MOST_OPEN,
     MOVED,
     OPEN_INTEREST,
     OPEN_LONG,
-    OUTSIDE_CASH,
-    OVERDRAWN,
     R_OPTION,
-    REALISED,
-    RESERVE,
-    SOCIALISED,
-    SPECIAL,
-    SPOT,
-    SPOT_DEPTH,
     STEPS,
-    STOCK,
-    TREASURY,
-    UNBACKED,
-    UNCOVERED,
-    UNCOVERED_CASH,
     UNDER_WATER,
     UTILISATION_SUM,
     VAULT,
-    WORST_IMBALANCE,
     WRITER,
-    enter,
     path_of,
 )
 from simulator.protocol.close_growing import note_up
@@ -76,16 +48,14 @@ from simulator.protocol.option_expiry import start_options
 from simulator.protocol.option_liquidation import (
     bought_notional,
     open_options,
-    options_imbalance,
-    worth_wound_down,
-    wound_down,
 )
 from simulator.protocol.option_requests import grant_option
 from simulator.protocol.pools import utilisation
 from simulator.protocol.prices import begin, mark, move_permanently, observe, value, watch_variance
-from simulator.protocol.rules import LINEAR
-from simulator.protocol.trading import average, grant, quote
+from simulator.protocol.queue import sort_queue
+from simulator.protocol.requests import grant
 from simulator.protocol.waterfall import settle_deficits, take_over, unwind_vault
+from simulator.protocol.wind_down import equity_of, latent_loss
 
 AUDIT_EVERY = 32  # steps
 CENT = 0.01  # [usd] a fund is not under water by rounding
@@ -241,58 +211,6 @@ def queue_buyers(b, t, path, n, terms, rules):
     return n
 
 
-@small_rule
-def is_before(due, order, r, s):
-    """Whether place r of the queue comes before place s: by arrival, then account, then keeper before user."""
-    if due[r] != due[s]:
-        return due[r] < due[s]
-    return (order[r] & 0xFFFFFFFF) < (order[s] & 0xFFFFFFFF)
-
-
-@small_rule
-def swap(due, order, r, s):
-    """Exchange two places of the queue."""
-    due[r], due[s] = due[s], due[r]
-    order[r], order[s] = order[s], order[r]
-
-
-@rule
-def sort_queue(due, order, n):
-    """Sort the first n places: by insertion where few, as a heap where many."""
-    if n <= 24:
-        for s in range(1, n):
-            r = s
-            while r > 0 and is_before(due, order, r, r - 1):
-                swap(due, order, r, r - 1)
-                r -= 1
-        return
-    for root in range(n // 2 - 1, -1, -1):
-        _sift(due, order, root, n)
-    for end in range(n - 1, 0, -1):
-        swap(due, order, 0, end)
-        _sift(due, order, 0, end)
-
-
-@rule
-def _sift(due, order, root, n):
-    while True:
-        child = 2 * root + 1
-        if child >= n:
-            return
-        if child + 1 < n and is_before(due, order, child, child + 1):
-            child += 1
-        if not is_before(due, order, root, child):
-            return
-        swap(due, order, root, child)
-        root = child
-
-
-@rule
-def equity_of(b, i, terms, rules):
-    """Equity of a record at the values of the path."""
-    return maintenance(b, b.accounts[i], terms, rules)[1]
-
-
 @rule
 def record(b, volatility, t, p, moved, terms, rules):
     """Section 7: what is added up every step."""
@@ -341,171 +259,6 @@ def record(b, volatility, t, p, moved, terms, rules):
     b.scalar[UTILISATION_SUM] += used
     b.scalar[COLLATERAL] += b.scalar[BASIS_TOTAL]
     b.scalar[STEPS] += 1.0
-
-
-@rule
-def audit(b, rules):
-    """Sum every record against the running totals. Returns the worst imbalance, relative to gross stock plus gross flow."""
-    K, M = rules.currencies, rules.markets
-    n = rules.accounts + SPECIAL
-    cash = b.scalar[OUTSIDE_CASH] - b.scalar[DEFICIT_CASH] - b.scalar[UNCOVERED_CASH]
-    gross = abs(b.scalar[OUTSIDE_CASH]) + b.scalar[GROSS_FLOW] + 1.0
-    for m in range(M):
-        cash += b.market[m, IMPACT_POOL]
-    for i in range(n):
-        cash += b.accounts[i, CASH]
-        gross += abs(b.accounts[i, CASH])
-        for m in range(M):
-            cash -= b.accounts[i, HEAD + 2 * K + M + m]
-            gross += abs(b.accounts[i, HEAD + 2 * K + M + m])
-    worst = abs(cash) / gross
-    for k in range(K):
-        worst = max(worst, _pool_imbalance(b, k, rules))
-    for m in range(M):
-        net = 0.0
-        size = b.market[m, MOST_OPEN] + 1e-12  # an emptied market keeps the rounding of what it once held
-        long = 0.0
-        for i in range(n):
-            q = b.accounts[i, HEAD + 2 * K + m]
-            net += q
-            size += abs(q)
-            long += max(q, 0.0)
-        b.market[m, MOST_OPEN] = max(b.market[m, MOST_OPEN], long)
-        worst = max(worst, abs(net) / size, abs(long - b.market[m, OPEN_LONG]) / size)
-    if rules.bands > 0:
-        worst = max(worst, bands_imbalance(b, rules))
-    for j in range(rules.options):
-        worst = max(worst, options_imbalance(b, j, n, rules))
-    classified = b.scalar[FUND_DRAW] + b.scalar[ADL_HAIRCUT] + b.scalar[SOCIALISED] + b.scalar[UNCOVERED]
-    worst = max(worst, abs(classified - b.scalar[REALISED]) / (gross + b.scalar[REALISED]))
-    if not (worst < 1e300) or b.accounts[rules.accounts + FUND, CASH] < 0.0:
-        worst = np.inf
-    b.scalar[WORST_IMBALANCE] = max(b.scalar[WORST_IMBALANCE], worst)
-    return worst
-
-
-@rule
-def _pool_imbalance(b, k, rules):
-    """Tokens supplied + reserve - borrowed = liquidity, for one currency, and its running totals."""
-    K = rules.currencies
-    supplied = 0.0
-    borrowed = 0.0
-    for i in range(rules.accounts + SPECIAL):
-        supplied += b.accounts[i, HEAD + k]
-        borrowed += b.accounts[i, HEAD + K + k]
-    currency = b.currency[k]
-    size = supplied + borrowed + 1e-12
-    worst = max(abs(supplied - currency[DEPOSIT_TOTAL]), abs(borrowed - currency[DEBT_TOTAL])) / (size + currency[STOCK])
-    supplied *= currency[DEPOSIT_INDEX]
-    borrowed *= currency[BORROW_INDEX]
-    gap = supplied + currency[RESERVE] - borrowed - currency[LIQUIDITY] - currency[UNBACKED]
-    return max(worst, abs(gap) / (supplied + borrowed + abs(currency[LIQUIDITY]) + currency[STOCK] + 1e-12))
-
-
-@rule
-def latent_loss(b, terms, rules):
-    """Latent bad debt of a path [usd]: what a wind-down of all that is liquidatable would leave unpaid. Section 7."""
-    K, M = rules.currencies, rules.markets
-    net, tokens = b.row[HEAD + 2 * K :], b.other[HEAD:]
-    net[:M] = 0.0
-    b.ledger[:, LATENT_LOST:] = 0.0
-    tokens[:K] = 0.0
-    n = 0
-    for i in range(rules.accounts):
-        row = b.accounts[i]
-        if maintenance(b, row, terms, rules)[0] < 0.0:
-            b.found[n] = i
-            n += 1
-            for m in range(M):
-                net[m] -= row[HEAD + 2 * K + m]
-            if _owes(row, K):
-                for k in range(K):
-                    tokens[k] -= row[HEAD + k] * b.currency[k, DEPOSIT_INDEX]
-            if rules.bands > 0:
-                tokens[loan_of(row, rules)[0]] -= loan_standing(b, row, rules)[1]
-    if rules.options > 0:
-        wound_down(b, n, rules)
-    total = 0.0
-    if rules.absorbs:
-        total = _latent(b, rules.accounts + TREASURY, -_unbacked_reserves(b, tokens, rules), 0.0)
-    for s in range(n):
-        row = b.accounts[b.found[s]]
-        owes = _owes(row, K)
-        equity = row[CASH]
-        for k in range(K):
-            a = rules.currency_asset[k]
-            price = b.asset[a, INDEX]
-            if owes:
-                price = b.asset[a, SPOT]
-                if rules.spot[a, LINEAR] != 0.0:
-                    price *= average(tokens[k] * price / b.asset[a, SPOT_DEPTH])
-            equity += row[HEAD + k] * b.currency[k, DEPOSIT_INDEX] * price - row[HEAD + K + k] * b.currency[k, DEBT_VALUE]
-        if rules.bands > 0:
-            equity += _bands_sold(b, row, tokens, rules)
-        for m in range(M):
-            price = quote(b, m, net[m], rules)[1]
-            equity += row[HEAD + 2 * K + m] * (price - b.market[m, FUNDING]) - row[HEAD + 2 * K + M + m]
-        if rules.options > 0:
-            equity += worth_wound_down(b, row, rules)
-        total += _latent(b, b.found[s], equity, maintenance(b, row, terms, rules)[1] if b.ledger.shape[0] > 0 else 0.0)
-    if rules.has_vault:
-        total += _latent(b, rules.accounts + VAULT, equity_of(b, rules.accounts + VAULT, terms, rules), 0.0)
-    if rules.is_maker:
-        total += _latent(b, rules.accounts + MAKER, equity_of(b, rules.accounts + MAKER, terms, rules), 0.0)
-    if rules.options > 0:
-        total += _latent(b, rules.accounts + WRITER, equity_of(b, rules.accounts + WRITER, terms, rules), 0.0)
-    return total
-
-
-@small_rule
-def _latent(b, i, equity, before):
-    """What a wind-down of record `i` leaves unpaid; `before` is its equity at the values of the path."""
-    lost = max(0.0, -equity)
-    enter(b, i, LATENT_LOST, lost, before)
-    return lost
-
-
-@rule
-def _bands_sold(b, row, tokens, rules):
-    """What the bands of a record bring [usd]: the debt asset at the index, collateral sold together with all `tokens`."""
-    x, y, _down = loan_standing(b, row, rules)
-    c = loan_of(row, rules)[0]
-    a = rules.currency_asset[c]
-    price = b.asset[a, SPOT]
-    if rules.spot[a, LINEAR] != 0.0:
-        price *= average(tokens[c] * price / b.asset[a, SPOT_DEPTH])
-    return x * b.asset[rules.currency_asset[rules.base_currency], INDEX] + y * price
-
-
-@rule
-def _unbacked_reserves(b, tokens, rules):
-    """Bad debt in the reserves of an absorbing pool, their collateral sold together with `tokens` [asset] in the venues."""
-    worth = b.scalar[OVERDRAWN]
-    for k in range(rules.currencies):
-        a = rules.currency_asset[k]
-        held = b.currency[k, RESERVE]
-        if rules.borrowable[k] == 0:
-            tokens[k] -= held
-    for k in range(rules.currencies):
-        a = rules.currency_asset[k]
-        price = b.asset[a, INDEX]
-        if rules.borrowable[k] == 0:
-            price = b.asset[a, SPOT]
-            if rules.spot[a, LINEAR] != 0.0:
-                price *= average(tokens[k] * price / b.asset[a, SPOT_DEPTH])
-        worth += b.currency[k, RESERVE] * price
-    return max(0.0, -worth)
-
-
-@rule
-def _owes(row, K):
-    """Whether a record has debts or negative cash."""
-    if row[CASH] < 0.0:
-        return True
-    for k in range(K):
-        if row[HEAD + K + k] > 0.0:
-            return True
-    return False
 
 
 @rule

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from simulator.agents import Borrowers
 from simulator.parameters import RiskParameters
 from simulator.protocol.lending import Lending
 from simulator.scenario.draft import Draft
 from simulator.scenario.problems import Problem
+from simulator.terms.loan_liquidation import Bands
 from simulator.wording import did_you_mean, quoted
 
 
@@ -19,6 +21,7 @@ def broken_loans(draft: Draft) -> Iterator[Problem]:
     yield from _lent(draft.parameters, draft.protocol.lending)
     yield from _one_base(draft.parameters)
     yield from _unread_under_bands(draft.parameters)
+    yield from _bands_of_nothing(draft, draft.parameters)
     for name in draft.protocol.lending.reserves:
         if name not in draft.parameters.collateral:
             place = ("protocol", "lending", "reserves", name)
@@ -88,6 +91,14 @@ def _one_base(parameters: RiskParameters) -> Iterator[Problem]:
         )
     if parameters.perpetuals:
         yield Problem(place, f"{quoted(loans.kind)} allows no [parameters.perpetuals]; {owner} has no cash to settle them in")
+
+
+def _bands_of_nothing(draft: Draft, parameters: RiskParameters) -> Iterator[Problem]:
+    if isinstance(parameters.liquidation.loans, Bands):
+        return
+    for i, cohort in draft.cohorts.items():
+        if isinstance(cohort, Borrowers) and cohort.bands is not None:
+            yield Problem(("cohorts", i, "bands"), "must be absent where [parameters.liquidation.loans] is not of kind bands")
 
 
 def _unread_under_bands(parameters: RiskParameters) -> Iterator[Problem]:

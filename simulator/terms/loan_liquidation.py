@@ -32,6 +32,9 @@ class ReverseDutch(Part):
     most_discount: Annotated[float, Field(ge=0, lt=1)] = 0.15  # [1]
 
 
+BandCount = Annotated[int, Field(ge=4, le=50)]
+
+
 class Bands(Part):
     """crvUSD: collateral lies in bands, each 1 / `amplification` wide in oracle price, that arbitrage turns into the debt asset.
 
@@ -40,8 +43,9 @@ class Bands(Part):
 
     kind: Literal["bands"]
     amplification: Annotated[int, Field(ge=2, le=1_000)] = 100  # [1]
-    bands: Annotated[int, Field(ge=4, le=50)] = 10  # [1] of one loan
+    bands: BandCount = 10  # [1] of one loan, unless its cohort says otherwise
     fee: Annotated[float, Field(ge=0, lt=0.1)] = 0.006  # [1] paid into the band by who trades
+    fee_delay: Annotated[float, Field(ge=0)] = 0.0  # [s] over which what the oracle's last move adds to the fee fades; 0: nothing
     loan_discount: Annotated[float, Field(ge=0, lt=1)] = 0.09  # [1] to borrow
     liquidation_discount: Annotated[float, Field(ge=0, lt=1)] = 0.06  # [1] below it: liquidatable whole
 
@@ -57,8 +61,12 @@ class Bands(Part):
     @property
     def borrowing_power(self) -> float:
         """Debt per dollar of collateral laid into the bands from the present price down: (1 - loan discount) x_down."""
+        return (1 - self.loan_discount) * self.worth_of(self.bands)
+
+    def worth_of(self, bands: int) -> float:
+        """x_down per dollar of collateral in so many bands from the present price down."""
         r = (self.amplification - 1) / self.amplification
-        return (1 - self.loan_discount) * r**0.5 * (1 - r**self.bands) / (1 - r) / self.bands
+        return r**0.5 * (1 - r**bands) / (1 - r) / bands
 
 
 LoanLiquidation = Annotated[AbsorbAndResale | Bands | IncentiveFactor | ReverseDutch, Field(discriminator="kind")]

@@ -62,6 +62,18 @@ class JumpRate(Part):
     borrow_cap: Cap = UNLIMITED  # [asset] borrowed in all
 
 
+class Overdraft(Part):
+    """What negative cash costs where accounts owe it to each other (Derive's cash, Drift's quote balances): a `JumpLine` of
+    negative over positive cash. Drift's kinked curve is one: slope = rate at the kink / kink, jump = the rest / (1 - kink).
+    """
+
+    base_rate: Rate = 0.0  # [1/year]
+    slope: Rate  # [1/year] per unit of utilisation
+    jump: Rate  # [1/year] per unit of utilisation beyond the kink
+    kink: Annotated[float, Field(ge=0, le=2)]  # [1]
+    reserve_factor: ReserveFactor = 0.0  # [1] share of interest that goes to the fund
+
+
 class IndependentCurves(Part):
     """Comet: suppliers and borrowers each have a curve; reserves earn or lose the difference."""
 

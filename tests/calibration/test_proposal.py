@@ -68,6 +68,7 @@ def test_the_table_says_parameter_asset_current_proposed_and_unit(calibration, p
     assert (row["current"], row["proposed"]) == (0.1, calibration.proposed[0])
     assert unit_of("borrowing.USDC.slope_above") == "1/year"
     assert unit_of("borrowing.USDC.reserve_factor") == "1"
+    assert (unit_of("overdraft.slope"), unit_of("liquidation.loans.fee_delay")) == ("1/year", "s")
 
 
 def test_who_proposes_and_why_stands_in_data_text_and_page_and_what_is_left_out_is_said(calibration):

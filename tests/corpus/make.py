@@ -287,6 +287,7 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
     "references-cohort-market": (P, 'market = "ETH"', 'market = "BTC"'),
     "references-debt": (L, 'debt = "USDC"', 'debt = "USDT"'),
     "references-supplied": (L, 'asset = "USDC"', 'asset = "ETH"'),
+    "references-bands-of-nothing": (L, 'debt = "USDC"', 'debt = "USDC"\nbands = 12'),
     "references-borrowing": (L, "[parameters.borrowing.USDC]", "[parameters.borrowing.USDT]"),
     "references-fund": (L, "USDC = 10000", "DAI = 10000"),
     "guards-allocation": (P, 'kind = "vault", capital = 1e6', 'kind = "vault", capital = 1e6, allocation = "pro-rate"'),
@@ -302,6 +303,16 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
         '[protocol.venues.ETH.fill_band]\nwidth = 0.05\nbeyond = "cap"\n\n[parameters.fees]',
     ),
     "guards-fill-band-of-nothing": (P, "[parameters.fees]", "[protocol.venues.BTC.fill_band]\nwidth = 0.05\n\n[parameters.fees]"),
+    "guards-overdraft": (
+        P,
+        "[parameters.fees]",
+        "[parameters.overdraft]\nslope = -0.2\njump = 1\nkink = 0.8\n\n[parameters.fees]",
+    ),
+    "guards-overdraft-cap": (
+        P,
+        "[parameters.fees]",
+        "[parameters.overdraft]\nslope = 0.2\njump = 1\nkink = 0.8\nborrow_cap = 5\n\n[parameters.fees]",
+    ),
     "guards-oracle-window": (P, "[parameters.fees]", "[protocol.venues.ETH.oracle]\nwindow = 0\n\n[parameters.fees]"),
     "references-same-cohort": (L, 'name = "suppliers"', 'name = "borrowers"'),
     "references-two-keepers": (P, "", '[[cohorts]]\nkind = "keepers"\nname = "more"\n'),
@@ -455,6 +466,12 @@ CASES: dict[str, tuple[str, *tuple[str, ...]]] = {
         'spot = { kind = "linear", depth = 1e9 }\nperpetual = { kind = "linear", depth = 1e8 }\n\n[protocol.options.m',
     ),
     "options-limit": (O, "initial_spot = 0.15", "initial_spot = 0.15\nmost_vega = -1"),
+    "options-limit-that-is-none": (
+        O,
+        "",
+        '[appetite]\n[[appetite.limits]]\nkind = "probability"\nof = "usd"\nthreshold = 1e4\nprobability = 0.05\n\n'
+        '[[calibration.search]]\nparameter = "options.ETH.most_open"\nlow = 10\nhigh = 90\nstep = 10\n',
+    ),
     "options-limit-unknown": (O, "initial_spot = 0.15", "initial_spot = 0.15\nmost_delta = 1"),
     "options-elasticity": (
         O,

@@ -38,7 +38,7 @@ RULES = (
     ),
 )
 
-ACCOUNTS = st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 100)), min_size=1, max_size=12)
+ACCOUNTS = st.lists(st.tuples(st.floats(0, 1e6), st.just(0.0) | st.floats(1e-9, 100)), min_size=1, max_size=12)
 
 
 @LAW

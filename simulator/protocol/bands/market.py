@@ -6,7 +6,8 @@ import numpy as np
 
 from simulator.kernel import rule, small_rule
 from simulator.protocol.bands.band import moved_to, price_of
-from simulator.protocol.bands.table import flow, loan_of, loan_standing, oracle_price, take_out, upper, value_band
+from simulator.protocol.bands.fee import fee_of
+from simulator.protocol.bands.table import bands_of, flow, loan_of, loan_standing, oracle_price, take_out, upper, value_band
 from simulator.protocol.book import (
     BAND_X,
     BAND_Y,
@@ -50,7 +51,7 @@ def edge_price(b, c, buys, p, rules):
 
 
 @rule
-def traded_to(b, c, price, buys, p, does, terms, rules):
+def traded_to(b, c, price, buys, p, does, fee, rules):
     """(debt asset, collateral) paid and taken when the bands are traded to `price`, fee included; `does`: it is done."""
     debt_asset, collateral = 0.0, 0.0
     for r in range(int(b.currency[c, LOW_BAND]), int(b.currency[c, HIGH_BAND])):
@@ -66,9 +67,9 @@ def traded_to(b, c, price, buys, p, does, terms, rules):
             continue
         new_x, new_y = moved_to(x, y, price, p, up, rules.amplification)
         if buys:
-            new_x = x + (new_x - x) / (1.0 - terms.band_fee)
+            new_x = x + (new_x - x) / (1.0 - fee)
         else:
-            new_y = y + (new_y - y) / (1.0 - terms.band_fee)
+            new_y = y + (new_y - y) / (1.0 - fee)
         debt_asset += abs(new_x - x)
         collateral += abs(new_y - y)
         if does:
@@ -88,12 +89,12 @@ def spot_after(b, a, tokens, rules):
 
 
 @rule
-def pays(b, c, price, buys, p, terms, rules):
+def pays(b, c, price, buys, p, fee, rules):
     """Whether the last unit traded with the bands up to `price` still pays in the venues, and keepers can afford all of it."""
     base = rules.base_currency
     ac, ad = rules.currency_asset[c], rules.currency_asset[base]
-    debt_asset, collateral = traded_to(b, c, price, buys, p, False, terms, rules)
-    keep = 1.0 - terms.band_fee
+    debt_asset, collateral = traded_to(b, c, price, buys, p, False, fee, rules)
+    keep = 1.0 - fee
     if buys:
         market = spot_after(b, ac, -collateral, rules) / spot_after(b, ad, debt_asset, rules)
         return price / keep <= market and debt_asset * b.asset[ad, INDEX] <= b.scalar[CAPACITY]
@@ -108,7 +109,9 @@ def arbitrage_market(b, c, terms, rules):
         return False
     base = rules.base_currency
     ac, ad = rules.currency_asset[c], rules.currency_asset[base]
-    p, keep = oracle_price(b, c, rules), 1.0 - terms.band_fee
+    p = oracle_price(b, c, rules)
+    fee = fee_of(b, c, p, terms)
+    keep = 1.0 - fee
     market = b.asset[ac, SPOT] / b.asset[ad, SPOT]
     buys = True
     start, end = edge_price(b, c, True, p, rules), market * keep
@@ -120,12 +123,12 @@ def arbitrage_market(b, c, terms, rules):
     done, never = 0.0, 1.0
     for _ in range(HALVINGS):
         middle = 0.5 * (done + never)
-        if pays(b, c, start * (end / start) ** middle, buys, p, terms, rules):
+        if pays(b, c, start * (end / start) ** middle, buys, p, fee, rules):
             done = middle
         else:
             never = middle
     price = start * (end / start) ** done
-    debt_asset, collateral = traded_to(b, c, price, buys, p, False, terms, rules)
+    debt_asset, collateral = traded_to(b, c, price, buys, p, False, fee, rules)
     spent, given = debt_asset * b.asset[ad, INDEX], collateral * b.asset[ac, INDEX]
     x = spent if buys else given
     if x < LEAST:
@@ -136,7 +139,7 @@ def arbitrage_market(b, c, terms, rules):
         did = trade_for_keeper(b, ad, ac, False, debt_asset, collateral, x, rules)
     if not did:
         return False
-    traded_to(b, c, price, buys, p, True, terms, rules)
+    traded_to(b, c, price, buys, p, True, fee, rules)
     sign = 1.0 if buys else -1.0
     flow(b, base, sign * debt_asset)
     flow(b, c, -sign * collateral)
@@ -168,7 +171,7 @@ def liquidate_bands(b, row, terms, rules):
     need = f * debt - part * x
     if not trade_for_keeper(b, ac, ad, False, part * y, need, max(need, 0.0) * index, rules):
         return False
-    take_out(b, c, first, part * share, rules)
+    take_out(b, c, first, bands_of(row, rules), part * share, rules)
     row[HEAD + 2 * K + LOAN_SHARE] = share - part * share if part < 1.0 else 0.0
     row[HEAD + K + base] = less(row[HEAD + K + base], f * debt / b.currency[base, BORROW_INDEX]) if f < 1.0 else 0.0
     b.currency[base, LIQUIDITY] += f * debt

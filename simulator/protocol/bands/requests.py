@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simulator.kernel import rule
-from simulator.protocol.bands.table import lay_in, loan_of, loan_standing, place, take_out
+from simulator.protocol.bands.table import bands_of, lay_in, loan_of, loan_standing, place, take_out
 from simulator.protocol.book import (
     BASIS,
     BORROW,
@@ -32,13 +32,15 @@ def grant_in_bands(b, i, row, request, terms, rules):
         c = int(request[R_CURRENCY])
     x, y, _down = loan_standing(b, row, rules)
     debt = row[HEAD + K + base] * b.currency[base, BORROW_INDEX]
+    if request[BORROW] < 0.0 and debt == 0.0:
+        return False  # a keeper closed the loan first
     borrowed = max(request[BORROW], -debt)
     if borrowed < 0.0:
         row[HEAD + K + base] = (
             0.0 if borrowed == -debt else less(row[HEAD + K + base], -borrowed / b.currency[base, BORROW_INDEX])
         )
         if row[HEAD + K + base] == 0.0:
-            take_out(b, c, first, share, rules)
+            take_out(b, c, first, bands_of(row, rules), share, rules)
             row[HEAD + 2 * K + LOAN_SHARE] = 0.0
             row[BASIS] = 0.0
         elif x == 0.0:
@@ -65,10 +67,11 @@ def grant_in_bands(b, i, row, request, terms, rules):
 def relay(b, row, c, y, debt, terms, rules):
     """Lay all collateral of a loan that holds no debt asset anew, as low as `debt` allows; False, and nothing, if nowhere."""
     _c, first, share = loan_of(row, rules)
-    found = place(b, c, y, debt, terms, rules)
+    bands = bands_of(row, rules)
+    found = place(b, c, bands, y, debt, terms, rules)
     if found < 0:
         return False
     lay_in(b, row, c, found, y, rules)
     if share > 0.0:
-        take_out(b, c, first, share, rules)
+        take_out(b, c, first, bands, share, rules)
     return True

@@ -9,6 +9,7 @@ from simulator.protocol.bands.band import all_debt_asset, upper_price
 from simulator.protocol.book import (
     BAND_DOWN,
     BAND_FLOW,
+    BAND_FROM,
     BAND_SHARES,
     BAND_UP,
     BAND_X,
@@ -18,6 +19,7 @@ from simulator.protocol.book import (
     HIGH_BAND,
     IN_BANDS,
     INDEX,
+    LOAN_BANDS,
     LOAN_CURRENCY,
     LOAN_FIRST,
     LOAN_SHARE,
@@ -34,6 +36,12 @@ def loan_of(row, rules):
     """(collateral, first row, share) of a record; a share of 0 is no loan."""
     f = HEAD + 2 * rules.currencies
     return int(row[f + LOAN_CURRENCY]), int(row[f + LOAN_FIRST]), row[f + LOAN_SHARE]
+
+
+@small_rule
+def bands_of(row, rules):
+    """How many bands a loan of this record lies in, or would."""
+    return int(row[HEAD + 2 * rules.currencies + LOAN_BANDS])
 
 
 @small_rule
@@ -82,7 +90,7 @@ def loan_standing(b, row, rules):
     c, first, share = loan_of(row, rules)
     x, y, down = 0.0, 0.0, 0.0
     if share > 0.0:
-        for r in range(first, first + rules.bands):
+        for r in range(first, first + bands_of(row, rules)):
             band = b.band[c, r]
             part = share / band[BAND_SHARES]
             x += part * band[BAND_X]
@@ -130,11 +138,11 @@ def collateral_per_share(b, c, r):
 
 
 @rule
-def carried(b, c, first, y, rules):
-    """x_down of `y` collateral laid in equal shares into the bands from row `first` on, above which the oracle is."""
+def carried(b, c, first, bands, y, rules):
+    """x_down of `y` collateral laid in equal shares into so many bands from row `first` on, above which the oracle is."""
     held, down = 0.0, 0.0
     keep = np.sqrt((rules.amplification - 1.0) / rules.amplification)
-    for r in range(first, first + rules.bands):
+    for r in range(first, first + bands):
         g = collateral_per_share(b, c, r)
         held += g
         down += g * upper(b, c, r, rules) * keep
@@ -142,19 +150,19 @@ def carried(b, c, first, y, rules):
 
 
 @rule
-def place(b, c, y, debt, terms, rules):
-    """The lowest bands in which `y` collateral carries `debt` tokens, as their first row; -1 where none below the price do."""
+def place(b, c, bands, y, debt, terms, rules):
+    """The lowest so many bands in which `y` collateral carries `debt` tokens: their first row, -1 if none does."""
     p = oracle_price(b, c, rules)
     r = 0
     for n in range(int(b.currency[c, LOW_BAND]), int(b.currency[c, HIGH_BAND])):
         if b.band[c, n, BAND_X] > 0.0:
             r = n + 1
-    last = rules.band_rows - rules.bands
+    last = rules.band_rows - bands
     while r <= last and upper(b, c, r, rules) > p:
         r += 1
-    if r > last or carried(b, c, r, y, rules) * (1.0 - terms.loan_discount) < debt:
+    if r > last or carried(b, c, r, bands, y, rules) * (1.0 - terms.loan_discount) < debt:
         return -1
-    while r < last and carried(b, c, r + 1, y, rules) * (1.0 - terms.loan_discount) >= debt:
+    while r < last and carried(b, c, r + 1, bands, y, rules) * (1.0 - terms.loan_discount) >= debt:
         r += 1
     return r
 
@@ -162,11 +170,11 @@ def place(b, c, y, debt, terms, rules):
 @rule
 def lay_in(b, row, c, first, y, rules):
     """Lay `y` collateral into the bands from row `first` on, and write the loan into `row`, which must hold none."""
-    held = 0.0
-    for r in range(first, first + rules.bands):
+    held, end = 0.0, first + bands_of(row, rules)
+    for r in range(first, end):
         held += collateral_per_share(b, c, r)
     share = y / held
-    for r in range(first, first + rules.bands):
+    for r in range(first, end):
         band = b.band[c, r]
         band[BAND_Y] += share * collateral_per_share(b, c, r)
         fresh = band[BAND_SHARES] == 0.0
@@ -175,7 +183,7 @@ def lay_in(b, row, c, first, y, rules):
             value_band(b, c, r, oracle_price(b, c, rules), rules)
     low = b.currency[c, LOW_BAND]
     b.currency[c, LOW_BAND] = first if b.currency[c, HIGH_BAND] == 0.0 else min(low, first)
-    b.currency[c, HIGH_BAND] = max(b.currency[c, HIGH_BAND], first + rules.bands)
+    b.currency[c, HIGH_BAND] = max(b.currency[c, HIGH_BAND], end)
     flow(b, c, y)
     f = HEAD + 2 * rules.currencies
     row[f + LOAN_CURRENCY], row[f + LOAN_FIRST], row[f + LOAN_SHARE] = c, first, share
@@ -189,10 +197,10 @@ def flow(b, k, tokens):
 
 
 @rule
-def take_out(b, c, first, share, rules):
-    """Take `share` of every band from row `first` on out: (x, y)."""
+def take_out(b, c, first, bands, share, rules):
+    """Take `share` of each of so many bands from row `first` on out: (x, y)."""
     x, y = 0.0, 0.0
-    for r in range(first, first + rules.bands):
+    for r in range(first, first + bands):
         band = b.band[c, r]
         part = share / band[BAND_SHARES]
         if band[BAND_SHARES] - share <= NOTHING * band[BAND_SHARES]:
@@ -212,6 +220,7 @@ def start_bands(b, terms, rules):
     """At load: bands around the first price, and the collateral of every borrower in them."""
     K, base = rules.currencies, rules.base_currency
     for c in range(K):
+        b.currency[c, BAND_FROM] = oracle_price(b, c, rules)
         for r in range(rules.band_rows):
             n = r - (rules.band_rows - rules.bands) // 2
             b.band[c, r, BAND_UP] = upper_price(oracle_price(b, c, rules), rules.amplification, n)
@@ -220,7 +229,7 @@ def start_bands(b, terms, rules):
         if row[HEAD + K + base] > 0.0:
             for c in range(K):
                 if c != base and row[HEAD + c] > 0.0:
-                    first = place(b, c, row[HEAD + c], row[HEAD + K + base], terms, rules)
+                    first = place(b, c, bands_of(row, rules), row[HEAD + c], row[HEAD + K + base], terms, rules)
                     lay_in(b, row, c, first, row[HEAD + c], rules)
                     row[HEAD + c] = 0.0
 
@@ -240,7 +249,7 @@ def bands_imbalance(b, rules):
         for i in range(rules.accounts):
             of, _first, share = loan_of(b.accounts[i], rules)
             if of == c:
-                shares -= rules.bands * share
+                shares -= bands_of(b.accounts[i], rules) * share
         if c != base:
             gap = abs(collateral - b.currency[c, IN_BANDS]) / (b.currency[c, BAND_FLOW] + 1e-12)
             worst = max(worst, gap, abs(shares) / size if size > 1e-9 else 0.0)

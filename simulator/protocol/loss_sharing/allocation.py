@@ -57,9 +57,9 @@ def take_in_proportion(amount, sizes, weights, taken):
                 total += sizes[i] * weights[i]
         if total <= 0.0:
             return left
-        scale, used_up = left / total, False
+        used_up, before = False, left
         for i in range(sizes.size):
-            if taken[i] < sizes[i] and sizes[i] * weights[i] * scale >= sizes[i]:
+            if taken[i] < sizes[i] and weights[i] * before >= total:
                 left -= sizes[i]
                 taken[i] = sizes[i]
                 used_up = True
@@ -68,7 +68,7 @@ def take_in_proportion(amount, sizes, weights, taken):
             continue
         for i in range(sizes.size):
             if taken[i] < sizes[i]:
-                taken[i] = sizes[i] * weights[i] * scale
+                taken[i] = sizes[i] * (weights[i] * before / total)
         left = 0.0
     return left
 
