@@ -13,8 +13,9 @@ import pytest
 from simulator.calibration.goals import Goal
 from simulator.calibration.promise import available_change
 from simulator.calibration_settings import Objective
+from simulator.market.online import GarchFilter, GarchRefit
 from simulator.model import RiskModel, simulate
-from simulator.parameters import RiskParameters
+from simulator.parameters import DAY, RiskParameters
 from simulator.risk.procyclicality import DAYS
 from simulator.scenario import Scenario
 
@@ -82,11 +83,9 @@ def test_bytes_do_not_depend_on_blocks():
     assert len({engine.digest(simulate(free(), count=33, block=block)) for block in (1, 7, 33)}) == 1
 
 
-def test_margin_is_what_the_feed_knew_of_the_path():
+def assert_margin_follows_the_feed(study: Scenario, count: int) -> np.ndarray:
     """With everything of the factor but the cap out of the way, its mean over a window is that of the estimates, by hand."""
-    study = free()
-    count, grid = 6, study.grid
-    market = study.market_paths("run", 0, count)
+    grid, market = study.grid, study.market_paths("run", 0, count)
     known = study.protocol.volatility_feed.known(market)[:, 0]
     every = np.repeat(known, grid.substeps, axis=0) / 0.81830248
     at = every[grid.burn_in_steps - 1 : grid.burn_in_steps + grid.horizon_steps]  # as steps end: that before the vote first
@@ -94,6 +93,26 @@ def test_margin_is_what_the_feed_knew_of_the_path():
     found = simulate(study, count=count)
     assert found.column("margin_ratio.whole") == pytest.approx(ratio.mean(axis=0), rel=1e-12)
     assert found.column("margin_peak_to_trough.whole") == pytest.approx(ratio.max(axis=0) / ratio.min(axis=0), rel=1e-12)
+    return known
+
+
+def test_margin_is_what_the_feed_knew_of_the_path():
+    assert_margin_follows_the_feed(free(), 6)
+
+
+def test_margin_follows_a_garch_that_is_refitted_inside_the_run():
+    """As told until three days have passed, then by numbers of the path's own: each path another filter than the one stated."""
+    stated = {"volatility": 0.81830248, "volatility_today": 0.81830248, "alpha": 0.05, "beta": 0.9}
+    refit = GarchRefit(**stated, window=3 * DAY, every=DAY / 4, degrees_of_freedom=5.0)
+    found = {}
+    for estimator in (refit, GarchFilter(**stated)):
+        study = free({"horizon = 6.0": "horizon = 3.25"})
+        feed = study.protocol.volatility_feed.model_copy(update={"estimator": {"ETH": estimator}})
+        study = study.model_copy(update={"protocol": study.protocol.model_copy(update={"volatility_feed": feed})})
+        found[estimator.kind] = assert_margin_follows_the_feed(study, 3)
+    steps = round(3 * DAY / 3_600)
+    assert np.allclose(found["garch-refit"][:steps], found["garch-filter"][:steps], rtol=1e-12)
+    assert (np.abs(found["garch-refit"][steps + 1 :] / found["garch-filter"][steps + 1 :] - 1).max(axis=0) > 0.01).all()
 
 
 def test_a_moving_margin_is_judged_by_its_mean_over_the_path():

@@ -3,7 +3,8 @@
 Prices that were observed hold what trading here did to them. Simulated once more under it, a process fitted to them is too
 volatile. So every external return is multiplied by a factor s, asset by asset, until the *observable* variance is the
 data's: with m(s) = E[observed variance] / E[external variance] under the scenario's parameters, s^2 m(s) = 1. All rounds run on
-the same paths. Only variance is reconciled: what feedback does to tails and memory is left in the shape of the fit.
+the same paths. Only variance is reconciled: what feedback does to tails and memory is left in the shape of the fit. A peg to
+another asset keeps its law: what is observed of it is mostly the other asset's, which is reconciled.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def reconcile(
     """
     from simulator.model import evaluate
 
-    names = [asset.name for asset in fit.assets if asset.name in scenario.assets]
+    names = [asset.name for asset in fit.assets if asset.name in scenario.assets and getattr(asset, "base", None) is None]
     place = scenario.model_copy(update={"overlays": (), "regime": (), "seed": seed})
     factors, first, tried = dict.fromkeys(names, 1.0), dict[str, float](), dict[str, tuple[float, float]]()
     for number in range(1, MOST_ROUNDS + 1):

@@ -15,10 +15,12 @@ from simulator.wording import shown
 
 if TYPE_CHECKING:
     from simulator.estimation.held_out import HeldOut
+    from simulator.estimation.held_out_dependence import HeldOutDependence
     from simulator.estimation.market_fit import MarketFit
+    from simulator.estimation.plan import Plan
     from simulator.estimation.portrait import Portrait
     from simulator.estimation.staleness import Staleness
-    from simulator.estimation.walk_forward import Plan, WalkForward
+    from simulator.estimation.walk import WalkForward
     from simulator.market.price_file import PriceTable
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -54,6 +56,7 @@ class Evaluation:
     """What was looked at, nothing where nothing was asked."""
 
     held_out: tuple[HeldOut, ...] = ()
+    tied: HeldOutDependence | None = None
     walk: WalkForward | None = None
     portrait: Portrait | None = None
     stale: tuple[Staleness, ...] = ()
@@ -67,23 +70,25 @@ class Evaluation:
         """The page of the fit, if one was asked for."""
         from simulator.report.fit_page import fit_page
 
-        return fit_page(found, self.portrait, self.held_out, self.walk) if self.portrait else None
+        return fit_page(found, self.portrait, self.held_out, self.walk, self.tied) if self.portrait else None
 
     def facts(self) -> dict[str, Any]:
         """For JSON."""
-        from simulator.estimation import held_out, staleness, walk_forward
+        from simulator.estimation import held_out, held_out_dependence, staleness, walk
 
         return {
             "held_out": [held_out.facts(one) for one in self.held_out],
-            "walk_forward": walk_forward.facts(self.walk) if self.walk else None,
+            "held_out_dependence": held_out_dependence.facts(self.tied),
+            "walk_forward": walk.facts(self.walk) if self.walk else None,
             "online": staleness.facts(self.stale),
         }
 
     def print(self) -> None:
         """Tables on stdout."""
-        from simulator.cli.fit_tables import print_held_out, print_stale
+        from simulator.cli.fit_later_tables import print_held_out, print_held_out_dependence, print_stale
         from simulator.cli.fit_walk_tables import print_walk
 
+        print_held_out_dependence(self.tied)
         print_held_out(self.held_out)
         print_stale(self.stale)
         print_walk(self.walk)
@@ -113,12 +118,13 @@ def evaluate(
 ) -> Evaluation:
     """Everything that was asked for; `made` is how the fit was made. Raises FitError, NotConverged."""
     later: tuple[HeldOut, ...] = ()
-    walk = None
+    tied = walk = None
     if options["held_out"]:
         from simulator.estimation.held_out import held_out
+        from simulator.estimation.held_out_dependence import held_out_dependence
 
         progress("looking at later rows")
-        later = held_out(table, found, options["seed"])
+        later, tied = held_out(table, found, options["seed"]), held_out_dependence(table, found, options["seed"])
     stale: tuple[Staleness, ...] = ()
     if options["online"]:
         from simulator.estimation.staleness import staleness
@@ -130,7 +136,7 @@ def evaluate(
 
         walk = walk_forward(table, plan, **made, whole=found, seed=options["seed"], progress=progress)
     portrait = _portrait(table, found, made, options, progress) if options["report"] else None
-    return Evaluation(later, walk, portrait, stale)
+    return Evaluation(later, tied, walk, portrait, stale)
 
 
 def _portrait(table: PriceTable, found: MarketFit, made: dict[str, Any], options: dict[str, Any], progress: Callable) -> Portrait:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simulator.cli.exits import BAD_INPUT, MACHINE, NOT_MET
-from simulator.cli.fit import Refused, _moment, _progress, _write
+from simulator.cli.fit import Refused, _progress, _write
+from simulator.cli.fit_arguments import moment_of
 from simulator.cli.options import json_option
 from simulator.wording import shown
 
@@ -94,7 +95,7 @@ def _fit(path: Path, options: dict[str, Any]) -> SurfaceFit:
     from simulator.estimation.options.surface_fit import fit_surface
 
     problems: list[tuple[str, str]] = []
-    at = _moment("--at", options["at"], problems) if options["at"] else None
+    at = moment_of("--at", options["at"], problems) if options["at"] else None
     fit, rules = _settings(options)
     problems += [(f"--{key}", what) for key, what in fit.problems() + rules.problems()]
     if problems:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,8 @@ from simulator.wording import shown
 if TYPE_CHECKING:
     from simulator.estimation.asset_fit import AssetFit
     from simulator.estimation.copula_fit import DependenceCandidate, DependenceFit
-    from simulator.estimation.held_out import HeldOut
     from simulator.estimation.market_fit import MarketFit
     from simulator.estimation.peg_fit import PegFit
-    from simulator.estimation.staleness import Staleness
     from simulator.estimation.standard_errors import Estimate
 
 ASSETS_A_TABLE = 3  # what 80 columns hold
@@ -117,11 +116,16 @@ def _print_dependence(tied: DependenceFit) -> None:
         for row in tied.candidates
     ]
     print_table("Dependence: candidates", ["", "", "log-likel.", "AIC", "BIC", ""], rows, numbers_from=2)
-    estimates = [[key, _cell(estimate)] for key, estimate in tied.estimates.items()]
+    estimates = [[key, _cell(estimate), _ends(estimate)] for key, estimate in tied.estimates.items()]
     if estimates:
-        print_table("Dependence (standard errors)", ["", ""], estimates)
+        print_table("Dependence (standard errors)", ["", "", "95 %"], estimates)
     tails = [[pair, f"{100 * q:g} %", f"{low:.3f}", f"{high:.3f}", f"{error:.3f}"] for pair, q, low, high, error in tied.tails]
     print_table("Joint extremes of the data: P(both) / level", ["", "level", "falls", "rises", "error"], tails)
+
+
+def _ends(estimate: Estimate) -> str:
+    low, high = estimate.interval
+    return "" if math.isnan(low) else f"{low:.4g} .. {'' if math.isinf(high) else f'{high:.4g}'}"
 
 
 def _taken(row: DependenceCandidate, tied: DependenceFit) -> str:
@@ -144,58 +148,3 @@ def _print_comparison(found: MarketFit) -> None:
     print_table(title, ["", "", "data", "simulated", "interval", ""], rows, numbers_from=2)
     each = ", ".join(f"{name} in {inside}" for name, inside in found.agreement.items())
     click.echo(textwrap.fill(f"inside: {each}", WIDTH))
-
-
-def print_held_out(later: tuple[HeldOut, ...]) -> None:
-    """How the fit did on later rows: coverage with exact tests and their power, and what a stale or missing filter costs."""
-    if not later:
-        return
-    from simulator.estimation.held_out import notes
-
-    for one in later:
-        rows = [
-            [
-                side,
-                f"{100 * (1 - p):g} %",
-                f"{c.exceeded}",
-                f"{c.count * c.probability:.1f}",
-                f"{c.exact_p:.3f}",
-                f"{c.independence_p:.3f}",
-                f"{c.power:.2f}",
-            ]
-            for (side, p), c in one.coverage.items()
-        ]
-        title = f"{one.asset}: one-step VaR on {one.returns:,} later returns"
-        print_table(title, ["", "VaR", "beyond", "expected", "exact p", "clusters p", "power"], rows, numbers_from=2)
-        scores = [
-            [s.strategy, f"{s.log_score:.4f}", f"{s.behind:.4f} ({s.behind_low:.4f} .. {s.behind_high:.4f})"] for s in one.scores
-        ]
-        print_table("Log score of a return; lead of the filter", ["variance", "score", "behind (95 %)"], scores)
-    click.echo("power: of the exact test at 5 %, were the VaR exceeded twice as often as stated")
-    for note in notes(later):
-        click.echo(textwrap.fill(f"- {shown(note)}", WIDTH, subsequent_indent="  "))
-
-
-def print_stale(found: tuple[Staleness, ...]) -> None:
-    """What every estimator loses, looked at less and less often."""
-    for asset in dict.fromkeys(one.asset for one in found):
-        own = [one for one in found if one.asset == asset]
-        rows = [
-            [
-                one.estimator,
-                one.refresh,
-                f"{one.lost:.4f} ({one.error:.2g})",
-                f"{one.falls}",
-                f"{one.falls_p:.3f}",
-                f"{one.rises}",
-                f"{one.rises_p:.3f}",
-            ]
-            for one in own
-        ]
-        title = f"{asset}: what a volatility looked at now and then costs, on {own[0].returns:,} later returns"
-        print_table(title, ["volatility", "looked at", "score lost (SE)", "falls", "p", "rises", "p"], rows, numbers_from=2)
-        click.echo(f"falls, rises: beyond the 99 % VaR, {own[0].due:.1f} due each; p: Kupiec's test, exact")
-    if found:
-        from simulator.estimation.held_out import SEEN
-
-        click.echo(textwrap.fill(f"- {SEEN}", WIDTH, subsequent_indent="  "))

@@ -7,11 +7,20 @@ from typing import TYPE_CHECKING
 
 import click
 
+from simulator.cli.fit_later_tables import print_models
 from simulator.cli.tables import WIDTH, print_table
 from simulator.wording import shown
 
 if TYPE_CHECKING:
-    from simulator.estimation.walk_forward import AssetWalk, WalkForward
+    from simulator.estimation.walk import AssetWalk, WalkForward
+
+HEADS = {
+    "degrees_of_freedom": "degrees",
+    "total_volatility": "with jumps",
+    "jump_intensity": "jumps a year",
+    "half_life": "half-life, s",
+    "jump_deviation": "of jumps",
+}
 
 
 def print_walk(found: WalkForward | None) -> None:
@@ -22,7 +31,7 @@ def print_walk(found: WalkForward | None) -> None:
         _print_folds(walk, found.rolling)
         _print_parameters(walk)
         _print_coverage(walk)
-        _print_models(walk)
+        print_models(f"{walk.asset}: models out of sample, log score a return", "model", walk.models)
     _print_correlation(found)
     _print_power(found)
     for note in found.notes:
@@ -51,12 +60,10 @@ def _print_folds(walk: AssetWalk, rolling: bool) -> None:
 
 
 def _print_parameters(walk: AssetWalk) -> None:
-    from simulator.estimation.walk_forward import FOLLOWED
-
-    keys = [key for key in FOLLOWED if any(key in fold.estimates for fold in walk.folds)][:5]
+    keys = walk.followed[:5]
     rows = [[fold.fitted_until.date().isoformat(), *(_estimate(fold.estimates.get(key)) for key in keys)] for fold in walk.folds]
-    names = {"degrees_of_freedom": "degrees", "total_volatility": "with jumps", "jump_intensity": "jumps a year"}
-    print_table(f"{walk.asset}: parameters (standard errors)", ["fitted until", *(names.get(key, key) for key in keys)], rows)
+    header = ["fitted until", *(HEADS.get(key, key) for key in keys)]
+    print_table(f"{walk.asset}: parameters (standard errors)", header, rows)
 
 
 def _estimate(estimate) -> str:
@@ -84,15 +91,6 @@ def _print_coverage(walk: AssetWalk) -> None:
     ]
     header = ["", "VaR", "beyond", "due", "exact p", "clusters", "power", "ES ratio", "ES p"]
     print_table(f"{walk.asset}: one-step VaR and ES on {walk.returns:,} returns out of sample", header, rows, numbers_from=1)
-
-
-def _print_models(walk: AssetWalk) -> None:
-    rows = [
-        [m.model, f"{m.log_score:.4f}", f"{m.behind:.4f} ({m.error:.2g})", f"{m.p:.3f}", "yes" if m.in_set else "no"]
-        for m in walk.models
-    ]
-    header = ["model", "score", "behind the fit (SE)", "equal p", "in 90 % set"]
-    print_table(f"{walk.asset}: models out of sample, log score a return", header, rows)
 
 
 def _print_correlation(found: WalkForward) -> None:

@@ -11,15 +11,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 from typing import Any
 
 import numpy as np
 
 from simulator.estimation.converging_fit import fit_converging
 from simulator.estimation.copula_influence import first_stages
-from simulator.estimation.dcc import correlation_path, fit_dcc
+from simulator.estimation.dcc import fit_dcc
 from simulator.estimation.dependence import nearest_correlation
+from simulator.estimation.dependence_law import DependenceLaw, Strain, student_densities
 from simulator.estimation.errors import FitError, NotConverged
 from simulator.estimation.settings import FitSettings
 from simulator.estimation.skewed_copula import fit_skewed
@@ -28,6 +28,8 @@ from simulator.estimation.standard_errors import Estimate, estimated_covariance
 DEGREES_RANGE = (2.05, 200.0)
 DIFFERENCE = 1e-3  # in log degrees of freedom
 TAILS = (0.01, 0.05)
+Stage = tuple[np.ndarray, dict[str, Estimate]]  # correlation of the market, estimates of what moves it
+Tied = tuple["DependenceCandidate", DependenceLaw, dict[str, Estimate]]
 
 
 @dataclass(frozen=True)
@@ -48,31 +50,20 @@ class DependenceFit:
     dynamics: str  # constant, dcc or converging
     copula: str  # gaussian, student-t or skewed-t
     correlation: np.ndarray
+    laws: tuple[DependenceLaw, ...]  # of the candidates, in their order
     estimates: dict[str, Estimate]  # dcc_alpha, converging_level, copula_degrees_of_freedom, ...: what the choice has
     candidates: tuple[DependenceCandidate, ...]
     tails: tuple[tuple[str, float, float, float, float], ...]  # (pair, level, lower, upper, error): share of joint extremes
 
     def facts(self) -> dict[str, Any]:
-        """Everything but the matrix as plain values, for JSON."""
+        """Everything but matrices as plain values, for JSON."""
         return {
             "dynamics": self.dynamics,
             "copula": self.copula,
-            "estimates": {key: vars(estimate) for key, estimate in self.estimates.items()},
+            "estimates": {key: estimate.facts() for key, estimate in self.estimates.items()},
             "candidates": [vars(row) for row in self.candidates],
             "tails": [dict(zip(("pair", "level", "lower", "upper", "error"), row, strict=True)) for row in self.tails],
         }
-
-
-@dataclass(frozen=True)
-class Strain:
-    """Mean over assets of conditional over stationary variance, [step], at steps of `step` [s]: what correlation converges by."""
-
-    values: np.ndarray
-    step: float
-
-    @property
-    def moves(self) -> bool:
-        return bool(self.values.size) and float(np.ptp(self.values)) > 0
 
 
 def fit_dependence(
@@ -83,31 +74,32 @@ def fit_dependence(
     strained = strain is not None and strain.moves
     if settings.dependence == "converging" and not strained:
         raise FitError([("dependence", "converging follows conditional variances, and no asset of the fit has one that moves")])
-    u = _ranks(residuals)
+    u = ranks(residuals)
     w = _normal(u)
     seen = ~np.isnan(w).any(axis=1)
     target = nearest_correlation(np.corrcoef(w[seen], rowvar=False))
     every = ("constant", "dcc", "converging") if strained else ("constant", "dcc")
     dynamics = every if settings.dependence == "auto" else (settings.dependence,)
     copulas = ("gaussian", "student-t") if settings.copula == "auto" else (settings.copula,)  # skewed-t takes minutes: by name
-    choices = list(product(dynamics, copulas))
-    found = []
-    for choice in choices:
+    found: list[Tied] = []
+    for name in dynamics:
         try:
-            found.append(_fitted(u, w, target, choice, block, strain, with_intervals=len(choices) == 1))
+            stage = _moving(w, target, name, block, strain, with_intervals=len(dynamics) * len(copulas) == 1)
+            found += [_tied(u, w, stage, (name, copula), block, strain) for copula in copulas]
         except NotConverged:
-            if choice == choices[-1] and not found:
+            if name == dynamics[-1] and not found:
                 raise
     rows = tuple(row for row, _, _ in found)
+    laws = tuple(law for _, law, _ in found)
     best = min(range(len(found)), key=lambda i: getattr(rows[i], settings.criterion))
-    if rows[best].dynamics == "converging" and len(choices) > 1:
-        taken = (rows[best].dynamics, rows[best].copula)
-        found[best] = _fitted(u, w, target, taken, block, strain, with_intervals=True)
-    _, matrix, estimates = found[best]
-    return DependenceFit(rows[best].dynamics, rows[best].copula, matrix, estimates, rows, joint_tails(u, names))
+    if rows[best].dynamics == "converging" and len(found) > 1:
+        stage = _moving(w, target, "converging", block, strain, with_intervals=True)
+        found[best] = _tied(u, w, stage, ("converging", rows[best].copula), block, strain)
+    _, law, estimates = found[best]
+    return DependenceFit(law.dynamics, law.copula, law.correlation, laws, estimates, rows, joint_tails(u, names))
 
 
-def _ranks(residuals: np.ndarray) -> np.ndarray:
+def ranks(residuals: np.ndarray) -> np.ndarray:
     """Ranks over their number plus one among rows without a gap, NaN elsewhere."""
     from scipy.stats import rankdata
 
@@ -123,43 +115,37 @@ def _normal(u: np.ndarray) -> np.ndarray:
     return ndtri(u)
 
 
-def _fitted(
-    u: np.ndarray,
-    w: np.ndarray,
-    target: np.ndarray,
-    choice: tuple[str, str],
-    block: float,
-    strain: Strain | None,
-    with_intervals: bool,
-) -> tuple[DependenceCandidate, np.ndarray, dict[str, Estimate]]:
-    dynamics, copula = choice
-    seen = ~np.isnan(u).any(axis=1)
-    estimates: dict[str, Estimate] = {}
-    matrix, path = target, np.broadcast_to(target, (int(seen.sum()), *target.shape))
+def _moving(w: np.ndarray, target: np.ndarray, dynamics: str, block: float, strain: Strain | None, with_intervals: bool) -> Stage:
+    """The market's correlation, and what moves it."""
     if dynamics == "dcc":
-        fit = fit_dcc(w, target, block)
-        path = correlation_path(w, target, fit.alpha, fit.beta)[:-1][seen]
-        estimates |= fit.estimates
-    elif dynamics == "converging" and strain is not None:
-        converging = fit_converging(w, target, strain.values, strain.step, with_intervals)
-        matrix, path = nearest_correlation(converging.correlation), converging.path
-        estimates |= converging.estimates
-    elif copula != "gaussian":
+        return target, fit_dcc(w, target, block).estimates
+    if dynamics == "converging" and strain is not None:
+        fit = fit_converging(w, target, strain.values, strain.step, with_intervals)
+        return nearest_correlation(fit.correlation), fit.estimates
+    return target, {}
+
+
+def _tied(u: np.ndarray, w: np.ndarray, stage: Stage, choice: tuple[str, str], block: float, strain: Strain | None) -> Tied:
+    """The copula given what moves the correlation."""
+    (dynamics, copula), seen = choice, ~np.isnan(u).any(axis=1)
+    matrix, estimates = stage[0], dict(stage[1])
+    if dynamics == "constant" and copula != "gaussian":
         matrix = kendall_correlation(u[seen])
-        path = np.broadcast_to(matrix, path.shape)
+
+    def law() -> DependenceLaw:
+        return DependenceLaw(dynamics, copula, matrix, {key: estimate.value for key, estimate in estimates.items()})
+
     if copula == "skewed-t":
         matrix, skewed, value = fit_skewed(u[seen], matrix, block)
         estimates |= skewed
-    elif copula == "student-t":
-        degrees = fit_degrees(u[seen], path, block)
-        estimates["copula_degrees_of_freedom"] = degrees
-        value = float(np.sum(student_densities(u[seen], path, degrees.value)))
     else:
-        value = float(np.sum(gaussian_densities(w[seen], path)))
-    k = len(target) * (len(target) - 1) // 2 + len(estimates)
-    count = int(seen.sum())
-    row = DependenceCandidate(dynamics, copula, value, 2 * (k - value), k * math.log(count) - 2 * value)
-    return row, matrix, estimates
+        path = law().path(w, strain)[seen] if dynamics != "constant" else law().path(w[seen], strain)
+        if copula == "student-t":
+            estimates["copula_degrees_of_freedom"] = fit_degrees(u[seen], path, block)
+        value = float(np.sum(law().densities(u[seen], path)))
+    pairs, count = len(matrix) * (len(matrix) - 1) // 2, int(seen.sum())
+    k = pairs + len(estimates)
+    return DependenceCandidate(dynamics, copula, value, 2 * (k - value), k * math.log(count) - 2 * value), law(), estimates
 
 
 def kendall_correlation(u: np.ndarray) -> np.ndarray:
@@ -172,32 +158,6 @@ def kendall_correlation(u: np.ndarray) -> np.ndarray:
         for j in range(i):
             result[i, j] = result[j, i] = math.sin(math.pi / 2 * float(kendalltau(u[:, i], u[:, j]).statistic))
     return nearest_correlation(result)
-
-
-def gaussian_densities(w: np.ndarray, path: np.ndarray) -> np.ndarray:
-    """Log densities [t] of a Gaussian copula of correlation `path` [t, asset, asset] at normal scores."""
-    form, log_determinant = _forms(w, path)
-    return -0.5 * (log_determinant + form - np.sum(w * w, axis=1))
-
-
-def student_densities(u: np.ndarray, path: np.ndarray, nu: float) -> np.ndarray:
-    """Log densities [t] of a Student-t copula (Demarta and McNeil 2005, eq. 3) at `u` [t, asset]."""
-    from scipy.special import gammaln, stdtrit
-
-    n = u.shape[1]
-    x = stdtrit(nu, u)
-    form, log_determinant = _forms(x, path)
-    constant = gammaln((nu + n) / 2) + (n - 1) * gammaln(nu / 2) - n * gammaln((nu + 1) / 2)
-    margins = (nu + 1) / 2 * np.sum(np.log1p(x * x / nu), axis=1)
-    return constant - 0.5 * log_determinant - (nu + n) / 2 * np.log1p(form / nu) + margins
-
-
-def _forms(x: np.ndarray, path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """x' R^-1 x and log |R| of each row; one factorisation where R stands."""
-    if path.strides[0] == 0:
-        inverse, log_determinant = np.linalg.inv(path[0]), float(np.linalg.slogdet(path[0])[1])
-        return np.einsum("ti,ij,tj->t", x, inverse, x), np.full(len(x), log_determinant)
-    return np.einsum("ti,tij,tj->t", x, np.linalg.inv(path), x), np.linalg.slogdet(path)[1]
 
 
 def fit_degrees(u: np.ndarray, path: np.ndarray, block: float) -> Estimate:

@@ -1,10 +1,10 @@
 """A drift alarm: do the returns after a fit still look like those it was made from?
 
-Four statistics of the returns after the fit and of their standardised residuals under the fitted filter: the *level* of
-variance, the *size* of a typical residual, how often residuals lie in the *tail*, and what *memory* of size they keep. Their
-law under the fit has no closed form (variance wanders for months), so it is simulated: paths of the same length from the fitted
-market, each with parameters drawn from their estimated law, starting at the variance of the day. The alarm is the
-smallest of four two-sided p-values, judged by its own simulated law, so that the four are one test.
+Four statistics of the returns after the fit (of a peg: of what its pull does not explain) and of their standardised residuals
+under the fitted filter: the *level* of variance, the *size* of a typical residual, how often residuals lie in the *tail*, and
+what *memory* of size they keep. Their law under the fit has no closed form (variance wanders for months), so it is simulated:
+paths of the same length from the fitted market, each with parameters drawn from their estimated law, starting at the variance
+of the day. The alarm is the smallest of four two-sided p-values, judged by its own simulated law, so that the four are one test.
 
 A law that never described its own rows well (`misfit`) is no drift: size, tail and memory are taken less what they were on
 the rows of the fit, and their simulated spread is widened for those rows' own noise.
@@ -19,12 +19,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from simulator.estimation.held_out import variances
+from simulator.estimation.next_return import Moves, variances
 from simulator.market.grid import Grid
 from simulator.market.innovations import StudentT
 from simulator.market.model import Asset, ModelMarket
 from simulator.market.online_kernel import filtered
-from simulator.market.processes import Garch
+from simulator.market.processes import Garch, OrnsteinUhlenbeck
 from simulator.parameters import DAY, YEAR
 
 STATISTICS = ("level", "size", "tail", "memory")
@@ -33,7 +33,8 @@ TAIL = 0.02  # share of residuals that lie in the tail under the fit
 LEVEL = 0.05  # of the test
 NULL_PATHS, CHANGED_PATHS = 500, 200
 SMALLEST = 1e-3  # [standard deviations] residuals below count as this: a price that stood still has no logarithm
-CHANGES = ("volatility doubled", "volatility halved", "tails fatter", "memory lost")
+CHANGES = ("volatility doubled", "volatility halved", "tails fatter", "memory lost", "pull lost")
+LOST = 100.0  # times the half-life of a peg: no pull that a stretch could show
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Alarm:
     seed: int
 
     def of(self, returns: np.ndarray) -> Drift:
-        """The alarm for `returns` [t], NaN where missing."""
+        """The alarm for surprises `returns` [t], NaN where missing."""
         return self._judge(self._statistics(returns[:, np.newaxis])[0] - self.misfit)
 
     def _statistics(self, returns: np.ndarray) -> np.ndarray:
@@ -98,16 +99,16 @@ class Alarm:
             changed = _changed(self.asset, change)
             if changed is None:
                 continue
-            returns = _paths(changed, self.step, missing, CHANGED_PATHS, self.seed, change)
+            returns = _paths(changed, self.asset, self.step, missing, CHANGED_PATHS, self.seed, change)
             rows = self._statistics(returns)
             found[change] = float(np.mean([self._judge(row).alarm for row in rows]))
         return found
 
 
 def make_alarm(asset: Asset, step: float, threshold: float, before: np.ndarray, missing: np.ndarray, seed: int) -> Alarm:
-    """The alarm for stretches as long as `missing` [t] (True: no return there) after the fit of `asset` to `before` [t]."""
+    """The alarm for stretches as long as `missing` [t] (True: no return there) after the fit of `asset` to surprises `before`."""
     cut = _tail_cut(asset)
-    returns = _paths(asset, step, missing, NULL_PATHS, seed, "null")
+    returns = _paths(asset, asset, step, missing, NULL_PATHS, seed, "null")
     rows = statistics(returns, path_variances(asset, returns, step, threshold)[:-1], cut)
     expected = rows.mean(axis=0)
     own = from_stationary(asset)
@@ -122,13 +123,17 @@ def make_alarm(asset: Asset, step: float, threshold: float, before: np.ndarray, 
 
 def from_stationary(asset: Asset) -> Asset:
     """`asset` whose filter starts at the stationary variance, as for rows before which nothing is known."""
+    if isinstance(asset.process, OrnsteinUhlenbeck):
+        return asset
     process = asset.process.model_copy(update={"volatility_today": asset.process.volatility})
     return asset.model_copy(update={"process": process})
 
 
 def path_variances(asset: Asset, returns: np.ndarray, step: float, threshold: float) -> np.ndarray:
-    """Variances [t + 1, path] of the fitted filter on `returns` [t, path]."""
+    """Variances [t + 1, path] of the fitted filter on surprises `returns` [t, path]."""
     process = asset.process
+    if isinstance(process, OrnsteinUhlenbeck):
+        return np.full((len(returns) + 1, returns.shape[1]), process.transition_variance(step / YEAR))
     if not isinstance(process, Garch):
         rows = [variances(asset, np.append(path, np.nan), step, "filter", threshold) for path in returns.T]
         return np.column_stack(rows)
@@ -169,12 +174,13 @@ def _tail_cut(asset: Asset) -> float:
     return float(-ndtri(TAIL / 2))
 
 
-def _paths(asset: Asset, step: float, missing: np.ndarray, count: int, seed: int, purpose: str) -> np.ndarray:
-    """Log returns [t, path] of `asset` alone from today's variance on."""
+def _paths(asset: Asset, known: Asset, step: float, missing: np.ndarray, count: int, seed: int, purpose: str) -> np.ndarray:
+    """What surprises `known` [t, path] of paths of `asset` alone from today's variance on."""
     days = len(missing) * step / DAY
     grid = Grid(market_step=step, transition=days, horizon=days)
     made = ModelMarket(assets=(asset,)).paths(grid, seed, f"drift {asset.name} {purpose}", 0, count)
-    returns = np.diff(np.log(made.price[:, 0, :]), axis=0)
+    log_price = np.log(made.price[:, 0, :])
+    returns = Moves(np.diff(log_price, axis=0), log_price[:-1]).surprises(known, step)
     returns[missing] = np.nan
     return returns
 
@@ -185,7 +191,11 @@ def _changed(asset: Asset, change: str) -> Asset | None:
     fields: dict[str, object] = {}
     if change.startswith("volatility"):
         factor = 2.0 if change.endswith("doubled") else 0.5
-        fields = {"volatility": process.volatility * factor, "volatility_today": process.volatility_today * factor}
+        fields = {key: value * factor for key, value in process if key in ("volatility", "volatility_today")}
+    elif change == "pull lost":
+        if not isinstance(process, OrnsteinUhlenbeck):
+            return None
+        fields = {"half_life": LOST * process.half_life}
     elif change == "tails fatter":
         innovation = getattr(process, "innovation", None)
         if not isinstance(innovation, StudentT):

@@ -13,8 +13,9 @@ from pydantic import ValidationError
 
 from simulator.estimation.asset_fit import AssetFit, fit_asset
 from simulator.estimation.comparison import compare
-from simulator.estimation.copula_fit import Strain, fit_dependence
+from simulator.estimation.copula_fit import fit_dependence
 from simulator.estimation.dependence import correlation
+from simulator.estimation.dependence_law import Strain
 from simulator.estimation.errors import FitError
 from simulator.estimation.filtered_fit import filtered_history
 from simulator.estimation.fine_jumps import fine_jumps

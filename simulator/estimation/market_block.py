@@ -201,7 +201,10 @@ def _number(key: str, estimate: Estimate, comment: str = "") -> str:
 
 
 def _error(estimate: Estimate) -> str:
-    return f"standard error {estimate.standard_error:.2g}" if estimate.standard_error is not None else estimate.note
+    if estimate.standard_error is None:
+        return estimate.note
+    profile = "" if estimate.limits is None else ", 95 % by profile: {:.3g} to {:.3g}".format(*estimate.limits)
+    return f"standard error {estimate.standard_error:.2g}{profile}"
 
 
 def _value(value: object) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.estimation.ascent import CONVERGED, climb
+from simulator.estimation.ascent import CONVERGED, Top, climb
 from simulator.estimation.errors import NotConverged
 from simulator.estimation.standard_errors import estimated_covariance
 
@@ -46,6 +46,39 @@ def by_differences(densities: Densities, x: np.ndarray) -> np.ndarray:
     return np.column_stack([densities(x + s) - densities(x - s) for s in SLOPE * np.eye(x.size)]) / (2 * SLOPE)
 
 
+@dataclass(frozen=True)
+class Problem:
+    """Densities, their slopes [t, coordinate], and the box that coordinates are held in."""
+
+    densities: Densities
+    low: Sequence[float]
+    high: Sequence[float]
+    slopes: Densities
+
+    def gradient(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        value = float(np.sum(self.densities(x)))
+        return (value, self.slopes(x).sum(axis=0)) if np.isfinite(value) else (-np.inf, np.zeros(x.size))
+
+    def hessian(self, x: np.ndarray, columns: Sequence[int]) -> np.ndarray:
+        step = BEND * np.eye(x.size)
+        bends = [(self.gradient(x + step[c])[1] - self.gradient(x - step[c])[1]) / (2 * BEND) for c in columns]
+        return np.column_stack(bends) if bends else np.empty((x.size, 0))
+
+    def top(self, starts: Sequence[Sequence[float]], what: str) -> Top:
+        """The best of the climbs from `starts`. Raises NotConverged, naming `what`."""
+        low, high = np.array(self.low, dtype=float), np.array(self.high, dtype=float)
+
+        def inside(x: np.ndarray, slope: np.ndarray) -> list[int]:
+            held = ((x >= high - EDGE) & (slope > 0)) | ((x <= low + EDGE) & (slope < 0))
+            return [int(c) for c in np.flatnonzero(~held)]
+
+        climbs = (climb(self.gradient, self.hessian, inside, np.array(s, dtype=float), low, high) for s in starts)
+        best = max(climbs, key=lambda t: t.value)
+        if not best.gain < CONVERGED:
+            raise NotConverged(f"{what}: the likelihood has no maximum that any of {len(starts)} starts reached")
+        return best
+
+
 def maximise(
     densities: Densities,
     starts: Sequence[Sequence[float]],
@@ -56,26 +89,7 @@ def maximise(
 ) -> Maximum:
     """The best of the climbs from `starts`, all coordinates held between `low` and `high`; `slopes` [t, coordinate] if they are
     known. Raises NotConverged, naming `what`."""
-    lowest, highest = np.array(low, dtype=float), np.array(high, dtype=float)
-    scores = slopes or (lambda x: by_differences(densities, x))
-
-    def gradient(x: np.ndarray) -> tuple[float, np.ndarray]:
-        value = float(np.sum(densities(x)))
-        return (value, scores(x).sum(axis=0)) if np.isfinite(value) else (-np.inf, np.zeros(x.size))
-
-    def hessian(x: np.ndarray, columns: Sequence[int]) -> np.ndarray:
-        step = BEND * np.eye(x.size)
-        bends = [(gradient(x + step[c])[1] - gradient(x - step[c])[1]) / (2 * BEND) for c in columns]
-        return np.column_stack(bends) if bends else np.empty((x.size, 0))
-
-    def inside(x: np.ndarray, slope: np.ndarray) -> list[int]:
-        held = ((x >= highest - EDGE) & (slope > 0)) | ((x <= lowest + EDGE) & (slope < 0))
-        return [int(c) for c in np.flatnonzero(~held)]
-
-    best = max(
-        (climb(gradient, hessian, inside, np.array(s, dtype=float), lowest, highest) for s in starts), key=lambda t: t.value
-    )
-    if not best.gain < CONVERGED:
-        raise NotConverged(f"{what}: the likelihood has no maximum that any of {len(starts)} starts reached")
-    everything = hessian(best.x, range(best.x.size))
-    return Maximum(best.x, best.value, tuple(best.free), scores(best.x), (everything + everything.T) / 2)
+    problem = Problem(densities, low, high, slopes or (lambda x: by_differences(densities, x)))
+    best = problem.top(starts, what)
+    everything = problem.hessian(best.x, range(best.x.size))
+    return Maximum(best.x, best.value, tuple(best.free), problem.slopes(best.x), (everything + everything.T) / 2)

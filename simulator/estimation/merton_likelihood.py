@@ -3,24 +3,29 @@
 A return over `step` is normal given its number of jumps k: mean m step + k mean, variance volatility^2 step + k deviation^2, k
 Poisson (Merton 1976). Variance that clusters has no place in it, so on daily or hourly prices the likelihood spends its jumps on
 the fat body of the distribution: BTC 2018 to 2026 gives 235 jumps a year of 3.8 %, about the size of a day. `describes_crashes`
-says whether that happened.
+says whether that happened. Where jumps are hard to tell from days the likelihood leans to one side, and 1.96 standard
+errors cover 87 % of the mean jump: intervals are by profile, chi-square's cut times what the sandwich has over the curvature.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
+from simulator.estimation.errors import NotConverged
 from simulator.estimation.jumps import JumpFit, merton_fit, no_crashes
-from simulator.estimation.maximum import Maximum, maximise
+from simulator.estimation.maximum import Maximum, Problem, maximise
+from simulator.estimation.profile import CHI_SQUARE, edge
 from simulator.estimation.standard_errors import Estimate, mean_block
 from simulator.market.jumps import Merton
 from simulator.parameters import DAY, YEAR
 
 MOST_A_STEP = 2.0  # [1] expected jumps; with more of them the law is normal again
+UNTOLD = 1e-14
 TERMS = 16  # jumps in a step that are counted: P(more) < 1e-8 at the most expected
 MEAN, VOLATILITY, INTENSITY, JUMP_MEAN, JUMP_DEVIATION = range(5)
 STARTS = (  # in units of the root mean square: mean, log volatility, log expected jumps a step, jump mean, log deviation
@@ -29,6 +34,7 @@ STARTS = (  # in units of the root mean square: mean, log volatility, log expect
     (0.0, math.log(0.4), math.log(0.6), 0.0, math.log(1.1)),
 )
 LOW = (-2.0, math.log(0.05), math.log(1e-6), -40.0, math.log(0.02))
+WIDEST = 16.0  # standard errors that are looked at
 HIGH = (2.0, math.log(3.0), math.log(MOST_A_STEP), 40.0, math.log(60.0))
 
 
@@ -64,7 +70,42 @@ def fit_merton_returns(returns: np.ndarray, step: float) -> ReturnsFit:
     scale = math.sqrt(float(np.mean(returns[seen] ** 2)))
     y = returns[seen] / scale
     top = maximise(partial(densities, y), STARTS, LOW, HIGH, "Merton's likelihood", partial(slopes, y))
-    return returns_fit(top, y, scale, seen, step)
+    found = returns_fit(top, y, scale, seen, step)
+    if not found.describes_crashes:
+        return found
+    a_year, told = YEAR / step, dict(found.jumps.estimates)
+    for name, (c, back) in {
+        "intensity": (INTENSITY, lambda x: math.exp(x) * a_year),
+        "mean": (JUMP_MEAN, lambda x: x * scale),
+        "deviation": (JUMP_DEVIATION, lambda x: math.exp(x) * scale),
+    }.items():
+        if c in top.free:
+            low, high = limits(y, top, c, math.sqrt(float(top.covariance(mean_block(y.size, step, 0.0))[c, c])))
+            told[name] = replace(told[name], limits=(back(low), back(high)))
+    return replace(found, jumps=replace(found.jumps, estimates=told))
+
+
+def limits(y: np.ndarray, top: Maximum, c: int, error: float) -> tuple[float, float]:
+    """95 % interval of coordinate `c` by profile likelihood, `error` its robust standard error."""
+    free = list(top.free)
+    curvature = -np.linalg.inv(top.hessian[np.ix_(free, free)])[free.index(c), free.index(c)]
+    cut, at = CHI_SQUARE * error**2 / float(curvature), float(top.x[c])
+
+    def end(side: float) -> float:
+        near = top.x
+
+        def lost(reach: float) -> float:
+            nonlocal near
+            low, high, start = ([*x[:c], at + side * reach, *x[c + 1 :]] for x in (LOW, HIGH, near))
+            with suppress(NotConverged):
+                found = Problem(partial(densities, y), low, high, partial(slopes, y)).top([start], "a profile")
+                near = found.x
+                return top.value - found.value
+            return math.inf
+
+        return at + side * edge(lost, 2 * error, WIDEST * error, cut)
+
+    return end(-1.0), end(1.0)
 
 
 def returns_fit(top: Maximum, y: np.ndarray, scale: float, seen: np.ndarray, step: float) -> ReturnsFit:
@@ -97,9 +138,18 @@ def _scaled(value: float, log_error: float | None) -> Estimate:
     return Estimate(float(value), float(value * log_error) if log_error else None, scale="log")
 
 
+def _most_told(expected: float) -> int:
+    """Jumps in a step that are counted where so many are `expected`: more have a chance below `UNTOLD`."""
+    chance, count = 1.0, 0
+    while count < TERMS - 1 and chance > UNTOLD:
+        count += 1
+        chance *= expected / count
+    return count
+
+
 def _parts(y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Numbers of jumps k [k, 1], the variance of a return given them [k, 1], and what its mean leaves of it [k, t]."""
-    k = np.arange(TERMS)[:, np.newaxis]
+    k = np.arange(_most_told(math.exp(x[INTENSITY])) + 1)[:, np.newaxis]
     variance = math.exp(2 * x[VOLATILITY]) + k * math.exp(2 * x[JUMP_DEVIATION])
     return k, variance, y - x[MEAN] - k * x[JUMP_MEAN]
 

@@ -1,39 +1,27 @@
 """A peg from its prices: an Ornstein-Uhlenbeck distance that jumps, as `market.processes.OrnsteinUhlenbeck` simulates it.
 
-The peg itself, half-life and volatility are one regression of moves on where they began (`peg_likelihood`). Depegs are jumps: by
-threshold as for any asset, judged by Student-t innovations, or by the exact likelihood of the process with Merton's jumps. The
-pull 1 - k that a sample shows is too large by (1 + 3 k) / n on average (Kendall 1954; Marriott and Pope 1954), or, where depegs
-spread the places that moves begin at, by (1 + 3 k) / (1 - k^2) times its variance, the same without them: it is taken off.
-Where there is no pull its t has the law of Dickey and Fuller (1979), not a normal one: what does not pass their test is no peg.
+The peg itself, half-life and volatility (`peg_point`) are one regression of moves on where they began (`peg_likelihood`), depegs
+apart (`peg_depegs`). Where there is no pull its t has the law of Dickey and Fuller (1979), not a normal one: what does not pass
+their test is no peg.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from simulator.estimation.comparison import duration
 from simulator.estimation.errors import FitError, NotConverged
-from simulator.estimation.jump_choice import Parted, law_of_sizes, too_few
-from simulator.estimation.jumps import FEWEST_JUMPS, JumpFit, Split, split
-from simulator.estimation.maximum import Maximum
-from simulator.estimation.merton_likelihood import no_crashes_note, returns_fit
+from simulator.estimation.jump_choice import Parted
+from simulator.estimation.jumps import JumpFit
+from simulator.estimation.merton_likelihood import no_crashes_note
 from simulator.estimation.model_choice import Candidate
-from simulator.estimation.peg_likelihood import (
-    DEGREES,
-    DEVIATION,
-    MEAN,
-    Pairs,
-    line,
-    mixture_maximum,
-    normal_maximum,
-    pairs,
-    student_maximum,
-)
+from simulator.estimation.peg_depegs import Found, parted_moves
+from simulator.estimation.peg_likelihood import DEVIATION, MEAN, line
+from simulator.estimation.peg_point import Point
 from simulator.estimation.returns import Returns
 from simulator.estimation.settings import FitSettings
 from simulator.estimation.standard_errors import Estimate, mean_block
@@ -130,24 +118,13 @@ def fit_peg(returns: Returns, name: str, settings: FitSettings, base: str | None
         below = returns.assets.index(base)
         distance, moves = distance - returns.log_price[:, below], moves - returns.returns[:, below]
     try:
-        found = _parted(moves, distance[:-1], returns.step, settings)
+        found = parted_moves(moves, distance[:-1], returns.step, settings)
     except NotConverged as problem:
         raise NotConverged(f"{name}: {problem}") from None
     return _peg_fit(name, float(returns.price[column]), base, found, int(np.count_nonzero(~np.isnan(moves))), settings)
 
 
-@dataclass(frozen=True)
-class _Found:
-    """Depegs apart from the rest, the likelihood's maximum, and the moves it saw."""
-
-    told: Parted
-    top: Maximum
-    seen: Pairs
-    start: np.ndarray  # [t] where every move begins
-    step: float
-
-
-def _peg_fit(name: str, price: float, base: str | None, found: _Found, count: int, settings: FitSettings) -> PegFit:
+def _peg_fit(name: str, price: float, base: str | None, found: Found, count: int, settings: FitSettings) -> PegFit:
     told, top, seen = found.told, found.top, found.seen
     block = mean_block(count, found.step, 0.0)
     places = [MEAN, DEVIATION, len(top.x) - 1]
@@ -190,98 +167,6 @@ def _refuse(name: str, point: Point, pull_t: float) -> None:
         raise FitError(
             [(f"pegs: {name}", f"comes back within a step of {duration(point.step)}: its half-life needs finer prices")]
         )
-
-
-@dataclass(frozen=True)
-class Point:
-    """Fitted coordinates, in units of `seen.scale` but for the pull, and what they mean."""
-
-    m: float
-    deviation: float  # log
-    pull: float
-    seen: Pairs
-    step: float  # [s]
-
-    @property
-    def kept(self) -> float:
-        """k, the pull's mean error taken off."""
-        k = 1 - self.pull
-        if not -1 < k < 1:
-            return k
-        return k + (1 + 3 * k) / (1 - k * k) * math.exp(2 * self.deviation) / float(self.seen.start @ self.seen.start)
-
-    @property
-    def rate(self) -> float:
-        """[1/step]"""
-        return -math.log(self.kept)
-
-    @property
-    def volatility(self) -> float:
-        """[1/sqrt(year)] of the diffusion, from the deviation of an exact transition."""
-        per_step = math.exp(2 * self.deviation) * 2 * self.rate / (1 - self.kept**2)
-        return self.seen.scale * math.sqrt(per_step * YEAR / self.step)
-
-    @property
-    def half_life(self) -> float:
-        """[s]"""
-        return self.step * math.log(2) / self.rate
-
-    @property
-    def peg(self) -> float:
-        return math.exp(self.seen.centre + self.seen.scale * self.m / self.pull)
-
-    @property
-    def slopes(self) -> np.ndarray:
-        """Of log volatility, log half-life and log peg [row] by m, log deviation and pull [column]."""
-        k, rate = self.kept, self.rate
-        by_pull = 1 / (2 * k * rate) - k / (1 - k * k)
-        reach = self.seen.scale / self.pull
-        return np.array([[0.0, 1.0, by_pull], [0.0, 0.0, -1 / (k * rate)], [reach, 0.0, -reach * self.m / self.pull]])
-
-
-def _parted(moves: np.ndarray, start: np.ndarray, step: float, settings: FitSettings) -> _Found:
-    """Depegs are told apart as `jump_choice.parted` tells jumps. Raises NotConverged."""
-    whole, told = pairs(moves, start), None
-    if settings.jumps == "likelihood":
-        top = mixture_maximum(whole)
-        told = returns_fit(top, whole.move + top.x[-1] * whole.start, whole.scale, ~np.isnan(moves), step)
-        if told.describes_crashes and told.jumps.count >= FEWEST_JUMPS:
-            is_jump = told.posterior > 0.5
-            both = np.where(is_jump, np.nan, moves), np.where(is_jump, moves, np.nan)
-            return _Found(Parted(Split(*both, math.nan, told.jumps.count), told.jumps, told), top, whole, start, step)
-    apart = split(moves, lambda rest: _Judge.of(rest, start, settings))
-    if settings.jumps == "none" or too_few(apart.sizes.size, settings.jumps):
-        plain = Split(moves, np.full(moves.size, np.nan), apart.threshold, apart.beyond)
-        return _Found(Parted(plain, None, told), normal_maximum(whole), whole, start, step)
-    rest = pairs(apart.diffusive, start)
-    top = normal_maximum(rest)
-    sizes = apart.jumps - line(rest, top.x, start)
-    law = law_of_sizes(sizes[~np.isnan(sizes)], len(whole.move) * step / YEAR, settings.jumps)
-    return _Found(Parted(apart, law, told), top, rest, start, step)
-
-
-@dataclass(frozen=True)
-class _Judge:
-    """Which moves lie apart from a line by more than its innovations explain."""
-
-    expected: np.ndarray  # [t]
-    deviation: float
-    degrees: float
-
-    @classmethod
-    def of(cls, rest: np.ndarray, start: np.ndarray, settings: FitSettings) -> _Judge:
-        """Fitted to the moves `rest`; normal innovations if those were asked for, else Student-t."""
-        seen = pairs(rest, start)
-        top, degrees = normal_maximum(seen), math.inf
-        with suppress(NotConverged):  # flat where tails are a normal's
-            if settings.innovation != "normal":
-                top = student_maximum(seen)
-                degrees = 2 + math.exp(top.x[DEGREES])
-        return cls(line(seen, top.x, start), seen.scale * math.exp(top.x[DEVIATION]), degrees)
-
-    def beyond(self, moves: np.ndarray, rest: np.ndarray, k: float) -> np.ndarray:
-        """[t] whether a move lies beyond `k` deviations of its line."""
-        return np.abs(moves - self.expected) > k * self.deviation
 
 
 def _estimates(point: Point, own: np.ndarray, pull_error: float, jumps: JumpFit | None) -> dict[str, Estimate]:

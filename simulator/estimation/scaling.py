@@ -49,7 +49,8 @@ def scaled(asset: OneFit, factor: float) -> OneFit:
 def _scaled(key: str, estimate: Estimate, factor: float) -> Estimate:
     by = factor ** POWERS.get(key, 0)
     error = None if estimate.standard_error is None else estimate.standard_error * by
-    return replace(estimate, value=estimate.value * by, standard_error=error)
+    limits = None if estimate.limits is None else (estimate.limits[0] * by, estimate.limits[1] * by)
+    return replace(estimate, value=estimate.value * by, standard_error=error, limits=limits)
 
 
 def _jumps(found: JumpFit, factor: float) -> JumpFit:

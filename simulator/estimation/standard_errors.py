@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -95,6 +95,11 @@ class Estimate:
     note: str = ""
     scale: Literal["plain", "log", "logit"] = "plain"
     limits: tuple[float, float] | None = None  # of the interval, where it comes from the likelihood itself
+
+    def facts(self) -> dict[str, Any]:
+        """As plain values, for JSON; an open end of an interval is None."""
+        limits = None if self.limits is None else [end if math.isfinite(end) else None for end in self.limits]
+        return {**vars(self), "limits": limits}
 
     @property
     def interval(self) -> tuple[float, float]:

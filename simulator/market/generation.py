@@ -201,8 +201,7 @@ def _law(market: ModelMarket, market_step: float, seed: int, purpose: str, pulle
 def _step_variance(process: Process, years: float) -> float:
     """Stationary variance of the diffusive part of a step; of a peg that of the exact transition."""
     if isinstance(process, OrnsteinUhlenbeck):
-        rate = math.log(2) * YEAR / process.half_life
-        return process.volatility**2 * -math.expm1(-2 * rate * years) / (2 * rate)
+        return process.transition_variance(years)
     return process.volatility**2 * years
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from simulator.market.innovations import Innovation, Normal
-from simulator.parameters import Part
+from simulator.parameters import YEAR, Part
 
 Volatility = Annotated[float, Field(gt=0, le=1_000)]
 
@@ -129,6 +129,15 @@ class OrnsteinUhlenbeck(Part):
     @property
     def volatility_today(self) -> float:
         return self.volatility
+
+    def kept(self, years: float) -> float:
+        """Share of a log distance that is left after `years`."""
+        return 2.0 ** (-years * YEAR / self.half_life)
+
+    def transition_variance(self, years: float) -> float:
+        """Of the log distance after `years`, exact, jumps apart."""
+        rate = math.log(2) * YEAR / self.half_life
+        return self.volatility**2 * -math.expm1(-2 * rate * years) / (2 * rate)
 
 
 Process = Annotated[GeometricBrownian | Garch | Egarch | Heston | OrnsteinUhlenbeck, Field(discriminator="kind")]

@@ -23,10 +23,11 @@ from simulator.report.to_html import written
 if TYPE_CHECKING:
     from simulator.estimation.comparison import Comparison
     from simulator.estimation.held_out import HeldOut
+    from simulator.estimation.held_out_dependence import HeldOutDependence
     from simulator.estimation.market_fit import MarketFit
     from simulator.estimation.portrait import Curve, Portrait
     from simulator.estimation.standard_errors import Estimate
-    from simulator.estimation.walk_forward import WalkForward
+    from simulator.estimation.walk import WalkForward
 
 MADE_BY = "simulator fit"
 FIRST_LINES = f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="generator" content="{MADE_BY}">'
@@ -34,16 +35,22 @@ MOST_PAIRS = 6  # that are drawn
 MOST_RATIO = 2.5  # simulated / data that is still drawn to scale
 
 
-def fit_page(fit: MarketFit, portrait: Portrait, held_out: Sequence[HeldOut] = (), walk: WalkForward | None = None) -> str:
+def fit_page(
+    fit: MarketFit,
+    portrait: Portrait,
+    held_out: Sequence[HeldOut] = (),
+    walk: WalkForward | None = None,
+    tied: HeldOutDependence | None = None,
+) -> str:
     """The whole page."""
     names = [asset.name for asset in fit.assets]
     title = f"A market model of {_listed(names)}"
     source = fit.source
     over = ["Fit of a market model", source.file, f"{source.since:%Y-%m-%d} to {source.until:%Y-%m-%d}"]
-    return written(title, over, tuple(_blocks(fit, portrait, held_out, walk)), MADE_BY)
+    return written(title, over, tuple(_blocks(fit, portrait, tuple(out_of_sample(held_out, walk, tied)))), MADE_BY)
 
 
-def _blocks(fit: MarketFit, portrait: Portrait, held_out: Sequence[HeldOut], walk: WalkForward | None) -> Iterator[Block]:
+def _blocks(fit: MarketFit, portrait: Portrait, later: Sequence[Block]) -> Iterator[Block]:
     yield Paragraph(_lead(fit))
     if fit.warnings:
         yield Notice("caution", "Warnings", "What is suspicious about the price file:", fit.warnings)
@@ -58,7 +65,7 @@ def _blocks(fit: MarketFit, portrait: Portrait, held_out: Sequence[HeldOut], wal
         yield Heading("Together", "together")
         yield from _together(portrait)
     yield Heading("Out of sample", "out-of-sample")
-    yield from out_of_sample(held_out, walk)
+    yield from later
     yield Heading("The model", "model")
     yield from _model(fit)
     yield Heading("Where it comes from", "source")

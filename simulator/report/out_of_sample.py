@@ -13,22 +13,34 @@ from simulator.risk.measures import failure_bound, failure_floor
 
 if TYPE_CHECKING:
     from simulator.estimation.held_out import HeldOut, Score
-    from simulator.estimation.walk_forward import AssetWalk, WalkForward
+    from simulator.estimation.held_out_dependence import HeldOutDependence
+    from simulator.estimation.rivals import ModelScore
+    from simulator.estimation.walk import AssetWalk, WalkForward
     from simulator.risk.backtests import Coverage
 
 Covered = Mapping[tuple[str, float], "Coverage"]
 MOST_RATIO = 3.0  # exceeded / promised that is still drawn to scale
 LEVEL = 0.05  # of a test
 NORMAL = 1.96  # standard errors of a 95 % interval
-STRATEGIES = {"filter": "the fit's filter", "ewma": "EWMA of a day", "still": "the stationary one"}
+STRATEGIES = {
+    "filter": "the fit's filter",
+    "ewma": "EWMA of a day",
+    "still": "the stationary one",
+    "transition": "the peg's own",
+    "no-pull": "the same, no pull",
+}
 NAMES = {
     "degrees_of_freedom": "degrees of freedom",
     "total_volatility": "volatility with jumps",
     "jump_intensity": "jumps a year",
+    "half_life": "half-life, seconds",
+    "jump_deviation": "deviation of jumps",
 }
 
 
-def out_of_sample(held_out: Sequence[HeldOut], walk: WalkForward | None) -> Iterator[Block]:
+def out_of_sample(
+    held_out: Sequence[HeldOut], walk: WalkForward | None, tied: HeldOutDependence | None = None
+) -> Iterator[Block]:
     """Both evaluations that were asked for, or how to ask."""
     if walk is None and not held_out:
         yield Paragraph(
@@ -39,6 +51,8 @@ def out_of_sample(held_out: Sequence[HeldOut], walk: WalkForward | None) -> Iter
         yield from _walk(walk)
     if held_out:
         yield from _held_out(held_out)
+    if tied is not None:
+        yield _dependence(tied)
 
 
 def _walk(walk: WalkForward) -> Iterator[Block]:
@@ -115,9 +129,7 @@ def _parameters(walk: WalkForward) -> Figure:
 
 
 def _paths(walk: AssetWalk) -> Iterator[tuple[str, list[Point]]]:
-    from simulator.estimation.walk_forward import FOLLOWED
-
-    for key in FOLLOWED:
+    for key in walk.followed:
         points = []
         for fold in walk.folds:
             estimate = fold.estimates.get(key)
@@ -137,15 +149,28 @@ def _held_out(held_out: Sequence[HeldOut]) -> Iterator[Block]:
     yield Subheading(f"Later rows: {since:%Y-%m-%d} to {until:%Y-%m-%d}")
     yield _coverage("later", "VaR of the next return on later rows", {one.asset: one.coverage for one in held_out})
     rows = [(one.asset, STRATEGIES[s.strategy], fixed(s.log_score, 4), *_behind(s)) for one in held_out for s in one.scores]
-    header = ("Asset", "Variance by", "Log score", "Behind the filter", "95 % interval")
-    yield Table(
-        header, "llrrr", tuple(rows), "Mean log density of a later return, and what the fitted filter has more.", small=True
-    )
+    header = ("Asset", "Variance by", "Log score", "Behind the fit", "95 % interval")
+    yield Table(header, "llrrr", tuple(rows), "Mean log density of a later return, and what the fit has more.", small=True)
     yield Folded("Coverage in numbers", (_coverage_table({one.asset: one.coverage for one in held_out}),))
     yield Bullets(tuple(notes(held_out)))
 
 
+def _dependence(tied: HeldOutDependence) -> Table:
+    rows = [
+        (m.model, fixed(m.log_score, 4), *_lead(m, m is tied.candidates[0]), "yes" if m.in_set else "no") for m in tied.candidates
+    ]
+    caption = (
+        f"Mean log density of the copula of a later row ({count(tied.rows)} that have every asset), and what the candidate that "
+        "the fit took has more; ± is 95 %. p: Diebold and Mariano's, as good as that one. Last: of the 90 % model confidence set."
+    )
+    return Table(("Dependence", "Log score", "Behind the fit", "p", "Among the best"), "lrrrr", tuple(rows), caption, small=True)
+
+
+def _lead(m: ModelScore, is_taken: bool) -> tuple[str, str]:
+    return (NOTHING, NOTHING) if is_taken else (f"{fixed(m.behind, 4)} ± {NORMAL * m.error:.4f}", chance(m.p))
+
+
 def _behind(score: Score) -> tuple[str, str]:
-    if score.strategy == "filter":
+    if score.strategy in ("filter", "transition"):
         return NOTHING, NOTHING
     return fixed(score.behind, 4), f"{fixed(score.behind_low, 4)} to {fixed(score.behind_high, 4)}"

@@ -14,12 +14,11 @@ from simulator.estimation.copula_fit import (
     degree_slopes,
     fit_degrees,
     fit_dependence,
-    gaussian_densities,
     joint_tails,
     kendall_correlation,
-    student_densities,
 )
 from simulator.estimation.copula_influence import first_stages
+from simulator.estimation.dependence_law import gaussian_densities, student_densities
 from simulator.estimation.settings import FitSettings
 from simulator.estimation.standard_errors import Estimate
 from simulator.market import Asset, Grid, ModelMarket

@@ -16,10 +16,10 @@ from simulator.estimation.cut_law import cut_law, innovation_numbers
 from simulator.estimation.exponential import log_growth
 from simulator.estimation.fit import fit_market
 from simulator.estimation.garch_fit import FREE, Restriction, fit_garch
-from simulator.estimation.held_out import variances
 from simulator.estimation.innovation_density import nodes, shape
 from simulator.estimation.likelihood import NATURAL, Natural, filter_variance, log_likelihood, scores
 from simulator.estimation.model_choice import choose
+from simulator.estimation.next_return import variances
 from simulator.estimation.settings import FitSettings
 from simulator.estimation.specification import GARCH_T, Specification, specifications
 from simulator.estimation.tail import TailBound

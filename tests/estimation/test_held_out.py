@@ -12,7 +12,8 @@ from scipy.integrate import quad
 from simulator.cli import main
 from simulator.estimation.errors import FitError
 from simulator.estimation.fit import fit_market
-from simulator.estimation.held_out import NextReturn, held_out, variances
+from simulator.estimation.held_out import held_out
+from simulator.estimation.next_return import NextReturn, variances
 from simulator.market import Grid, ModelMarket
 from simulator.market.model import Asset
 from simulator.market.price_file import PriceTable

@@ -196,8 +196,6 @@ def test_the_command_fits_a_peg_beside_an_asset_and_refuses_what_is_wrong(write_
         assert capsys.readouterr().err == f"{path}: {line}\n"
     assert main([*arguments, "--pegs", "BTC"]) == 2
     assert f"{path}: pegs: BTC: does not come back to a peg" in capsys.readouterr().err
-    assert main([*arguments, "--pegs", "USDX", "--online"]) == 2
-    assert capsys.readouterr().err == f"{path}: --online: looks at no pegs yet; leave --pegs out, or it\n"
 
 
 @pytest.mark.shared_data

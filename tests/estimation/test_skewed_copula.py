@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 from simulator.cli import main
-from simulator.estimation.copula_fit import kendall_correlation, student_densities
+from simulator.estimation.copula_fit import kendall_correlation
+from simulator.estimation.dependence_law import student_densities
 from simulator.estimation.settings import FitSettings
 from simulator.estimation.skewed_copula import fit_skewed, score_quantiles, skewed_densities
 from simulator.market import Asset, Grid, ModelMarket

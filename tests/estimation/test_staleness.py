@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from simulator.estimation.held_out import NextReturn
+from simulator.estimation.next_return import NextReturn
 from simulator.estimation.staleness import THE_FILTER, staleness
 
 sys.path.insert(0, str(Path(__file__).parent))

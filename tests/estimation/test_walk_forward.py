@@ -18,7 +18,8 @@ from simulator.estimation.plan import Plan
 from simulator.estimation.returns import Window, log_returns
 from simulator.estimation.rivals import compare_models, garch_normal, mean_and_error, normal_log_density, t_log_density
 from simulator.estimation.settings import FitSettings
-from simulator.estimation.walk_forward import facts, walk_forward
+from simulator.estimation.walk import facts
+from simulator.estimation.walk_forward import walk_forward
 from simulator.market.price_file import PriceTable
 
 START = datetime(2022, 1, 1, tzinfo=UTC)
