@@ -147,8 +147,7 @@ def _harmless(cell: Any) -> Any:
 def scenario_of(folder: Path) -> Scenario:
     """The scenario that a result folder was made from. Raises NotAResult."""
     path = folder / "scenario.toml"
-    if not folder.is_dir():
-        raise NotAResult(f"{shown(str(folder))}: no such result folder; results are in results/<scenario>-<hash>")
+    _must_be_there(folder)
     if not path.is_file():
         raise NotAResult(f"{shown(str(folder))}: holds no scenario.toml; name the folder of a result")
     try:
@@ -157,12 +156,21 @@ def scenario_of(folder: Path) -> Scenario:
         raise NotAResult("\n".join(error.problems)) from None
 
 
+def _must_be_there(folder: Path) -> None:
+    if not folder.is_dir():
+        raise NotAResult(f"{shown(str(folder))}: no such result folder; results are in results/<scenario>-<hash>")
+
+
 def changed_files(folder: Path) -> list[str]:
-    """Names in the manifest whose bytes are not those that were written. Raises NotAResult without a manifest."""
+    """Names in the manifest whose bytes are not those that were written, or its own. Raises NotAResult without a manifest."""
     path = folder / "manifest.json"
+    _must_be_there(folder)
     if not path.is_file():
         raise NotAResult(f"{shown(str(folder))}: is unfinished (no manifest.json); `simulator resume` goes on")
-    files = json.loads(path.read_bytes())["files"]
+    try:
+        files = dict(json.loads(path.read_bytes())["files"])
+    except (ValueError, KeyError, TypeError):
+        return [path.name]
     return [name for name, digest in files.items() if _digest(folder / name) != digest]
 
 

@@ -1,19 +1,26 @@
 """Where blocks of paths are computed: processes of this machine, or a Dask or Ray cluster, all through joblib.
 
 A task is a pure function of its arguments, so one whose worker was lost is done again, and results do not depend on where
-anything ran.
+anything ran. Where no task is done for long it is said, so that nothing hangs in silence.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+SILENCE = 60.0  # [s] without a task done, after which that is said; then after twice as long, and so on
+SAID = (
+    "simulator: no worker has finished a task for %.0f s (%s of this stage are done); they may be compiling, at a long task, "
+    "starved of memory or stopped; Ctrl-C ends, and what a calibration has recorded is kept"
+)
 RETRIES = 2  # rounds in which the tasks of lost workers are done again
 LOST = {  # what joblib's backends raise when a worker dies, by class name: their libraries need not be there
     "TerminatedWorkerError", "BrokenProcessPool", "KilledWorker", "WorkerCrashedError", "RayActorError", "ActorDiedError",
@@ -46,10 +53,12 @@ def run_all(
     while len(found) < len(tasks):
         before = len(found)
         try:
-            for i, result in _round(work, {i: task for i, task in enumerate(tasks) if i not in found}, jobs):
-                found[i] = result
-                if done:
-                    done(result)
+            with _watched(lambda: f"{len(found)} of {len(tasks)}") as alive:
+                for i, result in _round(work, {i: task for i, task in enumerate(tasks) if i not in found}, jobs):
+                    alive.set()
+                    found[i] = result
+                    if done:
+                        done(result)
         except Exception as error:
             if not _is_loss(error):
                 raise
@@ -60,6 +69,31 @@ def run_all(
                     "lower --jobs, then `simulator resume`"
                 ) from error
     return [found[i] for i in range(len(tasks))]
+
+
+@contextmanager
+def _watched(how_far: Callable[[], str]) -> Iterator[threading.Event]:
+    """Warns (stderr, where nobody configured logging) whenever the event that it yields was not set for `SILENCE`."""
+    alive, ended = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        patience = SILENCE
+        while not ended.is_set():
+            if alive.wait(patience):
+                alive.clear()
+                patience = SILENCE
+            elif not ended.is_set():
+                logging.getLogger(__name__).warning(SAID, patience, how_far())
+                patience *= 2
+
+    watcher = threading.Thread(target=watch, name="watch over workers", daemon=True)
+    watcher.start()
+    try:
+        yield alive
+    finally:
+        ended.set()
+        alive.set()
+        watcher.join()
 
 
 def _round(work: Callable[..., Any], tasks: dict[int, tuple[Any, ...]], jobs: int) -> Iterator[tuple[int, Any]]:

@@ -13,6 +13,17 @@ def square(number: int, mark: str) -> int:
     return number**2
 
 
+def halt(number: int, mark: str) -> int:
+    """number^2; the process of the first task there is stops, alive, until somebody continues the process that `mark` names."""
+    try:
+        with Path(mark).open("x") as file:
+            file.write(str(os.getpid()))
+        os.kill(os.getpid(), signal.SIGSTOP)
+    except FileExistsError:
+        pass
+    return number**2
+
+
 def die(number: int) -> int:
     """Never answers."""
     os.kill(os.getpid(), signal.SIGKILL)

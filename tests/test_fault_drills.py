@@ -1,9 +1,6 @@
-"""What machines do to a running command: full disks, signals, moved clocks, edited files. VERIFICATION F01 to F20.
+"""What machines do to a running command: full disks, signals, moved clocks, edited files, on the real engine.
 
-The record's own drills are in tests/calibration/test_record.py (F02, F03, F10, F19) and test_resume.py (F01 on a closed-form
-world), lost workers in test_workers.py (F13, F14), changed results in test_third_parties.py (F17), failed candidates in
-tests/calibration/test_calibrate.py (F20); the duplicates of F14 cannot arise, as joblib hands out one answer a task. Here is
-the real command on the real engine.
+docs/fault-drills.md says which test is which drill of the plan; most of the record's own are in tests/calibration.
 """
 
 from __future__ import annotations

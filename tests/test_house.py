@@ -197,3 +197,14 @@ def test_changed_source_behind_a_kernel_moves_its_cache(tmp_path):
 
 def _append(file: Path, line: str) -> None:
     file.write_text(f"{file.read_text(encoding='utf-8')}\n{line}\n", encoding="utf-8")
+
+
+def test_every_fault_drill_has_the_tests_that_its_table_names():
+    text = (ROOT / "docs" / "fault-drills.md").read_text()
+    drills = [number for row in text.splitlines() if row.startswith("| F") for number in re.findall(r"F\d\d", row.split("|")[1])]
+    assert drills == [f"F{number:02}" for number in range(1, 21)]
+    there = {
+        name for file in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"^def (test_\w+)", file.read_text(), re.M)
+    }
+    assert set(re.findall(r"`(test_\w+)`", text)) <= there
+    assert all("`test_" in row or "the tests of F" in row for row in text.splitlines() if row.startswith("| F"))

@@ -1,5 +1,6 @@
 """`verify`, `monitor` and `backtest` on results of the real engine."""
 
+import hashlib
 import itertools
 import json
 import math
@@ -57,14 +58,10 @@ def copied(result, folder):
 
 def altered(result, change):
     """The result with its log changed by somebody who can compute checksums."""
-    import hashlib
-
     lines = [decode(raw) for raw in (result / "log.jsonl").read_bytes().splitlines(keepends=True)]
     change(lines)
     (result / "log.jsonl").write_bytes(b"".join(map(encode, lines)))
-    manifest = json.loads((result / "manifest.json").read_bytes())
-    manifest["files"]["log.jsonl"] = hashlib.sha256((result / "log.jsonl").read_bytes()).hexdigest()
-    (result / "manifest.json").write_text(json.dumps(manifest))
+    relisted(result, "log.jsonl")
 
 
 def test_a_calibration_verifies_and_says_what_it_could_have_missed(calibrated, capsys):
@@ -100,9 +97,61 @@ def test_a_changed_file_is_named_and_nothing_is_computed(calibrated, tmp_path, c
     assert "proposal.md: was changed since it was written" in capsys.readouterr().out
 
 
-def test_a_run_verifies_until_an_outcome_is_changed(tmp_path, monkeypatch, capsys):
-    import hashlib
+def torn(path):
+    path.write_bytes(path.read_bytes()[:-40])
 
+
+def relisted(result, name):
+    """The manifest's digest of a file, or its absence there, as whoever changed the file would have it."""
+    manifest = json.loads((result / "manifest.json").read_bytes())
+    del manifest["files"][name]
+    if (result / name).exists():
+        manifest["files"][name] = hashlib.sha256((result / name).read_bytes()).hexdigest()
+    (result / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize("covers", [False, True])
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda result: torn(result / "manifest.json"), "manifest.json: was changed since it was written"),
+        (lambda result: (result / "manifest.json").write_text("[]"), "manifest.json: was changed since it was written"),
+        (lambda result: torn(result / "run.json"), "run.json: "),
+        (lambda result: torn(result / "scenario.toml"), "scenario.toml: "),
+        (lambda result: torn(result / "proposal.json"), "proposal.json: "),
+        (lambda result: torn(result / "log.jsonl"), "log.jsonl: "),
+        (lambda result: (result / "log.jsonl").unlink(), "log.jsonl: is missing"),
+        (lambda result: (result / "proposal.json").unlink(), "proposal.json: is missing"),
+        (lambda result: altered(result, lambda lines: lines.pop()), "log.jsonl: "),
+    ],
+    ids=[
+        "manifest torn",
+        "manifest of nothing",
+        "origin",
+        "scenario",
+        "proposal",
+        "record torn",
+        "no record",
+        "no proposal",
+        "block",
+    ],
+)
+def test_whatever_is_damaged_is_named_with_exit_code_1(calibrated, tmp_path, capsys, damage, says, covers):
+    """F17: with the old digests in the manifest, and with digests that cover the damage up."""
+    result = copied(calibrated, tmp_path)
+    damage(result)
+    if covers and not says.startswith("manifest"):
+        relisted(result, says.partition(":")[0])
+    code = main(["verify", str(result), "--share", "1e-9", "--jobs", "1"])
+    printed = capsys.readouterr()
+    told = printed.out + printed.err
+    assert code == (2 if says == "scenario.toml: " and covers else 1)  # no scenario at all is bad input, with line and column
+    assert any(line.startswith((says, str(result / says.partition(":")[0]))) for line in told.splitlines()), told
+    assert "Traceback" not in told
+    assert "defect" not in told
+
+
+def test_a_run_verifies_until_an_outcome_is_changed(tmp_path, monkeypatch, capsys):
     import pandas as pd
 
     monkeypatch.chdir(tmp_path)
@@ -113,9 +162,7 @@ def test_a_run_verifies_until_an_outcome_is_changed(tmp_path, monkeypatch, capsy
     table = pd.read_parquet(result / "outcomes.parquet")
     table["fees.whole"] *= 1.001
     table.to_parquet(result / "outcomes.parquet", index=False)
-    manifest = json.loads((result / "manifest.json").read_bytes())
-    manifest["files"]["outcomes.parquet"] = hashlib.sha256((result / "outcomes.parquet").read_bytes()).hexdigest()
-    (result / "manifest.json").write_text(json.dumps(manifest))
+    relisted(result, "outcomes.parquet")
     capsys.readouterr()
     assert main(["verify", str(result), "--share", "25%", "--seed", "3"]) == 1
     assert "fees.whole differs by" in capsys.readouterr().out

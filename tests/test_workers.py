@@ -1,9 +1,12 @@
 """The same results from processes of this machine, a Dask cluster and a Ray cluster, workers killed on the way."""
 
 import contextlib
+import logging
 import os
 import signal
+import subprocess
 import sys
+import threading
 import warnings
 from pathlib import Path
 
@@ -74,6 +77,37 @@ def test_tasks_of_a_killed_worker_are_done_again(backend, tmp_path):
     assert mark.exists()
     assert found == EXPECTED
     assert sorted(told) == EXPECTED
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="stops and continues a process")
+def test_workers_that_get_nowhere_are_reported_and_the_work_ends_when_they_go_on(tmp_path, monkeypatch):
+    """F13: one worker stands still, and so, at the end, does everything; it goes on only because somebody was told."""
+    mark, told = tmp_path / "mark", []
+    monkeypatch.setattr("simulator.workers.SILENCE", 0.5)
+
+    class Rescuer(logging.Handler):
+        def emit(self, record):
+            told.append(record.getMessage())
+            if mark.exists() and (number := mark.read_text()):
+                os.kill(int(number), signal.SIGCONT)
+
+    logger, rescuer = logging.getLogger("simulator.workers"), Rescuer()
+    logger.addHandler(rescuer)
+    try:
+        found = run_all(mortal_work.halt, [(number, str(mark)) for number in range(12)], 2)
+    finally:
+        logger.removeHandler(rescuer)
+    assert found == EXPECTED
+    assert "no worker has finished a task for 0 s (" in told[0]
+    assert "of 12 of this stage are done" in told[-1]
+    assert not [thread for thread in threading.enumerate() if thread.name == "watch over workers"]
+
+
+def test_silence_goes_to_stderr_where_nobody_configured_logging(tmp_path):
+    code = "import time, simulator.workers as w; w.SILENCE = 0.2; print(w.run_all(lambda n: time.sleep(0.5) or n, [(3,)], 1))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "[3]\n"
+    assert done.stderr.startswith("simulator: no worker has finished a task for 0 s (0 of 1 of this stage are done)")
 
 
 def test_workers_that_always_die_are_lost_beyond_retry():

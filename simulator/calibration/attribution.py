@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from simulator.calibration.confirmation import REPORTED_PATHS, Confirmation
+from simulator.calibration.confirmation import Confirmation
 from simulator.calibration.trials import Trials
 from simulator.calibration.world import World
 from simulator.outcomes import BEARERS, Outcomes
 from simulator.risk import measures
 from simulator.risk.measures import PerPath
 
+MOST_PATHS = 1000  # of the headline
 PREFIX = "loss_by_"  # of the columns, as in loss_by_cause.gap.whole
 SOURCES = ("cause", "asset", "cohort")  # by which a loss is told apart
 
@@ -23,7 +24,7 @@ def attribute(world: World, trials: Trials, confirmation: Confirmation) -> tuple
 
     Only paths that lost keep a ledger: the parts of all others are zero.
     """
-    paths = min(confirmation.plan.paths, REPORTED_PATHS)
+    paths = min(len(confirmation.outcomes[0]), MOST_PATHS)
     lost = np.any([side.column("loss.whole")[:paths] > 0 for side in confirmation.outcomes], axis=0)
     if not lost.any():
         return None

@@ -1,6 +1,7 @@
 """Confirmation: one candidate, once, on paths and in worlds that no earlier stage saw.
 
-Every limit must pass by itself in every gating world at the confidence of the look. Three verdicts: "confirmed";
+Every limit must pass by itself in every gating world at the confidence of the look. A world in which all pass on the paths
+of the first stage is done; the others go on to all paths. Three verdicts: "confirmed";
 "risk-reducing step", when limits fail but the loss is lower than under current parameters by paired tests on the same
 paths; "no proposal", with reasons.
 """
@@ -8,13 +9,13 @@ paths; "no proposal", with reasons.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simulator.calibration.convergence import Convergence, convergence
-from simulator.calibration.plan import ConfirmationPlan, appetite_in, gating_worlds, reported_worlds
+from simulator.calibration.plan import ConfirmationPlan, Stage, appetite_in, gating_worlds, reported_worlds
 from simulator.calibration.race import Question
 from simulator.calibration.space import Point
 from simulator.calibration.trials import Trials
@@ -27,13 +28,13 @@ from simulator.risk.metrics import Interval
 if TYPE_CHECKING:
     from simulator.outcomes import Outcomes
 
-REPORTED_PATHS = 1000  # in worlds that decide nothing
+REPORTED_PATHS = 500  # in worlds that decide nothing
 CONFIRMED, REDUCING, NONE = "confirmed", "risk-reducing step", "no proposal"
 
 
 @dataclass(frozen=True)
 class InWorld:
-    """Candidate and current parameters in one world, on the same paths."""
+    """Candidate and current parameters in one world, on the same paths as far as current parameters were run."""
 
     label: str
     gates: bool
@@ -88,29 +89,23 @@ class Improvement:
 
 def confirm(world: World, trials: Trials, question: Question, plan: ConfirmationPlan, point: Point) -> Confirmation:
     """Look once. Everything comes through the record, so a resumed look is the same look."""
-    question = replace(question, plan=plan)
-    pair = [point, trials.space.current_point]
-    ran: dict[str, tuple[Outcomes, Outcomes]] = {}
-    intervals: dict[str, Interval] = {}
-
-    def run(label: str, place: World, gates: bool) -> tuple[Outcomes, Outcomes]:
-        columns = "" if label in (HEADLINE, "point-parameters") else question.columns
-        paths = plan.paths if gates else min(plan.paths, REPORTED_PATHS)
-        found = trials.outcomes(place, label, plan.purpose, pair, paths, columns, f"confirmation, {label}")
-        trials.insist(point)
-        ran[label], intervals[label] = (found[0], found[1]), interval_of(place)
-        return ran[label]
-
-    worlds = [
-        _in_world(label, gates, place, question, *run(label, place, gates))
-        for gates, places in ((True, gating_worlds(world)), (False, reported_worlds(world)))
-        for label, place in places
-    ]
-    finer = convergence(world, trials, question, point, ran[HEADLINE][0])
-    improvement = improve(*ran[HEADLINE], plan.confidence)
+    look = _Look(world, trials, replace(question, plan=plan), point)
+    gating, judged = dict(gating_worlds(world)), dict[str, InWorld]()
+    for stage in plan.stages:
+        for label, place in gating.items():
+            if label not in judged or not judged[label].passes:
+                judged[label] = look.at(label, place, stage, gates=True)
+    seen = plan.stages[0]
+    if not all(one.passes for one in judged.values()) or len(look.ran[HEADLINE][0]) > seen.paths:
+        seen = plan.stages[-1]
+        look.run(HEADLINE, world, seen.paths, seen.paths)  # the paired tests of a step that reduces risk need all paths
+    shown = dict(reported_worlds(world))
+    few = Stage(min(plan.paths, REPORTED_PATHS), plan.confidence)
+    worlds = [*judged.values(), *(look.at(label, place, few, gates=False) for label, place in shown.items())]
+    finer = convergence(world, trials, look.question, point, look.ran[HEADLINE][0])
+    improvement = improve(*look.ran[HEADLINE], seen.confidence)
     verdict, reasons = judge_worlds(worlds, finer, improvement)
-    score, error = question.score(point, *ran[HEADLINE])
-    shown = {label: ran[label] for label, _ in reported_worlds(world)}
+    score, error = question.score(point, *look.ran[HEADLINE])
     return Confirmation(
         plan=plan,
         point=point,
@@ -119,12 +114,45 @@ def confirm(world: World, trials: Trials, question: Question, plan: Confirmation
         improvement=improvement,
         score=score,
         score_error=error,
-        intervals=intervals,
-        outcomes=ran[HEADLINE],
-        reported=shown,
+        intervals=look.intervals,
+        outcomes=look.ran[HEADLINE],
+        reported={label: look.ran[label] for label in shown},
         verdict=verdict,
         reasons=tuple(reasons),
     )
+
+
+@dataclass(frozen=True)
+class _Look:
+    """The runs of one look: (candidate, current) of every world, and what intervals cover there."""
+
+    world: World
+    trials: Trials
+    question: Question
+    point: Point
+    ran: dict[str, tuple[Outcomes, Outcomes]] = field(default_factory=dict)
+    intervals: dict[str, Interval] = field(default_factory=dict)
+
+    def at(self, label: str, place: World, stage: Stage, *, gates: bool) -> InWorld:
+        """The world at one stage; current parameters go beyond the first only in the headline, where paired tests need them."""
+        first = self.question.plan.stages[0].paths
+        pair = self.run(label, place, stage.paths, stage.paths if label == HEADLINE else min(stage.paths, first))
+        return _in_world(label, gates, place, self.question, stage.confidence, *pair)
+
+    def run(self, label: str, place: World, paths: int, current_paths: int) -> tuple[Outcomes, Outcomes]:
+        """The candidate on `paths` fresh paths, and current parameters on the first `current_paths` of them."""
+        plan, current = self.question.plan, self.trials.space.current_point
+        columns = "" if label in (HEADLINE, "point-parameters") else self.question.columns
+        cuts = [stage.paths for stage in plan.stages]
+
+        def ask(points: list[Point], count: int) -> list[Outcomes]:
+            return self.trials.outcomes(place, label, plan.purpose, points, count, columns, f"confirmation, {label}", cuts)
+
+        both = ask([self.point, current], current_paths)
+        candidate = both[0] if paths == current_paths else ask([self.point], paths)[0]
+        self.trials.insist(self.point)
+        self.ran[label], self.intervals[label] = (candidate, both[1]), interval_of(place)
+        return self.ran[label]
 
 
 def confirm_together(
@@ -150,10 +178,12 @@ def interval_of(place: World) -> Interval:
     return "model" if place.has_parameter_law else "simulation"
 
 
-def _in_world(label: str, gates: bool, place: World, question: Question, candidate: Outcomes, current: Outcomes) -> InWorld:
+def _in_world(
+    label: str, gates: bool, place: World, question: Question, confidence: float, candidate: Outcomes, current: Outcomes
+) -> InWorld:
     asked = conditions(appetite_in(place, question.world))
-    confidence = question.plan.confidence
-    change = measures.paired_difference(PerPath.of(candidate, "loss.whole"), PerPath.of(current, "loss.whole"), confidence)
+    before, after = PerPath.of(current, "loss.whole"), PerPath.of(candidate, "loss.whole")
+    change = measures.paired_difference(after.first(before.paths), before, confidence)
     judged = [tuple(judge(one, side, question.frozen, confidence) for one in asked) for side in (candidate, current)]
     weighted = "" if candidate.weight is None else weights.in_words(candidate.weight)
     return InWorld(label, gates, judged[0], judged[1], change, weighted)

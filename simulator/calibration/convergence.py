@@ -69,7 +69,7 @@ class Convergence:
 
 def convergence(world: World, trials: Trials, question: Question, point: Point, coarse: Outcomes) -> Convergence:
     """Run the candidate at half the substep on the first confirmation paths and compare."""
-    paths = min(MOST_PATHS, question.plan.paths)
+    paths = min(MOST_PATHS, len(coarse))
     finer = world.with_substeps(2 * world.substeps)
     fine = trials.outcomes(
         finer, "half-substep", question.plan.purpose, [point], paths, question.columns, "confirmation, half the substep"

@@ -13,16 +13,12 @@ from simulator.calibration.confirmation import Confirmation, InWorld, interval_o
 from simulator.calibration.goals import MARGIN, available, used_change
 from simulator.calibration.promise import available_change
 from simulator.calibration.world import HEADLINE, World
-from simulator.outcomes import QUANTITIES
 from simulator.risk import measures
 from simulator.risk.judgement import Judgement
-from simulator.risk.measures import PerPath
 from simulator.risk.metrics import Metric, risk_metrics
 
 if TYPE_CHECKING:
     from simulator.outcomes import Outcomes
-
-OVERFITTED = 3.0  # standard errors between search and confirmation
 
 
 def worlds(confirmation: Confirmation) -> list[dict[str, Any]]:
@@ -100,80 +96,6 @@ def _three(metric: Metric) -> dict[str, float]:
     return {"value": metric.value, "low": metric.low, "high": metric.high}
 
 
-def stages(calibration: Calibration) -> list[dict[str, Any]]:
-    """Search, selection and confirmed estimates of the goal and of every headline condition, and the shrinkage.
-
-    `shrinkage` = confirmed - search; beyond 3 standard errors the search has overfitted. For the conditions, search counts
-    what judgement counts, though it ranked by a continuous quantity.
-    """
-    chosen, confirmation, searched = calibration.selection.chosen, calibration.confirmation, calibration.searched
-    if chosen is None or confirmation is None or searched is None:
-        return []
-    rows = [_stage("goal", searched.score, searched.score_error, chosen.score, confirmation.score, confirmation.score_error)]
-    headline = next(one for one in confirmation.worlds if one.label == HEADLINE)
-    for before, between, after in zip(searched.judgements, chosen.judgements, headline.candidate, strict=True):
-        rows.append(_stage(after.condition, before.value, _error(before), between.value, after.value, _error(after)))
-    return rows
-
-
-def finalists(calibration: Calibration) -> list[dict[str, Any]]:
-    """What else could have been chosen, on the selection paths, in the order of preference; current parameters last."""
-    selection, names = calibration.selection, calibration.space.names
-    return [
-        {
-            "values": dict(zip(names, one.point, strict=True)),
-            "is_current": one.is_current,
-            "is_chosen": one is selection.chosen,
-            "goal": one.score,
-            "goal_error": one.score_error,
-            "chance_to_pass": one.chance,
-            "is_ready": one.is_ready,
-            "loss_change_usd": one.loss_change.value,
-            "conditions": [{"condition": j.condition, "value": j.value, "bound": j.bound} for j in one.judgements],
-        }
-        for one in (*selection.finalists, selection.current)
-    ]
-
-
-def alternatives(calibration: Calibration) -> list[dict[str, Any]]:
-    """What was confirmed together with the chosen values, each with its verdict and the confidence of its last step."""
-    names = calibration.space.names
-    return [
-        {
-            "values": dict(zip(names, one.point, strict=True)),
-            "verdict": one.verdict,
-            "reasons": list(one.reasons),
-            "confidence": one.plan.confidence,
-            "goal": one.score,
-            "goal_error": one.score_error,
-        }
-        for one in calibration.alternatives
-    ]
-
-
-def _error(judgement: Judgement) -> float:
-    """The standard error behind a judgement; for a probability, at half a failure more, so that none seen is not certainty."""
-    if judgement.method == "Clopper-Pearson":
-        p = (judgement.value * judgement.paths + 0.5) / (judgement.paths + 1)
-        return math.sqrt(p * (1 - p) / judgement.paths)
-    return (judgement.high - judgement.low) / 4 if math.isfinite(judgement.high - judgement.low) else math.nan
-
-
-def _stage(name: str, search: float, e: float, selection: float, confirmed: float, later: float) -> dict[str, Any]:
-    spread = math.hypot(e, later)
-    shrinkage = confirmed - search
-    apart = shrinkage / spread if spread > 0 else 0.0 if abs(shrinkage) < 1e-12 else math.inf
-    return {
-        "figure": name,
-        "search": search,
-        "selection": selection,
-        "confirmed": confirmed,
-        "shrinkage": shrinkage,
-        "shrinkage_in_standard_errors": apart,
-        "overfitted": bool(abs(apart) > OVERFITTED),
-    }
-
-
 def efficiency(calibration: Calibration) -> dict[str, Any]:
     """Capital efficiency against current parameters: available, and used as a paired difference."""
     point = calibration.confirmation.point if calibration.confirmation else None
@@ -193,54 +115,10 @@ def efficiency(calibration: Calibration) -> dict[str, Any]:
     }
 
 
-BOOK = ("open_interest", "borrowed", "collateral", "utilisation", "fund_end")
-
-
-def context(calibration: Calibration) -> dict[str, Any]:
-    """What the vote is about: accounts, the book under current parameters (means of the confirmation paths), and depth [usd]."""
-    world, confirmation = calibration.world, calibration.confirmation
-    rows = [] if confirmation is None else [{"quantity": name, **asdict(_mean(confirmation.outcomes[1], name))} for name in BOOK]
-    return {"accounts": world.account_count, "book": rows, "depth_usd": dict(world.depths)}
-
-
-def _mean(outcomes: Outcomes, quantity: str) -> measures.Estimate:
-    return measures.mean(PerPath.of(outcomes, f"{quantity}.whole"))
-
-
 def newly_liquidatable(confirmation: Confirmation) -> dict[str, Any]:
     """Accounts that the vote itself makes liquidatable, before and after [count]."""
     candidate, current = confirmation.outcomes
     return before_and_after(current, candidate, "newly_liquidatable.transition")
-
-
-def later_history(calibration: Calibration) -> dict[str, Any] | None:
-    """What [backtest] showed, window by window: one history, so no interval; and how often moves passed a margin."""
-    past, asked = calibration.past, calibration.world.backtest
-    if past is None or asked is None:
-        return None
-    return {
-        "since": past.windows[0].begin.isoformat(),
-        "until": past.windows[-1].end.isoformat(),
-        "paths_a_window": asked.paths,
-        "windows": [
-            {
-                "vote": one.vote.isoformat(),
-                "worst_fall": one.worst_fall,
-                "seen": one.seen,
-                "before": one.current,
-                "after": one.proposed,
-            }
-            for one in past.windows
-        ],
-        "limits": [{"condition": name, "before": now, "after": then} for name, now, then in past.broken],
-        "margin": {"period": asked.period, "confidence": asked.confidence, "rows": [asdict(one) for one in past.margins]},
-    }
-
-
-def data(world: World) -> dict[str, Any] | None:
-    """The price file behind the market, its window and hash; None where the market names none."""
-    provenance = getattr(getattr(world, "market", None), "provenance", None)
-    return {name: getattr(provenance, name) for name in ("prices", "sha256", "since", "until", "rows")} if provenance else None
 
 
 def paired_test(confirmation: Confirmation) -> dict[str, Any]:
@@ -265,58 +143,3 @@ def elasticities(world: World, confirmation: Confirmation | None) -> dict[str, A
     passes = {one.label: one.passes for one in confirmation.worlds}
     levels = {level: passes[label] for level, label in labels.items()}
     return {"levels": levels, "flips_at": [level for level, passed in levels.items() if not passed], "note": ""}
-
-
-def sensitivity(calibration: Calibration) -> list[dict[str, Any]]:
-    """One grid step down and up in every parameter, on the selection paths; fragile where a limit breaks."""
-    chosen = calibration.selection.chosen
-    if chosen is None:
-        return []
-    return [
-        {
-            "name": step.parameter,
-            "direction": step.direction,
-            "value": step.value,
-            "goal_change": step.neighbour.score - chosen.score,
-            "chance_to_pass": step.neighbour.chance,
-            "breaks": list(step.breaks),
-            "fragile": bool(step.breaks),
-            "conditions": [{"condition": j.condition, "value": j.value, "bound": j.bound} for j in step.neighbour.judgements],
-        }
-        for step in calibration.sensitivity
-    ]
-
-
-STUDIED = ("open_interest", "borrowed", "collateral", "utilisation", "liquidated_notional", "user_cost")
-
-
-def studied_range(confirmation: Confirmation) -> list[dict[str, Any]]:
-    """The central 99 % of the confirmation paths under the candidate, by quantity: outside it nothing was studied."""
-    found = [_range(confirmation, f"{name}.whole", name, QUANTITIES[name][0]) for name in STUDIED]
-    return [one for one in found if one["high"] > 0]
-
-
-def _range(confirmation: Confirmation, column: str, name: str, unit: str) -> dict[str, Any]:
-    values = PerPath.of(confirmation.outcomes[0], column)
-    low, high = (measures.quantile(values, level).value for level in (0.005, 0.995))
-    return {"quantity": name, "unit": unit, "low": low, "high": high}
-
-
-def studied_volatility(confirmation: Confirmation, assets: Sequence[str]) -> list[dict[str, Any]]:
-    """The same of realised volatility [1/sqrt(year)] over a horizon, asset by asset, where outcomes hold it."""
-    columns = {asset: f"external_variance.{asset}.whole" for asset in assets}
-    if assets and columns[assets[0]] not in confirmation.outcomes[0].columns:
-        columns = {assets[0]: "external_variance.whole"}
-    there = {asset: name for asset, name in columns.items() if name in confirmation.outcomes[0].columns}
-    found = [_range(confirmation, name, asset, "1/sqrt(year)") for asset, name in there.items()]
-    return [{**one, "low": math.sqrt(one["low"]), "high": math.sqrt(one["high"])} for one in found]
-
-
-def in_words(studied: Sequence[dict[str, Any]]) -> list[str]:
-    """The range of the book as triggers: leaving it is a reason to calibrate again."""
-    names = {"open_interest": "open interest", "borrowed": "borrowing"}
-    return [
-        f"{names[one['quantity']]} leaves {one['low']:,.0f} to {one['high']:,.0f} USD, the central 99 % of the paths studied"
-        for one in studied
-        if one["quantity"] in names
-    ]

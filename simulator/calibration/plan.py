@@ -12,14 +12,24 @@ from simulator.risk import planner
 from simulator.risk.appetite import RiskAppetite, percent
 from simulator.risk.judgement import conditions, mean_paths, probabilities_to_prove, shortfall_paths
 
+FIRST_PATHS, FIRST_SHARE = 0.4, 0.3  # of all paths, and of the error: the first stage, where clear cases end
+MOST_FIRST = 0.5  # of all paths; a first stage that needs more saves too little for the error it spends
 LEAST_PATHS = 200  # of a confirmation: means need their normal limit even where no probability asks for more
 MOST_LIMIT = 0.5  # of a probability in the units of a weighted path
 MOST_FOR_MEANS = 10_000  # paths planned for a mean limit: where values are not rare, far fewer are enough
 
 
 @dataclass(frozen=True)
+class Stage:
+    """The first `paths` fresh paths of a world, on which every limit is judged at `confidence`."""
+
+    paths: int
+    confidence: float
+
+
+@dataclass(frozen=True)
 class ConfirmationPlan:
-    """One look: `paths` fresh paths in every world, every limit at `confidence`; `power` at half of all limits.
+    """One look: at most `paths` fresh paths in every world, every limit at `confidence`; `power` at half of all limits.
 
     Where several alternatives are confirmed together, `confidence` is that of the first step of Holm's procedure.
     """
@@ -31,6 +41,15 @@ class ConfirmationPlan:
     conditions: int
     alternatives: int = 1
     weight: float = 1.0  # that a losing path counts at most; below 1 where rare events are drawn more often
+    first_paths: int = 0  # on which a world may pass already; 0: all paths are judged once
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Where a world may pass, one after the other; their errors add up to that of the look."""
+        error = 1 - self.confidence
+        if not self.first_paths:
+            return (Stage(self.paths, self.confidence),)
+        return Stage(self.first_paths, 1 - FIRST_SHARE * error), Stage(self.paths, 1 - (1 - FIRST_SHARE) * error)
 
     def with_remaining(self, alternatives: int) -> ConfirmationPlan:
         """The same look when only so many alternatives are left to judge: their share of the error is larger."""
@@ -45,7 +64,7 @@ class ConfirmationPlan:
     def proof(self) -> planner.Proof:
         """What this look demands of every condition; each has its share of the chance to miss, as the number of paths has."""
         power = planner.share_of_power(planner.POWER, self.conditions)
-        return planner.Proof(self.paths, self.confidence, power, self.weight)
+        return planner.Proof(self.paths, self.stages[-1].confidence, power, self.weight)
 
 
 def gating_worlds(world: World) -> Iterator[tuple[str, World]]:
@@ -97,16 +116,34 @@ def plan_confirmation(world: World, look: int) -> ConfirmationPlan:
     found = [appetite_in(place, world) for place in places]
     weight = max(place.weight_of_unseen for place in places)
     limits = [min(MOST_LIMIT, limit / weight) for one in found for limit in probabilities_to_prove(one)]
-    count = sum(len(conditions(one)) for one in found)
+    plan = ConfirmationPlan(look, confidence, 0, 0.0, sum(len(conditions(one)) for one in found), settings.alternatives, weight)
     if settings.confirmation_paths == "planned":
-        for_means = min(MOST_FOR_MEANS, max(mean_paths(one, confidence) for one in found))
-        least = max(LEAST_PATHS, for_means, *(shortfall_paths(one) for one in found))
-        paths = max(least, planner.plan_paths(limits, confidence).paths if limits else 0)
+        plan = _staged(plan, found, limits) or replace(plan, paths=_paths(found, limits, confidence))
     else:
-        paths = settings.confirmation_paths
-        _must_be_provable(limits, paths, confidence, weight)
-    misses = [1 - planner.power_at_half(paths, limit, confidence) for limit in limits]
-    return ConfirmationPlan(look, confidence, paths, max(0.0, 1 - math.fsum(misses)), count, settings.alternatives, weight)
+        plan = replace(plan, paths=settings.confirmation_paths)
+        _must_be_provable(limits, plan.paths, confidence, weight)
+    misses = [1 - planner.power_at_half(plan.paths, limit, plan.stages[-1].confidence) for limit in limits]
+    return replace(plan, power=max(0.0, 1 - math.fsum(misses)))
+
+
+def _staged(plan: ConfirmationPlan, found: list[RiskAppetite], limits: list[float]) -> ConfirmationPlan | None:
+    """The plan in two stages, None where the first could prove nothing or would take most paths."""
+    first, last = replace(plan, paths=1, first_paths=1).stages
+    paths = _paths(found, limits, last.confidence)
+    begins = max(math.ceil(FIRST_PATHS * paths), _least(found, first.confidence, 1))
+    proves = all(planner.allowed_failures(begins, limit, first.confidence) >= 0 for limit in set(limits))
+    return replace(plan, paths=paths, first_paths=begins) if proves and begins <= MOST_FIRST * paths else None
+
+
+def _paths(found: list[RiskAppetite], limits: list[float], confidence: float) -> int:
+    """The paths of every world that leave a candidate at half of every limit its power."""
+    return max(_least(found, confidence, 2), planner.plan_paths(limits, confidence).paths if limits else 0)
+
+
+def _least(found: list[RiskAppetite], confidence: float, tails: int) -> int:
+    """The fewest paths that limits which are no probabilities need; `tails`: how often the least tail of a shortfall."""
+    for_means = min(MOST_FOR_MEANS, max(mean_paths(one, confidence) for one in found))
+    return max(LEAST_PATHS, for_means, *(shortfall_paths(one, tails) for one in found))
 
 
 def _must_be_provable(limits: list[float], paths: int, confidence: float, weight: float) -> None:

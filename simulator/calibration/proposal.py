@@ -10,7 +10,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from simulator.calibration import attribution, change, evidence, pictures
+from simulator.calibration import attribution, change, choice, evidence, pictures, studied
 from simulator.calibration.calibrate import Calibration
 from simulator.calibration.confirmation import CONFIRMED, REDUCING
 from simulator.calibration.files import to_json
@@ -49,7 +49,7 @@ def make_proposal(calibration: Calibration, *, scenario_file: str = "scenario.to
             "warnings": list(calibration.warnings),
             "summary": change.summary(calibration),
             "preamble": world.preamble.model_dump(),
-            "context": evidence.context(calibration),
+            "context": studied.context(calibration),
             "appetite": {
                 "text": appetite.describe(),
                 "limits": [limit.describe() for limit in appetite.limits],
@@ -62,11 +62,11 @@ def make_proposal(calibration: Calibration, *, scenario_file: str = "scenario.to
             "step_bounds": change.step_bounds(calibration),
             "evidence": evidence.worlds(confirmation) if confirmation else evidence.from_selection(calibration),
             "windows": list(world.windows()),
-            "backtest": evidence.later_history(calibration),
+            "backtest": studied.later_history(calibration),
             "metrics": evidence.metrics(confirmation) if confirmation else [],
-            "stages": evidence.stages(calibration),
-            "finalists": evidence.finalists(calibration),
-            "alternatives": evidence.alternatives(calibration),
+            "stages": choice.stages(calibration),
+            "finalists": choice.finalists(calibration),
+            "alternatives": choice.alternatives(calibration),
             "capital_efficiency": evidence.efficiency(calibration),
             "newly_liquidatable": evidence.newly_liquidatable(confirmation) if confirmation else None,
             "loss_bearers": attribution.loss_bearers(confirmation) if confirmation else [],
@@ -74,7 +74,7 @@ def make_proposal(calibration: Calibration, *, scenario_file: str = "scenario.to
             "paired_loss_test": evidence.paired_test(confirmation) if confirmation else None,
             "convergence": evidence.convergence(confirmation) if confirmation else None,
             "elasticities": evidence.elasticities(world, confirmation),
-            "sensitivity": evidence.sensitivity(calibration),
+            "sensitivity": choice.sensitivity(calibration),
             "neighbourhood": asdict(calibration.neighbourhood) if calibration.neighbourhood else None,
             "global_sensitivity": [asdict(figure) for figure in calibration.indices],
             "front": pictures.front(calibration),
@@ -87,7 +87,7 @@ def make_proposal(calibration: Calibration, *, scenario_file: str = "scenario.to
             "paths": {
                 "search": settings.search_paths,
                 "selection": settings.selection_paths,
-                "confirmation": calibration.plan.paths if confirmation else 0,
+                "confirmation": len(confirmation.outcomes[0]) if confirmation else 0,
                 "path_evaluations": calibration.evaluations,
                 "candidates": len(calibration.found.trials),
                 "failed_candidates": [
@@ -97,6 +97,7 @@ def make_proposal(calibration: Calibration, *, scenario_file: str = "scenario.to
             "look": {
                 "number": calibration.plan.look,
                 "confidence": calibration.plan.confidence,
+                "stages": [asdict(stage) for stage in calibration.plan.stages],
                 "power_at_half_of_all_limits": calibration.plan.power,
                 "conditions": calibration.plan.conditions,
             },
@@ -105,7 +106,7 @@ def make_proposal(calibration: Calibration, *, scenario_file: str = "scenario.to
                 "seed": world.seed,
                 "scenario_hash": world.hash,
                 "lineage": world.lineage,
-                "data": evidence.data(world),
+                "data": studied.data(world),
                 "versions": versions(),
             },
         }
@@ -147,15 +148,15 @@ def _title(calibration: Calibration) -> str:
 def _rollback(calibration: Calibration) -> dict[str, Any]:
     """When to go back: a loss beyond the threshold that the limits made rare, or a market or demand outside what was studied."""
     confirmation = calibration.confirmation
-    studied = evidence.studied_range(confirmation) if confirmation else []
+    reached = studied.studied_range(confirmation) if confirmation else []
     return {
         "to": dict(zip(calibration.space.names, calibration.space.current_point, strict=True)),
         "triggers": [
             *(f"any breach of a limit's threshold: {limit.describe()}" for limit in asked(calibration.world)[0].limits),
-            *evidence.in_words(studied),
+            *studied.in_words(reached),
         ],
-        "studied_range": studied,
-        "studied_volatility": evidence.studied_volatility(confirmation, calibration.world.assets) if confirmation else [],
+        "studied_range": reached,
+        "studied_volatility": studied.studied_volatility(confirmation, calibration.world.assets) if confirmation else [],
     }
 
 

@@ -30,7 +30,8 @@ BATCH = 15  # candidates in a batch, where there are enough for more batches
 LEADERS = 5  # between which a part of a batch is laid
 FRONT_LEADERS = 12  # where the leaders are a front
 FRONT_POINTS = 40  # that are estimated again on the selection paths
-SAFER_POINTS = 8  # beside them, within half of the limits
+WITH_SAFER = 48  # so many with those within half of the limits
+WITH_BOLDER = 60  # and with those within twice of them: what keeps a limit by less than confirmation needs, shown as such
 FINISHES = 4  # rounds in which what may belong to the front runs on every search path
 MODELLED = 4 / 5  # of a batch: points that a surrogate thinks would move the front
 CUT, MOVED = 1 / 3, 4 / 5  # of a batch, at most: points on sections; points of a front that moved
@@ -89,10 +90,12 @@ def _finished_front(race: Race) -> tuple[Trial, ...]:
 
 
 def leading_front(trials: Sequence[Trial]) -> tuple[Trial, ...]:
-    """The front within the limits, the loneliest first, and beside it that within half of them: few paths cannot tell which."""
+    """The front within the limits, the loneliest first, and beside it those within half and twice of them: few paths cannot
+    tell which, and selection says which may not pass."""
     chosen: dict[Point, Trial] = {}
-    for lenience, most in ((0, FRONT_POINTS), (LENIENCE.index(0.5), FRONT_POINTS + SAFER_POINTS)):
-        within = [trial for trial in alive(trials) if trial.is_within(lenience)]
+    for lenience, most in ((1.0, FRONT_POINTS), (0.5, WITH_SAFER), (2.0, WITH_BOLDER)):
+        place = LENIENCE.index(lenience)
+        within = [trial for trial in alive(trials) if trial.is_within(place)]
         goals = [trial.goals for trial in within]
         for i in by_front(goals)[: len(front(goals))]:
             if len(chosen) < most:

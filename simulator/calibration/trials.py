@@ -185,11 +185,12 @@ class Trials:
 
 
 def _blocks(paths: int, cuts: Sequence[int]) -> Iterator[Block]:
-    """(first, count) of blocks of at most BLOCK paths that end at every cut."""
+    """(first, count) of blocks of at most BLOCK paths that end at every cut, between two cuts about equal."""
     edges = [0, *sorted(cut for cut in set(cuts) if cut < paths), paths]
     for low, high in itertools.pairwise(edges):
-        for first in range(low, high, BLOCK):
-            yield first, min(BLOCK, high - first)
+        parts = math.ceil((high - low) / BLOCK)
+        ends = [low + (high - low) * part // parts for part in range(parts + 1)]
+        yield from ((first, end - first) for first, end in itertools.pairwise(ends))
 
 
 def _waves(

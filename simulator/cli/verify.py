@@ -15,6 +15,10 @@ from simulator.cli.options import all_options, cluster_option, jobs_option, json
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
 
+ALWAYS = ("scenario.toml", "run.json")
+OF_CALIBRATION = ("log.jsonl", "proposal.json", "proposal.md", "report.html")
+OF_RUN = ("outcomes.parquet",)
+
 
 def _share(ctx: click.Context, parameter: click.Parameter, text: str) -> float:
     number, percent = text.removesuffix("%"), text.endswith("%")
@@ -38,26 +42,50 @@ def verify(result: Path, share: float, seed: int | None, jobs: int | None, clust
     RESULT is the folder of a finished `run` or `calibrate`. Checks the files against the manifest, the proposal and its
     pages against the record, and the record against this machine's own engine. Exit code 1 where anything differs.
     """
-    from simulator.results import changed_files, scenario_of
+    from simulator.results import scenario_of
 
-    scenario = scenario_of(result)
     seed = secrets.randbits(63) if seed is None else seed
-    problems = [f"{name}: was changed since it was written" for name in changed_files(result)]
-    problems += _origin(result, scenario)
+    facts: dict[str, Any] = {}
+    problems = _damaged(result)
+    if not problems:
+        scenario = scenario_of(result)
+        problems += _origin(result, scenario)
     if not problems:
         with workers(jobs, cluster) as count:
-            facts, more = (_calibration if (result / "log.jsonl").is_file() else _run)(result, scenario, share, seed, count)
-        problems += more
-    else:
-        facts = {}
+            facts, problems = (_calibration if _is_calibration(result) else _run)(result, scenario, share, seed, count)
     facts = {"result": str(result), "holds": not problems, "seed": seed, "problems": problems, **facts}
     click.echo(json.dumps(facts, indent=1)) if as_json else _print(result, facts)
     return DONE if not problems else NOT_MET
 
 
+def _is_calibration(result: Path) -> bool:
+    return any((result / name).is_file() for name in ("proposal.json", "log.jsonl"))
+
+
+def _damaged(result: Path) -> list[str]:
+    """What is not as it was written, file by file, and what a result cannot do without."""
+    from simulator.results import changed_files
+
+    changed, needed = changed_files(result), (*ALWAYS, *(OF_CALIBRATION if _is_calibration(result) else OF_RUN))
+    missing = [name for name in dict.fromkeys((*changed, *needed)) if not (result / name).is_file()]
+    return [
+        *(f"{name}: is missing" for name in missing),
+        *(f"{name}: was changed since it was written" for name in changed if name not in missing),
+    ]
+
+
+def _json(result: Path, name: str) -> Any:
+    from simulator.calibration.verification import NotInRecord
+
+    try:
+        return json.loads((result / name).read_bytes())
+    except ValueError as error:
+        raise NotInRecord(f"{name}: is no JSON ({error})") from None
+
+
 def _origin(result: Path, scenario: Scenario) -> list[str]:
     """Whether the result is of the scenario that lies in it."""
-    about = json.loads((result / "run.json").read_bytes())
+    about = _json(result, "run.json")
     if about.get("scenario_hash") == scenario.hash:
         return []
     return [f"run.json: names scenario {str(about.get('scenario_hash'))[:12]}, scenario.toml is {scenario.hash[:12]}"]
@@ -75,12 +103,12 @@ def _calibration(result: Path, scenario: Scenario, share: float, seed: int, jobs
     if None in lines:
         return {}, [f"log.jsonl: line {lines.index(None) + 1} is torn or was changed"]
     try:
+        stored = _json(result, "proposal.json")
         calibration, trials = replayed(scenario, [line for line in lines if line])
         with Bar() as bar:
             found = recompute(trials, evaluate, share, seed, jobs=jobs, progress=bar.show)
     except NotInRecord as error:
         return {}, [str(error)]
-    stored = json.loads((result / "proposal.json").read_bytes())
     problems = [*found.differing, *differences(stored, json.loads(json.dumps(make_proposal(calibration))))]
     for name, make in (("proposal.md", markdown), ("report.html", page)):
         if (result / name).read_text(encoding="utf-8") != make(stored):

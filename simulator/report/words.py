@@ -90,12 +90,13 @@ def verdict(proposal: Proposal) -> Verdict:
     """The verdict in words."""
     paths, confidence = count(proposal["paths"]["confirmation"]), percent(proposal["look"]["confidence"])
     deciding = [place for place in proposal["evidence"] if place["decides"]]
+    told = sorted({place["conditions"][0]["after"]["paths"] for place in deciding})
     if proposal["verdict"] == CONFIRMED:
         worlds = "the one world that decides" if len(deciding) == 1 else f"each of the {len(deciding)} worlds that decide"
         return Verdict(
             "good",
             "Confirmed",
-            f"Every limit holds at {confidence} confidence in {worlds}, on {paths} fresh paths a world "
+            f"Every limit holds at {confidence} confidence in {worlds}, on {' or '.join(map(count, told))} fresh paths a world "
             "that neither search nor selection had seen.",
         )
     if proposal["verdict"] == REDUCING:
@@ -110,7 +111,7 @@ def verdict(proposal: Proposal) -> Verdict:
         return Verdict(
             "plain",
             "No proposal",
-            f"One candidate was looked at, once, on {paths} fresh paths a world, and was not confirmed. "
+            f"One candidate was looked at, once, on up to {paths} fresh paths a world, and was not confirmed. "
             "No change of parameters is proposed.",
         )
     return Verdict("plain", "No proposal", "No candidate was worth a look at fresh paths. No change of parameters is proposed.")

@@ -100,10 +100,10 @@ def probabilities_to_prove(appetite: RiskAppetite) -> Iterator[float]:
             yield condition.limit.probability
 
 
-def shortfall_paths(appetite: RiskAppetite) -> int:
-    """The paths that give every expected shortfall twice the tail it needs; 0 without such limits."""
+def shortfall_paths(appetite: RiskAppetite, tails: int) -> int:
+    """The paths that give every expected shortfall `tails` times the tail it needs; 0 without such limits."""
     levels = [limit.level for limit in appetite.limits if isinstance(limit, ExpectedShortfallLimit)]
-    return max((math.ceil(2 * TAIL_PATHS / (1 - level) - 1e-9) for level in levels), default=0)
+    return max((math.ceil(tails * TAIL_PATHS / (1 - level) - 1e-9) for level in levels), default=0)
 
 
 def mean_paths(appetite: RiskAppetite, confidence: float) -> int:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from simulator.calibration.calibrate import calibrate
 from simulator.calibration.pareto import beats, by_front, crowding, front, hypervolume, reference_below
 from simulator.calibration_settings import SearchParameter
+from simulator.risk.planner import POWER
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fake_world import INITIAL, MAINTENANCE, PENALTY, SETTINGS, FakeWorld, evaluate, with_settings
@@ -73,10 +74,19 @@ def found():
 def test_kept_points_are_likely_to_pass_and_beat_each_other_in_nothing(found):
     kept = [point for point in found.front.points if point.is_kept]
     assert len(kept) >= 3
-    assert all(point.chance >= found.plan.proof.power for point in kept)
+    assert all(point.chance >= POWER for point in kept)
     values = [[goal.value for goal in point.goals] for point in kept]
     assert sorted(front(values)) == list(range(len(kept)))
     assert found.front.volume.low <= found.front.volume.value <= found.front.volume.high
+
+
+def test_points_that_keep_the_limit_by_less_than_confirmation_needs_are_shown_as_such(found):
+    """Riskier than what would be confirmed and worth more for it: in the list, and never on the front."""
+    bolder = [point for point in found.front.points if not point.is_within and point.point != found.space.current_point]
+    assert bolder
+    assert all(point.chance < POWER and not point.is_kept for point in bolder)
+    kept = [[goal.value for goal in point.goals] for point in found.front.points if point.is_kept]
+    assert any(not any(beats(one, [goal.value for goal in point.goals]) for one in kept) for point in bolder)
 
 
 def test_intervals_of_the_front_are_of_paired_changes_on_fresh_paths_and_cover_the_truth(found):

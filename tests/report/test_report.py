@@ -69,7 +69,9 @@ def test_a_confirmed_change_names_its_confidence_its_worlds_and_its_fresh_paths(
     found = proposal("confirmed")
     text = markdown(found)
     assert "**Confirmed.** Every limit holds at 97.5 % confidence in each of the 4 worlds that decide" in text
-    assert f"{found['paths']['confirmation']:,} fresh paths" in text
+    first, last = (stage["paths"] for stage in found["look"]["stages"])
+    assert {place["conditions"][0]["after"]["paths"] for place in found["evidence"] if place["decides"]} == {first, last}
+    assert f"on {first:,} or {last:,} fresh paths a world" in text
 
 
 def test_limits_that_fail_in_a_world_that_only_reports_are_named_beside_the_verdict():
@@ -175,7 +177,7 @@ def test_numbers_that_do_not_exist_are_said_and_never_drawn():
     found["metrics"][0]["after"] = {"value": None, "low": None, "high": None}
     for text in (markdown(found), page(found)):
         assert "too few paths" in text
-        assert "None" not in text
+        assert "None" not in text.replace("None of ", "")  # of neighbours, in words
         assert "nan" not in re.sub(r"[a-z]*nan[a-z]+|[a-z]+nan[a-z]*", "", text)
 
 
