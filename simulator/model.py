@@ -220,17 +220,13 @@ class RiskModel(mesa.Model):
     def _phase_in(self) -> None:
         if not self.changes:
             return
-        change = self.study.protocol.change
-        since = (self.clock - self.voted_at) * self.rules.dt - change.notice
-        weight = 1.0 if change.phase_in == 0.0 else min(since / change.phase_in, 1.0)
-        weight = weight if since >= 0.0 else 0.0
+        weight = self.study.protocol.change.share((self.clock - self.voted_at) * self.grid.dt)
         if weight == self._weight:
             return
         self._weight = weight
-        force = blend(self.before, self.candidate, weight)
         if self.candidate.rules != self.before.rules:
-            self._change_rules(force)
-        self._put_in_force(_terms_under(force.parameters, self.rules))
+            self._change_rules(blend(self.before, self.candidate, weight))
+        self._put_in_force(_terms_under(blend(self.before.parameters, self.candidate.parameters, weight), self.rules))
         forget(self.state)
 
     def _change_rules(self, force: Vote) -> None:

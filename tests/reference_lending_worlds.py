@@ -144,7 +144,7 @@ def pool_world(seed, shape):
         books,
         rules,
         candidate=candidate,
-        cash=[draw.choice([0.0, 150.0, 900.0]) for book in books for _ in book["wealth"]] if seed % 2 else (),
+        cash=[draw.choice([0.0, 150.0, 900.0]) for book in books for _ in book["wealth"]] if seed % 2 and not absorbs else (),
         prices=[list(row) for row in zip(eth, [e * r for e, r in zip(eth, ratio, strict=True)], iso, usdc, strict=True)],
         seed=seed,
         **FOUR,

@@ -719,7 +719,8 @@ class ReferenceModel(Lending, mesa.Model):
         since = (t - world.burn_in_steps) * world.dt
         w = 0.0
         if since >= max(change.notice, 0.0):
-            w = 1.0 if change.phase_in == 0 else between((since - change.notice) / change.phase_in, 0.0, 1.0)
+            x = 1.0 if change.phase_in == 0 else between((since - change.notice) / change.phase_in, 0.0, 1.0)
+            w = float(int(change.steps * x + 1e-9)) / change.steps
         self.force = mixed(self.current, self.candidate, w)
         if world.voted_gas_limit is not None:
             self.gas_limit = self.keepers.gas_limit + w * (world.voted_gas_limit - self.keepers.gas_limit)

@@ -272,7 +272,7 @@ def many_asset_world(seed):
         fund={"cash": 100.0, "tokens": {"BTC": 2.0}, "fee_share": 0.5},
         backstop={"kind": "vault", "capital": draw.choice([0.0, 500.0, 1e5]), "threshold": 0.9, "unwind_half_life": 9000.0},
         residual=draw.choice(["socialised", "uncovered"]),
-        change={"notice": 0.0, "phase_in": draw.choice([0.0, 7200.0])},
+        change={"notice": 0.0, "phase_in": draw.choice([0.0, 7200.0]), "steps": (1, 5, 10_000)[seed % 3]},
     )
     return world(
         eth,

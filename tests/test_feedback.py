@@ -185,6 +185,33 @@ def test_fitted_assets_take_the_place_of_the_scenarios_own_and_the_others_stay(t
     assert all(asset.parameter_law is None for asset in market.assets)
 
 
+@pytest.mark.parametrize("base", [None, "ETH"])
+def test_a_peg_to_a_dollar_is_reconciled_and_one_to_another_asset_keeps_its_law(base, tmp_path, monkeypatch):
+    """Trading that multiplies every volatility by 1.1, whatever it is: what is left of a fitted one is 1 / 1.1 of it."""
+    rng, x = np.random.default_rng(10), [0.0]
+    for shock in 5e-4 * rng.standard_normal(1_500):
+        x.append(0.9 * x[-1] + shock)
+    ether = 0.01 * rng.standard_normal(1_500)
+    r = np.column_stack([ether, np.diff(x) + (ether if base else 0.0)])
+    table = read_each(write(tmp_path / "p.csv", r, ("ETH", "USDC")))
+    settings = FitSettings(jumps="none", innovation="normal", pegs=(("USDC", base),))
+    fit = fit_market(table, until=UNTIL, settings=settings, paths=0)
+
+    def evaluate(place, _parameters, _purpose, _first, count, _jobs):
+        external = {name: place.market.reference_volatility(name) ** 2 for name in place.assets}
+        columns = {f"external_variance.{name}.whole": np.full(count, value) for name, value in external.items()}
+        columns |= {f"observed_variance.{name}.whole": np.full(count, 1.21 * value) for name, value in external.items()}
+        return [Outcomes(np.arange(count), columns)]
+
+    monkeypatch.setattr("simulator.model.evaluate", evaluate)
+    found = reconcile(fit, Scenario.load(ROOT / "tests" / "corpus" / "good-lending.toml"), paths=20)
+    before, after = fit.market.assets[1].process, found.market.assets[1].process
+    assert [row.asset for row in found.feedback] == (["ETH"] if base else ["ETH", "USDC"])
+    assert all(row.factor == pytest.approx(1 / 1.1, rel=1e-3) for row in found.feedback)
+    assert after.volatility == pytest.approx(before.volatility / (1.0 if base else 1.1), rel=1e-3)
+    assert (after.half_life, after.peg) == (before.half_life, before.peg)
+
+
 def test_bad_options_are_one_line(thin, prices, tmp_path, capsys):
     base = ["fit", str(prices[0]), "--until", "2023-01-01T00:00:00Z", "--out", str(tmp_path / "m.toml")]
     assert main([*base, "--with-feedback", str(thin), "--paths", "9"]) == 2

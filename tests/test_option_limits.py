@@ -8,15 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from simulator.calibration.calibrate import calibrate
 from simulator.calibration.change import unit_of
+from simulator.calibration.confirmation import CONFIRMED
 from simulator.market import MarketPaths
 from simulator.model import RiskModel
 from simulator.parameters import DAY, YEAR
 from simulator.pricing.black_scholes import greeks, price
 from simulator.protocol import book
+from simulator.scenario import Scenario
 
 sys.path.insert(0, str(Path(__file__).parent))
-from test_options import FLAT, scenario_of
+from test_options import FLAT, PLAIN, TEXT, scenario_of
 
 BUYERS = """
 [[cohorts]]
@@ -86,3 +89,46 @@ def test_a_vote_may_move_every_limit_and_a_proposal_says_its_unit():
     for name, unit in units.items():
         assert vote.replace({f"options.ETH.{name}": 7.0}).get(f"options.ETH.{name}") == 7.0
         assert unit_of(f"options.ETH.{name}") == unit
+
+
+SEARCHED = """
+[appetite]
+confidence = 0.95
+[[appetite.limits]]
+kind = "probability"
+quantity = "loss"
+window = "steady"
+of = "usd"
+threshold = {threshold}
+probability = 0.05
+[calibration]
+objective = {{ capital_efficiency = 0.0, revenue = 1.0 }}
+candidates = 8
+search_paths = 100
+selection_paths = 400
+confirmation_paths = 1500
+[[calibration.search]]
+parameter = "options.ETH.most_open"
+low = {low}
+high = {high}
+step = {low}
+"""
+
+
+def test_a_search_finds_the_largest_book_of_calls_that_its_writer_can_bear():
+    """A writer without capital or hedge loses more than T on n calls where payoff less premium is above T / n: 5 % of paths at
+    the quantile that Black and Scholes's world has. More is asked for, fees reward a larger book, and the vote starts small."""
+    z = np.random.default_rng(5).standard_normal((2, 200_000))
+    moves = VOLATILITY * np.sqrt([DAY / YEAR, YEARS])[:, None] * z
+    sold, expired = 3000.0 * np.exp(np.cumsum(moves - 0.5 * moves.var(axis=1, keepdims=True), axis=0))
+    losses = np.maximum(expired - 3000.0, 0.0) - price(sold, 3000.0, YEARS, VOLATILITY, True)
+    most = 2.5
+    text = TEXT.format(**PLAIN | {"cohorts": BUYERS})
+    for old, new in (("fee = 0.0\n", "most_open = 0.25\n"), ("capital = 1e7", "capital = 1e-6")):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    text += SEARCHED.format(threshold=most * np.quantile(losses, 0.95), low=0.25, high=5.0)
+    found = calibrate(Scenario.from_text(text, ".", "options"))
+    (proposed,) = found.proposed
+    assert found.verdict == CONFIRMED
+    assert 0.6 * most < proposed <= most

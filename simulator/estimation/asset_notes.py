@@ -26,8 +26,8 @@ def _likelihood(asset: AssetFit) -> Iterator[str]:
 
 
 def _law(asset: AssetFit) -> Iterator[str]:
-    if asset.candidates:
-        yield f"{asset.specification} chosen of {len(asset.candidates)} candidates (`candidates`)"
+    if len(asset.candidates) > 1:
+        yield f"{asset.specification} chosen of {len(asset.candidates)} candidates"
     gamma = f"gamma has |t| = {abs(asset.asymmetry_t):.1f}"
     if asset.specification.is_exponential:
         yield f"{gamma}: below 0, falls raise variance more than rises do"

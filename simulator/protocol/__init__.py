@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -32,7 +33,16 @@ class Change(Part):
     """How a vote takes effect."""
 
     notice: Annotated[float, Field(ge=0)] = 0.0  # [s] between the vote and the first effect
-    phase_in: Annotated[float, Field(ge=0)] = 0.0  # [s] over which parameters move linearly to their new values
+    phase_in: Annotated[float, Field(ge=0)] = 0.0  # [s] over which parameters move to their new values
+    steps: Annotated[int, Field(ge=1)] = 12  # [1] of equal size, in which they do: the last at the end
+
+    def share(self, since: float) -> float:
+        """How much of the way [1] has been gone `since` seconds after the vote."""
+        since -= self.notice
+        if since < 0.0:
+            return 0.0
+        gone = 1.0 if since >= self.phase_in else since / self.phase_in
+        return math.floor(self.steps * gone + 1e-9) / self.steps
 
 
 class Protocol(Part):

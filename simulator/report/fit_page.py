@@ -13,6 +13,7 @@ import numpy as np
 
 from simulator.estimation.comparison import duration
 from simulator.report.blocks import Block, Bullets, Cell, Code, Facts, Figure, Folded, Heading, Mark, Notice, Paragraph, Table
+from simulator.report.dependence import dependence
 from simulator.report.figures.curves import Axes, draw_curves, lag_ticks, year_ticks
 from simulator.report.figures.drawn import NARROW, WIDE
 from simulator.report.figures.ranges import Range, draw_ranges
@@ -196,6 +197,8 @@ def _model(fit: MarketFit) -> Iterator[Block]:
     if len(names) > 1:
         matrix = [(name, *(fixed(value, 3) for value in row)) for name, row in zip(names, fit.correlation, strict=True)]
         yield Table(("", *names), "l" + "r" * len(names), tuple(matrix), "Correlation of residuals.", small=True)
+    if fit.dependence is not None:
+        yield from dependence(fit.dependence)
     tests = tuple((t.asset, t.test, plain(t.statistic), f"{t.degrees or NOTHING}", chance(t.p)) for t in fit.residual_tests())
     header = ("Asset", "Test", "Statistic", "Degrees", "p")
     yield Table(header, "llrrr", tests, "What is left in the residuals.", small=True)

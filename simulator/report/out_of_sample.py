@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from simulator.report.blocks import Block, Bullets, Figure, Folded, Paragraph, Subheading, Table
+from simulator.report.dependence import later_dependence
 from simulator.report.figures.drawn import NARROW, WIDE
 from simulator.report.figures.ranges import Point, Range, draw_paths, draw_ranges
 from simulator.report.numbers import NOTHING, SMALLEST_P, chance, count, fixed, percent, plain
@@ -14,7 +15,6 @@ from simulator.risk.measures import failure_bound, failure_floor
 if TYPE_CHECKING:
     from simulator.estimation.held_out import HeldOut, Score
     from simulator.estimation.held_out_dependence import HeldOutDependence
-    from simulator.estimation.rivals import ModelScore
     from simulator.estimation.walk import AssetWalk, WalkForward
     from simulator.risk.backtests import Coverage
 
@@ -52,7 +52,8 @@ def out_of_sample(
     if held_out:
         yield from _held_out(held_out)
     if tied is not None:
-        yield _dependence(tied)
+        yield Subheading("Dependence on later rows")
+        yield later_dependence(tied)
 
 
 def _walk(walk: WalkForward) -> Iterator[Block]:
@@ -153,21 +154,6 @@ def _held_out(held_out: Sequence[HeldOut]) -> Iterator[Block]:
     yield Table(header, "llrrr", tuple(rows), "Mean log density of a later return, and what the fit has more.", small=True)
     yield Folded("Coverage in numbers", (_coverage_table({one.asset: one.coverage for one in held_out}),))
     yield Bullets(tuple(notes(held_out)))
-
-
-def _dependence(tied: HeldOutDependence) -> Table:
-    rows = [
-        (m.model, fixed(m.log_score, 4), *_lead(m, m is tied.candidates[0]), "yes" if m.in_set else "no") for m in tied.candidates
-    ]
-    caption = (
-        f"Mean log density of the copula of a later row ({count(tied.rows)} that have every asset), and what the candidate that "
-        "the fit took has more; ± is 95 %. p: Diebold and Mariano's, as good as that one. Last: of the 90 % model confidence set."
-    )
-    return Table(("Dependence", "Log score", "Behind the fit", "p", "Among the best"), "lrrrr", tuple(rows), caption, small=True)
-
-
-def _lead(m: ModelScore, is_taken: bool) -> tuple[str, str]:
-    return (NOTHING, NOTHING) if is_taken else (f"{fixed(m.behind, 4)} ± {NORMAL * m.error:.4f}", chance(m.p))
 
 
 def _behind(score: Score) -> tuple[str, str]:

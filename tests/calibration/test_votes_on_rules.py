@@ -11,6 +11,7 @@ from simulator.calibration.change import unit_of
 from simulator.calibration.space import SearchSpace
 from simulator.calibration_settings import SearchParameter
 from simulator.parameters import VOTABLE, Part
+from simulator.protocol import Change
 from simulator.protocol.rules import blend
 from simulator.terms.part import votable
 
@@ -102,6 +103,19 @@ def test_a_phase_in_moves_rules_linearly_and_leaves_what_is_no_number(vote):
     assert half.parameters.fees.flat == pytest.approx(0.0004)
     assert half.protocol.model_dump(exclude={"funding"}) == vote.protocol.model_dump(exclude={"funding"})
     assert blend(vote, changed, 0.0) is vote
+
+
+def test_a_vote_takes_effect_after_its_notice_in_equal_steps():
+    change = Change(notice=3600.0, phase_in=7200.0, steps=4)
+    shares = {0: 0.0, 3599: 0.0, 3600: 0.0, 5399: 0.0, 5400: 0.25, 7200: 0.5, 9000: 0.75, 10_799: 0.75, 10_800: 1.0, 1e9: 1.0}
+    assert {since: change.share(since) for since in shares} == shares
+    assert [Change(notice=60.0).share(since) for since in (0.0, 59.0, 60.0)] == [0.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize("dt", [1.0 / 3, 0.1, 300.0, 3600.0 / 7])
+def test_steps_of_time_that_no_number_holds_exactly_lose_no_step_of_a_vote(dt):
+    change = Change(phase_in=12 * 21 * dt)
+    assert [change.share(k * 21 * dt) for k in range(13)] == [k / 12 for k in range(13)]
 
 
 @pytest.mark.parametrize(

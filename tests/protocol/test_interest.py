@@ -14,10 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.parameters import RiskParameters
 from simulator.protocol.integers import ray
 from simulator.protocol.interest import AdaptiveCurve, CashPool, FlatRate, IndependentCurves, JumpLine, JumpRate, KinkedRate
 from simulator.protocol.interest.accrual import MODES, backing, cover_insolvency, growth, split_interest
-from simulator.protocol.interest.curves import adapt, curve, kinked_rate, rates, row_of, utilisation
+from simulator.protocol.interest.curves import adapt, curve, jump_rate, kinked_rate, rates, row_of, utilisation
+from simulator.protocol.rules import make_terms
+from simulator.terms.rate_curves import Overdraft
 
 sys.path.insert(0, str(Path(__file__).parent))
 from protocol_vectors import LAW, cases
@@ -67,6 +70,14 @@ def test_comet_curves(case, shared_data):
     found = curve(IndependentCurves(kind="independent-curves", supply=supply, borrow=borrow), case["u"])
     assert found.supply == pytest.approx(case["supply"], rel=1e-12, abs=1e-15)
     assert found.borrow == pytest.approx(case["borrow"], rel=1e-12)
+
+
+@pytest.mark.shared_data
+def test_an_overdraft_with_derives_numbers_has_the_rates_of_its_sequence(shared_data):
+    series = json.loads((shared_data / RATES).read_text())["derive_cash"]["series"]
+    terms = make_terms(RiskParameters(overdraft=Overdraft(base_rate=0.05, slope=0.3, jump=0.9, kink=0.85)))
+    found = [jump_rate(u, *terms.overdraft[:4]) for u in series["utilizations"]]
+    assert found == pytest.approx(series["borrowRates"], rel=1e-9)
 
 
 @pytest.mark.shared_data
