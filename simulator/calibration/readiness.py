@@ -30,8 +30,8 @@ def chance(world: World, question: Question, outcomes: Outcomes) -> float:
     return math.prod(pass_chance(one, outcomes, question.frozen, question.plan.proof) for one in asked_here)
 
 
-def chance_in_full(world: World, trials: Trials, question: Question, point: Point) -> float:
-    """The chance of passing every condition in every gating world; as far as it is known where it is too small already.
+def chance_in_full(world: World, trials: Trials, question: Question, point: Point, wanted: float = POWER) -> float:
+    """The chance of passing every condition in every gating world; as far as it is known where it is below `wanted` already.
 
     Regimes come first, as most are lost there; the search paths, of which there are many, last.
     """
@@ -46,7 +46,7 @@ def chance_in_full(world: World, trials: Trials, question: Question, point: Poin
     for label, place in reversed(others):
         there = selected(label, place)
         elsewhere *= 0.0 if point in trials.failures else chance(place, question, there)
-        if elsewhere < POWER:
+        if elsewhere < wanted:
             return elsewhere
     cuts, pair = rungs(settings.search_paths), [point, trials.space.current_point]
     searched, _ = trials.outcomes(world, headline, SEARCH, pair, cuts[-1], columns, "search estimate", cuts=cuts)

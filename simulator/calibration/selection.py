@@ -3,8 +3,9 @@
 Between the best finalist that is ready and the likeliest of those with a higher score a few more are tried, by bisection,
 and changes that the best one does not need are taken back. Who leads is judged in full (`readiness`) before it may stay there.
 
-The rule: of those that will be confirmed with at least 80 % probability, the best score. If there is none, the one most
-likely to be confirmed; it may still prove to be a step that reduces risk.
+The rule: of those that will be confirmed with at least 80 % probability, the best score. Where current parameters keep the
+limits, a look that fails leaves everything as it was: then the greatest score times probability of those more likely to be
+confirmed than not. If there is none, the one most likely to be confirmed; it may still prove to be a step that reduces risk.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from simulator.risk.measures import Estimate, PerPath
 from simulator.risk.outlook import violation
 from simulator.risk.planner import POWER
 
+EVEN = 0.5  # chance that is enough where current parameters keep the limits
 REFINEMENTS = 4  # candidates between the ready and the better, one after the other
 
 
@@ -42,12 +44,18 @@ class Finalist:
     judgements: tuple[Judgement, ...]
     loss_change: Estimate  # [usd] loss.whole against current parameters, paired
     is_current: bool = False
+    wanted: float = POWER  # the chance from which on it is ready
     in_full: bool = False  # whether `chance` rests on all that may be looked at before confirmation
 
     @property
     def is_ready(self) -> bool:
         """Whether confirmation will probably succeed."""
-        return self.chance >= POWER
+        return self.chance >= self.wanted
+
+    @property
+    def worth(self) -> float:
+        """What those that are ready are chosen by: the score; where less than 80 % is wanted, what is expected of it."""
+        return self.score if self.wanted >= POWER or self.score < 0 else self.score * self.chance
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,8 @@ def select(world: World, trials: Trials, found: Found) -> Selection:
     points = [point for point in dict.fromkeys(t.point for t in (*found.finalists, *found.front)) if point != current]
     *ours, theirs = finalists_on_selection(world, trials, found.question, [*points, current], "selection")
     theirs = _in_full(world, trials, found.question, theirs)
-    leading = found.question.plan.alternatives
+    wanted, leading = EVEN if theirs.is_ready else POWER, found.question.plan.alternatives
+    ours = [replace(one, wanted=wanted) for one in ours]
     ordered = _led_by_ready(world, trials, found.question, ours, leading)
     for number in range(REFINEMENTS):
         halfway = _halfway(space, [*ordered, theirs])
@@ -75,7 +84,8 @@ def select(world: World, trials: Trials, found: Found) -> Selection:
             break
         stage = f"selection, refinement {number + 1} of {REFINEMENTS}"
         tried = finalists_on_selection(world, trials, found.question, [halfway], stage)
-        ordered = _led_by_ready(world, trials, found.question, [*ordered, *tried], leading)
+        more = [replace(one, wanted=wanted) for one in tried]
+        ordered = _led_by_ready(world, trials, found.question, [*ordered, *more], leading)
     if ordered and ordered[0].is_ready:
         simplest = _simplified(world, trials, found.question, ordered)
         ordered = [simplest, *(one for one in ordered if one is not simplest)]
@@ -86,7 +96,7 @@ def _in_full(world: World, trials: Trials, question: Question, one: Finalist) ->
     """The same, judged in full; who is unlikely to be ready is not worth the paths."""
     if one.in_full or one.chance < 1 - POWER:
         return one
-    return replace(one, chance=chance_in_full(world, trials, question, one.point), in_full=True)
+    return replace(one, chance=chance_in_full(world, trials, question, one.point, one.wanted), in_full=True)
 
 
 def _led_by_ready(world: World, trials: Trials, question: Question, finalists: Sequence[Finalist], count: int) -> list[Finalist]:
@@ -115,7 +125,8 @@ def _simplified(world: World, trials: Trials, question: Question, ordered: list[
         if best.point[i] == was or point == space.current_point or space.parameters(point) is None:
             continue
         known = [one for one in ordered if one.point == point]
-        simpler = known or finalists_on_selection(world, trials, question, [point], "selection, simpler")
+        tried = known or finalists_on_selection(world, trials, question, [point], "selection, simpler")
+        simpler = known or [replace(one, wanted=best.wanted) for one in tried]
         ordered += [one for one in simpler if one not in known]
         # Scores are paired with the same current paths, so their errors bound what chance can tell apart.
         noise = 2 * max(one.score_error for one in (best, *simpler))
@@ -131,7 +142,7 @@ def _halfway(space: SearchSpace, finalists: list[Finalist]) -> Point | None:
     ready = [one for one in finalists if one.is_ready]
     if not ready:
         return None
-    best = max(ready, key=lambda one: (one.score, one.point))
+    best = max(ready, key=lambda one: (one.worth, one.point))
     higher = [one for one in finalists if not one.is_ready and one.score > best.score]
     seen = {one.point for one in finalists}
     for other in sorted(higher, key=lambda one: (-one.chance, -one.score, one.point)):
@@ -177,7 +188,7 @@ def finalists_on_selection(
 def _preference(one: Finalist) -> tuple[float, float, float, Point]:
     """Sorts what should be confirmed first."""
     if one.is_ready:
-        return 0.0, -one.score, one.excess, one.point
+        return 0.0, -one.worth, one.excess, one.point
     return 1.0, -one.chance, one.excess, one.point
 
 

@@ -263,3 +263,18 @@ def test_a_leader_that_fails_on_paths_it_had_not_run_before_is_passed_over():
     assert list(found.failures) == [first]
     assert found.selection.chosen is not None
     assert found.selection.chosen.point != first
+
+
+def test_where_current_parameters_are_safe_the_expected_score_decides():
+    """300 paths of a stress cannot promise 80 % of anything but the most cautious, and a failed look costs nothing else."""
+    settings = {"candidates": 24, "search_paths": 100, "selection_paths": 300}
+    safe = CURRENT.replace({INITIAL: 0.28, MAINTENANCE: 0.26})
+    found = run(dataclasses.replace(with_settings(**settings), parameters=safe, held_out=(("stress", "confirm", 0.03),)))
+    chosen, current = found.selection.chosen, found.selection.current
+    assert current.is_ready
+    assert chosen.in_full
+    assert chosen.chance >= chosen.wanted == 0.5
+    noise = 2 * max(one.score_error for one in found.selection.finalists)
+    rivals = [one for one in found.selection.finalists if one.in_full and one.is_ready]
+    assert all(chosen.score * chosen.chance >= one.score * one.chance - noise for one in rivals)
+    assert true_rate(dataclasses.replace(found.world, scale=0.03), *chosen.point) < 0.01
