@@ -21,6 +21,7 @@ from simulator.protocol.health import maintenance
 from simulator.protocol.liquidate import serve
 from simulator.protocol.loans import largest, shape, standing
 from simulator.protocol.prices import value
+from simulator.scenario import Scenario, ScenarioError
 
 sys.path.insert(0, str(Path(__file__).parent))
 from reference_lending_worlds import SHAPES, pool_world
@@ -28,6 +29,7 @@ from reference_worlds import borrowers, linear, people, protocol, suppliers, wor
 from test_engine_equals_reference import engine_of
 
 HOURS = 8760
+SCENARIOS = Path(__file__).parent.parent / "scenarios"
 LAW = settings(deadline=None, derandomize=True, max_examples=25)
 
 
@@ -341,6 +343,35 @@ def test_a_loan_in_bands_is_the_loan_of_the_plain_functions(bands):
     assert y.sum() < collateral
     assert model.state.scalar[0, book.LIQUIDATIONS] == 0
     assert model.state.scalar[0, book.USER_COST] > 0
+
+
+@pytest.mark.parametrize("amplification", [2, 3, 10, 100])
+def test_as_many_bands_as_a_cohort_may_ask_for_lie_in_the_table(amplification):
+    """Beyond the table a loan would be laid into the memory of somebody else."""
+    most = min(3 * amplification, 50)
+    loans = {"kind": "bands", "amplification": amplification, "bands": 4, "loan_discount": 0.3, "liquidation_discount": 0.2}
+    tree = {
+        "collateral": {"ETH": {}, "USDC": {"collateral_factor": 0.0, "liquidation_threshold": 0.0}},
+        "borrowing": {"USDC": {"kind": "flat", "rate": 0.0}},
+        "liquidation": {"loans": loans},
+    }
+    rules = protocol(venues={"ETH": {"spot": linear(1e18)}, "USDC": {"spot": linear(1e18)}})
+    books = [people([1000.0, 1000.0, 1000.0], [0.999, 0.5, 0.01]), people([4000.0])]
+    cohorts = [borrowers(activity=0.0, bands=most), suppliers(activity=0.0)]
+    model = engine_of(world([100.0, 100.0], RiskParameters.model_validate(tree), cohorts, books, rules))
+    fields = model.state.accounts[0, :3, book.HEAD + 4 :]
+    assert (fields[:, book.LOAN_BANDS] == most).all()
+    assert (fields[:, book.LOAN_FIRST] >= 0).all()
+    assert (fields[:, book.LOAN_FIRST] + most <= model.state.band.shape[2]).all()
+    assert (fields[:, book.LOAN_SHARE] > 0).all()
+
+
+def test_more_bands_than_the_table_holds_below_the_price_are_refused():
+    text = (SCENARIOS / "crvusd.toml").read_text().replace("amplification = 100", "amplification = 10")
+    asked = text.replace('collateral = "WETH"', 'collateral = "WETH"\nbands = 30')
+    Scenario.from_text(asked, SCENARIOS, "crvusd")
+    with pytest.raises(ScenarioError, match=r"cohorts\.0\.bands: 31 bands are more .* at most 3 x amplification = 30$"):
+        Scenario.from_text(asked.replace("bands = 30", "bands = 31"), SCENARIOS, "crvusd")
 
 
 def test_bands_leave_nothing_to_a_vote_that_makes_a_market():

@@ -53,9 +53,8 @@ CURRENCY_FIELDS = 24
 # fields of a band: its upper price without interest, debt asset, collateral, shares, and x_down of one share
 BAND_UP, BAND_X, BAND_Y, BAND_SHARES, BAND_DOWN = range(5)
 BAND_FIELDS = 5
-LOAN_CURRENCY, LOAN_FIRST, LOAN_SHARE, LOAN_BANDS, LOAN_FIELDS = range(
-    5
-)  # after HEAD + 2K of an account whose loan lies in bands
+# after HEAD + 2K of an account whose loan lies in bands
+LOAN_CURRENCY, LOAN_FIRST, LOAN_SHARE, LOAN_BANDS, LOAN_FIELDS = range(5)
 
 # option fields: what an option is, and what one path makes of it now
 STRIKE, SURFACE_VOLATILITY, OPTION_VALUE, DELTA, VEGA, HALF_SPREAD, VEGA_DEPTH, OPTION_OPEN, OPTION_TRADED = range(9)

@@ -10,7 +10,8 @@ from simulator.parameters import UNLIMITED, RiskParameters
 from simulator.protocol.interest.accrual import MODES
 from simulator.protocol.interest.curves import ROW, row_of
 from simulator.protocol.lending import Lending
-from simulator.terms.loan_liquidation import AbsorbAndResale, Bands, IncentiveFactor, ReverseDutch
+from simulator.terms.loan_liquidation import SPAN, AbsorbAndResale, Bands, IncentiveFactor, ReverseDutch
+from simulator.terms.rate_curves import Overdraft
 
 CLOSE_FACTOR, ABSORB, INCENTIVE, REVERSE_DUTCH, BANDS = range(5)  # shapes of a loan's liquidation
 SHAPES = {
@@ -20,7 +21,6 @@ SHAPES = {
     "reverse-dutch": REVERSE_DUTCH,
     "bands": BANDS,
 }
-SPAN = 3  # a table of bands reaches e^3 up and down from the first price
 
 
 def terms_fields(most: int) -> list[tuple]:
@@ -88,7 +88,7 @@ def lending_terms(parameters: RiskParameters) -> dict[str, Any]:
         "initial_rate": [getattr(pool, "initial_rate", 0.0) for pool in pools],
         "reserve_factor": [getattr(pool, "reserve_factor", 0.0) for pool in pools],
         "charges_overdraft": overdraft is not None,
-        "overdraft": list(overdraft.model_dump().values()) if overdraft else [0.0] * 5,
+        "overdraft": _overdraft_numbers(overdraft) if overdraft else [0.0] * 5,
         "supply_cap": [part.supply_cap for part in collateral],
         "borrow_cap": [UNLIMITED if pool is None else pool.borrow_cap for pool in pools],
         "debt_ceiling": [part.debt_ceiling for part in collateral],
@@ -111,6 +111,10 @@ def lending_terms(parameters: RiskParameters) -> dict[str, Any]:
         "loan_discount": bands.loan_discount if bands else 0.0,
         "liquidation_discount": bands.liquidation_discount if bands else 0.0,
     }
+
+
+def _overdraft_numbers(part: Overdraft) -> list[float]:
+    return [part.base_rate, part.slope, part.jump, part.kink, part.reserve_factor]
 
 
 def lending_rules(lending: Lending, parameters: RiskParameters) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from simulator.parameters import RiskParameters
 from simulator.protocol.lending import Lending
 from simulator.scenario.draft import Draft
 from simulator.scenario.problems import Problem
-from simulator.terms.loan_liquidation import Bands
+from simulator.terms.loan_liquidation import SPAN, Bands
 from simulator.wording import did_you_mean, quoted
 
 
@@ -21,7 +21,7 @@ def broken_loans(draft: Draft) -> Iterator[Problem]:
     yield from _lent(draft.parameters, draft.protocol.lending)
     yield from _one_base(draft.parameters)
     yield from _unread_under_bands(draft.parameters)
-    yield from _bands_of_nothing(draft, draft.parameters)
+    yield from _bands_of_cohorts(draft, draft.parameters)
     for name in draft.protocol.lending.reserves:
         if name not in draft.parameters.collateral:
             place = ("protocol", "lending", "reserves", name)
@@ -93,12 +93,18 @@ def _one_base(parameters: RiskParameters) -> Iterator[Problem]:
         yield Problem(place, f"{quoted(loans.kind)} allows no [parameters.perpetuals]; {owner} has no cash to settle them in")
 
 
-def _bands_of_nothing(draft: Draft, parameters: RiskParameters) -> Iterator[Problem]:
-    if isinstance(parameters.liquidation.loans, Bands):
-        return
+def _bands_of_cohorts(draft: Draft, parameters: RiskParameters) -> Iterator[Problem]:
+    loans = parameters.liquidation.loans
     for i, cohort in draft.cohorts.items():
-        if isinstance(cohort, Borrowers) and cohort.bands is not None:
-            yield Problem(("cohorts", i, "bands"), "must be absent where [parameters.liquidation.loans] is not of kind bands")
+        if not isinstance(cohort, Borrowers) or cohort.bands is None:
+            continue
+        place = ("cohorts", i, "bands")
+        if not isinstance(loans, Bands):
+            yield Problem(place, "must be absent where [parameters.liquidation.loans] is not of kind bands")
+        elif cohort.bands > (most := SPAN * loans.amplification):
+            yield Problem(
+                place, f"{cohort.bands} bands are more than there are below the price; at most {SPAN} x amplification = {most}"
+            )
 
 
 def _unread_under_bands(parameters: RiskParameters) -> Iterator[Problem]:

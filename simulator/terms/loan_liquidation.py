@@ -33,6 +33,7 @@ class ReverseDutch(Part):
 
 
 BandCount = Annotated[int, Field(ge=4, le=50)]
+SPAN = 3  # a table of bands reaches e^3 up and down from the first price
 
 
 class Bands(Part):

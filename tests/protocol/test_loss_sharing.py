@@ -38,6 +38,7 @@ RULES = (
     ),
 )
 
+# weights are leverages: of 5e-324 a share of a share is lost to the smallest number there is
 ACCOUNTS = st.lists(st.tuples(st.floats(0, 1e6), st.just(0.0) | st.floats(1e-9, 100)), min_size=1, max_size=12)
 
 
