@@ -10,7 +10,7 @@ from scipy import stats
 
 from simulator.cli import main
 from simulator.estimation.converging_fit import fit_converging
-from simulator.estimation.converging_intervals import intervals, redrawn, stretched
+from simulator.estimation.converging_intervals import held, intervals, redrawn, stretched
 from simulator.estimation.converging_likelihood import FULL_AT, HALF_LIFE, NAMES, OUTSIDE, STARTS_AT, Strained, risen
 from simulator.estimation.copula_fit import fit_dependence
 from simulator.estimation.dependence_law import Strain, gaussian_densities
@@ -112,6 +112,28 @@ def test_a_cut_is_chi_squares_or_above_and_an_interval_holds_its_number():
     assert least <= loss
     law = seen.law(top)
     assert all(limits[name][0] < getattr(law, name) < limits[name][1] for name in NAMES)
+
+
+def test_an_interval_is_open_where_the_end_of_the_search_is_not_rejected():
+    """A half-life far below a step cannot be told from one of a twentieth; one of a quarter of the rows can."""
+    w, strain = sample(800, 12)
+    seen = strained(w, strain)
+    x, loss, limits = intervals(seen, *seen.top(seen.best_starts(2)), 6)
+    shortest, longest = (end[HALF_LIFE] for end in seen.box)
+    assert held(seen, x, HALF_LIFE, shortest + 1e-6)[1] - loss < CHI_SQUARE < held(seen, x, HALF_LIFE, longest - 1e-6)[1] - loss
+    low, high = limits["half_life"]
+    assert low == 0.0
+    assert high < math.exp(longest)
+
+
+@pytest.mark.parametrize(("c", "pushed"), [(STARTS_AT, FULL_AT), (FULL_AT, STARTS_AT)])
+def test_a_threshold_is_held_past_the_other_which_gives_way(c, pushed):
+    w, strain = sample(800, 12)
+    seen = strained(w, strain)
+    x, loss = seen.top(seen.best_starts(2))
+    at, least = held(seen, x, c, float(x[pushed]))
+    assert at[c] == x[pushed]
+    assert loss <= least < OUTSIDE / 2
 
 
 @pytest.mark.parametrize(("level", "taken"), [(TRUE["level"], "converging"), (0.0, "constant")])
