@@ -71,7 +71,7 @@ def refit(days: int, truth: dict[str, float], number: int) -> dict[str, Estimate
 
 
 def test_an_interval_ends_where_its_profile_is_rejected():
-    """At either end of the mean's, scipy's own climb over the other coordinates loses chi-square's cut times sandwich / curvature."""
+    """At either end of the mean's, scipy's own climb over the others loses chi-square's cut times sandwich / curvature."""
     r = crashes(1_200, 504, NEAR)
     fit = fit_merton_returns(r, DAY)
     assert fit.describes_crashes
