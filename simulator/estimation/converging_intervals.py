@@ -10,6 +10,7 @@ are taken as known.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -101,12 +102,17 @@ def held(sample: Strained, start: np.ndarray, c: int, value: float) -> tuple[np.
 
 def stretched(sample: Strained, x: np.ndarray, samples: int) -> dict[int, float]:
     """By threshold, the cut of log-likelihood at which 95 % of samples of the law at `x` keep the truth."""
+    means = dict(zip((STARTS_AT, FULL_AT), mean_lost(sample, x, samples, (STARTS_AT, FULL_AT)), strict=True))
+    return {c: CHI_SQUARE * max(float(mean), 1.0) for c, mean in means.items()}
+
+
+def mean_lost(sample: Strained, x: np.ndarray, samples: int, held_back: Sequence[int]) -> np.ndarray:
+    """Mean over samples of the law at `x` of twice the log-likelihood that each coordinate, held at the truth, costs."""
     generator = np.random.default_rng(int(stream(0, "fit", "converging")))
     drawn = sample.drawn(x)
     factor = np.linalg.cholesky(sample.calm(drawn))
-    lost = np.array([_lost(redrawn(sample, drawn, factor, generator), x) for _ in range(samples)])
-    means = dict(zip((STARTS_AT, FULL_AT), np.mean(2 * np.maximum(lost, 0), axis=0), strict=True))
-    return {c: CHI_SQUARE * max(float(mean), 1.0) for c, mean in means.items()}
+    lost = [_lost(redrawn(sample, drawn, factor, generator), x, held_back) for _ in range(samples)]
+    return np.asarray(np.mean(2 * np.maximum(lost, 0), axis=0))
 
 
 def redrawn(sample: Strained, drawn: np.ndarray, factor: np.ndarray, generator: np.random.Generator) -> Strained:
@@ -117,11 +123,11 @@ def redrawn(sample: Strained, drawn: np.ndarray, factor: np.ndarray, generator: 
     return Strained(w, np.corrcoef(w, rowvar=False), sample.strain, sample.seen, sample.step)
 
 
-def _lost(sample: Strained, truth: np.ndarray) -> list[float]:
-    """Log-likelihood that holding each threshold at the truth costs."""
+def _lost(sample: Strained, truth: np.ndarray, held_back: Sequence[int]) -> list[float]:
+    """Log-likelihood that holding each of these coordinates at the truth costs."""
     x, loss = sample.top([truth, *sample.best_starts(1)])
     lost = []
-    for c in (STARTS_AT, FULL_AT):
+    for c in held_back:
         at = partial(held, sample, c=c, value=float(truth[c]))
         lost.append(min(at(start)[1] for start in (truth, held_at(x, c, truth[c]))) - loss)
     return lost
