@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 
 from simulator.cli import main
-from simulator.estimation.converging_fit import fit_converging
+from simulator.cli.fit_tables import _ends
+from simulator.estimation.converging_fit import _estimate, fit_converging
 from simulator.estimation.converging_intervals import held, intervals, mean_lost, redrawn, stretched
 from simulator.estimation.converging_likelihood import FULL_AT, HALF_LIFE, LEVEL, NAMES, OUTSIDE, STARTS_AT, Strained, risen
 from simulator.estimation.copula_fit import fit_dependence
@@ -133,6 +134,12 @@ def test_an_interval_is_open_where_the_end_of_the_search_is_not_rejected():
     low, high = limits["half_life"]
     assert low == 0.0
     assert high < math.exp(longest)
+
+
+def test_an_open_end_is_printed_as_open():
+    found = _estimate(2.0, (0.5, math.inf))
+    assert found.note == "95 % by profile: 0.5 to open"
+    assert _ends(found) == "0.5 .. open"
 
 
 @pytest.mark.parametrize(("c", "pushed"), [(STARTS_AT, FULL_AT), (FULL_AT, STARTS_AT)])
