@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 from collections.abc import Iterable
 
 MOST_NAMES = 20  # that one message lists
@@ -17,6 +18,11 @@ def did_you_mean(name: str, allowed: Iterable[str]) -> str:
         return f"did you mean `{near[0]}`?"
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return f"there are {', '.join(names[:MOST_NAMES])}{more}" if names else "there are none"
+
+
+def end_of(value: float, digits: int = 3) -> str:
+    """An end of an interval, in significant digits; `open` where there is none."""
+    return f"{value:.{digits}g}" if math.isfinite(value) else "open"
 
 
 def quoted(value: object) -> str:

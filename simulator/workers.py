@@ -77,13 +77,14 @@ def _watched(how_far: Callable[[], str]) -> Iterator[threading.Event]:
     alive, ended = threading.Event(), threading.Event()
 
     def watch() -> None:
-        patience = SILENCE
+        patience, silent = SILENCE, 0.0
         while not ended.is_set():
             if alive.wait(patience):
                 alive.clear()
-                patience = SILENCE
+                patience, silent = SILENCE, 0.0
             elif not ended.is_set():
-                logging.getLogger(__name__).warning(SAID, patience, how_far())
+                silent += patience
+                logging.getLogger(__name__).warning(SAID, silent, how_far())
                 patience *= 2
 
     watcher = threading.Thread(target=watch, name="watch over workers", daemon=True)

@@ -1,6 +1,6 @@
 """What machines do to a running command: full disks, signals, moved clocks, edited files, on the real engine.
 
-docs/fault-drills.md says which test is which drill of the plan; most of the record's own are in tests/calibration.
+docs/fault-drills.md says which test is which drill; most of the record's own are in tests/calibration.
 """
 
 from __future__ import annotations

@@ -117,8 +117,10 @@ def relisted(result, name):
         (lambda result: torn(result / "manifest.json"), "manifest.json: was changed since it was written"),
         (lambda result: (result / "manifest.json").write_text("[]"), "manifest.json: was changed since it was written"),
         (lambda result: torn(result / "run.json"), "run.json: "),
+        (lambda result: (result / "run.json").write_text("[]"), "run.json: "),
         (lambda result: torn(result / "scenario.toml"), "scenario.toml: "),
         (lambda result: torn(result / "proposal.json"), "proposal.json: "),
+        (lambda result: (result / "proposal.json").write_text("[]"), "proposal.json: "),
         (lambda result: torn(result / "log.jsonl"), "log.jsonl: "),
         (lambda result: (result / "log.jsonl").unlink(), "log.jsonl: is missing"),
         (lambda result: (result / "proposal.json").unlink(), "proposal.json: is missing"),
@@ -128,8 +130,10 @@ def relisted(result, name):
         "manifest torn",
         "manifest of nothing",
         "origin",
+        "origin of nothing",
         "scenario",
         "proposal",
+        "proposal of nothing",
         "record torn",
         "no record",
         "no proposal",
@@ -149,6 +153,23 @@ def test_whatever_is_damaged_is_named_with_exit_code_1(calibrated, tmp_path, cap
     assert any(line.startswith((says, str(result / says.partition(":")[0]))) for line in told.splitlines()), told
     assert "Traceback" not in told
     assert "defect" not in told
+
+
+@pytest.mark.parametrize("name", ["run.json", "proposal.json"])
+@pytest.mark.parametrize("content", ["[]", "{"])
+def test_what_is_no_object_is_a_problem_of_the_result_in_json_too(tmp_path, capsys, name, content):
+    """Neither needs an engine: what is wrong is found before the record is read."""
+    (tmp_path / "scenario.toml").write_text(small())
+    files = {"run.json": json.dumps({"scenario_hash": Scenario.load(tmp_path / "scenario.toml").hash}), "proposal.json": "{}"}
+    files |= {"log.jsonl": "", "proposal.md": "", "report.html": "", name: content}
+    for file, text in files.items():
+        (tmp_path / file).write_text(text)
+    listed = {file: hashlib.sha256((tmp_path / file).read_bytes()).hexdigest() for file in ("scenario.toml", *files)}
+    (tmp_path / "manifest.json").write_text(json.dumps({"files": listed}))
+    assert main(["verify", str(tmp_path), "--jobs", "1", "--json"]) == 1
+    facts = json.loads(capsys.readouterr().out)
+    assert not facts["holds"]
+    assert [problem.startswith(f"{name}: is no JSON") for problem in facts["problems"]] == [True]
 
 
 def test_a_run_verifies_until_an_outcome_is_changed(tmp_path, monkeypatch, capsys):

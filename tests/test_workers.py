@@ -83,7 +83,7 @@ def test_tasks_of_a_killed_worker_are_done_again(backend, tmp_path):
 def test_workers_that_get_nowhere_are_reported_and_the_work_ends_when_they_go_on(tmp_path, monkeypatch):
     """F13: one worker stands still, and so, at the end, does everything; it goes on only because somebody was told."""
     mark, told = tmp_path / "mark", []
-    monkeypatch.setattr("simulator.workers.SILENCE", 0.5)
+    monkeypatch.setattr("simulator.workers.SILENCE", 0.6)
 
     class Rescuer(logging.Handler):
         def emit(self, record):
@@ -98,16 +98,18 @@ def test_workers_that_get_nowhere_are_reported_and_the_work_ends_when_they_go_on
     finally:
         logger.removeHandler(rescuer)
     assert found == EXPECTED
-    assert "no worker has finished a task for 0 s (" in told[0]
+    assert "no worker has finished a task for 1 s (" in told[0]
     assert "of 12 of this stage are done" in told[-1]
     assert not [thread for thread in threading.enumerate() if thread.name == "watch over workers"]
 
 
 def test_silence_goes_to_stderr_where_nobody_configured_logging(tmp_path):
-    code = "import time, simulator.workers as w; w.SILENCE = 0.2; print(w.run_all(lambda n: time.sleep(0.5) or n, [(3,)], 1))"
+    """After 0.6 s and after 1.2 s more: what is said is the whole silence, to the second."""
+    code = "import time, simulator.workers as w; w.SILENCE = 0.6; print(w.run_all(lambda n: time.sleep(2.8) or n, [(3,)], 1))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "[3]\n"
-    assert done.stderr.startswith("simulator: no worker has finished a task for 0 s (0 of 1 of this stage are done)")
+    told = [line.partition(";")[0] for line in done.stderr.splitlines()]
+    assert told == [f"simulator: no worker has finished a task for {s} s (0 of 1 of this stage are done)" for s in (1, 2)]
 
 
 def test_workers_that_always_die_are_lost_beyond_retry():

@@ -39,6 +39,7 @@ def finalists(calibration: Calibration) -> list[dict[str, Any]]:
             "goal": one.score,
             "goal_error": one.score_error,
             "chance_to_pass": one.chance,
+            "wanted": one.wanted,
             "is_ready": one.is_ready,
             "loss_change_usd": one.loss_change.value,
             "conditions": [{"condition": j.condition, "value": j.value, "bound": j.bound} for j in one.judgements],

@@ -134,9 +134,11 @@ class _Look:
     intervals: dict[str, Interval] = field(default_factory=dict)
 
     def at(self, label: str, place: World, stage: Stage, *, gates: bool) -> InWorld:
-        """The world at one stage; current parameters go beyond the first only in the headline, where paired tests need them."""
+        """The world at one stage. Of those that decide, only the headline, for its paired tests, has current parameters beyond
+        the first."""
         first = self.question.plan.stages[0].paths
-        pair = self.run(label, place, stage.paths, stage.paths if label == HEADLINE else min(stage.paths, first))
+        theirs = stage.paths if label == HEADLINE or not gates else min(stage.paths, first)
+        pair = self.run(label, place, stage.paths, theirs)
         return _in_world(label, gates, place, self.question, stage.confidence, *pair)
 
     def run(self, label: str, place: World, paths: int, current_paths: int) -> tuple[Outcomes, Outcomes]:

@@ -28,6 +28,8 @@ from simulator.risk.outlook import violation
 from simulator.risk.planner import POWER
 
 EVEN = 0.5  # chance that is enough where current parameters keep the limits
+BEST_SCORE = "the best score among those likely to pass every limit"
+BEST_EXPECTED = "the greatest score times chance to pass, among those more likely than not to pass every limit"
 REFINEMENTS = 4  # candidates between the ready and the better, one after the other
 
 
@@ -115,7 +117,7 @@ def alternatives(selection: Selection, count: int) -> list[Point]:
 
 
 def _simplified(world: World, trials: Trials, question: Question, ordered: list[Finalist]) -> Finalist:
-    """The best finalist, less every change that its score and readiness do not need: a vote changes no more than it must.
+    """The best finalist, less every change that its worth and readiness do not need: a vote changes no more than it must.
 
     New candidates are added to `ordered`.
     """
@@ -130,11 +132,15 @@ def _simplified(world: World, trials: Trials, question: Question, ordered: list[
         ordered += [one for one in simpler if one not in known]
         # Scores are paired with the same current paths, so their errors bound what chance can tell apart.
         noise = 2 * max(one.score_error for one in (best, *simpler))
-        if simpler and simpler[0].is_ready and simpler[0].score >= best.score - noise:
+        if simpler and _as_good(simpler[0], best, noise):
             judged = _in_full(world, trials, question, simpler[0])
             ordered[ordered.index(simpler[0])] = judged
-            best = judged if judged.is_ready else best
+            best = judged if _as_good(judged, best, noise) else best
     return best
+
+
+def _as_good(one: Finalist, best: Finalist, noise: float) -> bool:
+    return one.is_ready and one.worth >= best.worth - noise
 
 
 def _halfway(space: SearchSpace, finalists: list[Finalist]) -> Point | None:
@@ -202,7 +208,7 @@ def _choose(ordered: tuple[Finalist, ...], current: Finalist) -> Selection:
     if current.is_ready and not (best.is_ready and best.score > 2 * best.score_error):
         return nothing("no candidate within the limits is clearly better than current parameters, which keep the limits")
     if best.is_ready:
-        return Selection(ordered, current, best, "the best score among those likely to pass every limit")
+        return Selection(ordered, current, best, BEST_SCORE if best.wanted >= POWER else BEST_EXPECTED)
     if best.chance < 1 - POWER:
         reducing = sorted((one for one in ordered if one.loss_change.high < 0), key=lambda one: (one.excess, -one.score))
         if not reducing:

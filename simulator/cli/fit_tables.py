@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from simulator.cli.tables import WIDTH, print_table
-from simulator.wording import shown
+from simulator.wording import end_of, shown
 
 if TYPE_CHECKING:
     from simulator.estimation.asset_fit import AssetFit
@@ -118,14 +118,14 @@ def _print_dependence(tied: DependenceFit) -> None:
     print_table("Dependence: candidates", ["", "", "log-likel.", "AIC", "BIC", ""], rows, numbers_from=2)
     estimates = [[key, _cell(estimate), _ends(estimate)] for key, estimate in tied.estimates.items()]
     if estimates:
-        print_table("Dependence (standard errors)", ["", "", "95 %"], estimates)
+        print_table("Dependence (standard errors), 95 % intervals", ["", "", "95 %"], estimates)
     tails = [[pair, f"{100 * q:g} %", f"{low:.3f}", f"{high:.3f}", f"{error:.3f}"] for pair, q, low, high, error in tied.tails]
     print_table("Joint extremes of the data: P(both) / level", ["", "level", "falls", "rises", "error"], tails)
 
 
 def _ends(estimate: Estimate) -> str:
     low, high = estimate.interval
-    return "" if math.isnan(low) else f"{low:.4g} .. {'' if math.isinf(high) else f'{high:.4g}'}"
+    return "" if math.isnan(low) else f"{end_of(low, 4)} .. {end_of(high, 4)}"
 
 
 def _taken(row: DependenceCandidate, tied: DependenceFit) -> str:

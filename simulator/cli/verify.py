@@ -42,17 +42,21 @@ def verify(result: Path, share: float, seed: int | None, jobs: int | None, clust
     RESULT is the folder of a finished `run` or `calibrate`. Checks the files against the manifest, the proposal and its
     pages against the record, and the record against this machine's own engine. Exit code 1 where anything differs.
     """
+    from simulator.calibration.verification import NotInRecord
     from simulator.results import scenario_of
 
     seed = secrets.randbits(63) if seed is None else seed
     facts: dict[str, Any] = {}
     problems = _damaged(result)
-    if not problems:
-        scenario = scenario_of(result)
-        problems += _origin(result, scenario)
-    if not problems:
-        with workers(jobs, cluster) as count:
-            facts, problems = (_calibration if _is_calibration(result) else _run)(result, scenario, share, seed, count)
+    try:
+        if not problems:
+            scenario = scenario_of(result)
+            problems = _origin(result, scenario)
+        if not problems:
+            with workers(jobs, cluster) as count:
+                facts, problems = (_calibration if _is_calibration(result) else _run)(result, scenario, share, seed, count)
+    except NotInRecord as error:
+        problems = [str(error)]
     facts = {"result": str(result), "holds": not problems, "seed": seed, "problems": problems, **facts}
     click.echo(json.dumps(facts, indent=1)) if as_json else _print(result, facts)
     return DONE if not problems else NOT_MET
@@ -74,13 +78,17 @@ def _damaged(result: Path) -> list[str]:
     ]
 
 
-def _json(result: Path, name: str) -> Any:
+def _json(result: Path, name: str) -> dict[str, Any]:
+    """Raises NotInRecord for anything but an object."""
     from simulator.calibration.verification import NotInRecord
 
     try:
-        return json.loads((result / name).read_bytes())
+        found = json.loads((result / name).read_bytes())
     except ValueError as error:
         raise NotInRecord(f"{name}: is no JSON ({error})") from None
+    if not isinstance(found, dict):
+        raise NotInRecord(f"{name}: is no JSON object")
+    return found
 
 
 def _origin(result: Path, scenario: Scenario) -> list[str]:
@@ -94,7 +102,7 @@ def _origin(result: Path, scenario: Scenario) -> list[str]:
 def _calibration(result: Path, scenario: Scenario, share: float, seed: int, jobs: int) -> tuple[dict[str, Any], list[str]]:
     from simulator.calibration.proposal import make_proposal
     from simulator.calibration.record import decode
-    from simulator.calibration.verification import NotInRecord, differences, recompute, replayed
+    from simulator.calibration.verification import differences, recompute, replayed
     from simulator.cli.progress import Bar
     from simulator.model import evaluate
     from simulator.report import markdown, page
@@ -102,13 +110,10 @@ def _calibration(result: Path, scenario: Scenario, share: float, seed: int, jobs
     lines = [decode(raw) for raw in (result / "log.jsonl").read_bytes().splitlines(keepends=True)]
     if None in lines:
         return {}, [f"log.jsonl: line {lines.index(None) + 1} is torn or was changed"]
-    try:
-        stored = _json(result, "proposal.json")
-        calibration, trials = replayed(scenario, [line for line in lines if line])
-        with Bar() as bar:
-            found = recompute(trials, evaluate, share, seed, jobs=jobs, progress=bar.show)
-    except NotInRecord as error:
-        return {}, [str(error)]
+    stored = _json(result, "proposal.json")
+    calibration, trials = replayed(scenario, [line for line in lines if line])
+    with Bar() as bar:
+        found = recompute(trials, evaluate, share, seed, jobs=jobs, progress=bar.show)
     problems = [*found.differing, *differences(stored, json.loads(json.dumps(make_proposal(calibration))))]
     for name, make in (("proposal.md", markdown), ("report.html", page)):
         if (result / name).read_text(encoding="utf-8") != make(stored):

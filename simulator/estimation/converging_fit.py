@@ -11,6 +11,7 @@ from simulator.estimation.converging_likelihood import NAMES, Strained
 from simulator.estimation.errors import NotConverged
 from simulator.estimation.standard_errors import Estimate
 from simulator.market.dependence import Converging
+from simulator.wording import end_of
 
 CLIMBED = 3  # starts
 
@@ -52,4 +53,4 @@ def fit_converging(
 def _estimate(value: float, limits: tuple[float, float] | None) -> Estimate:
     if limits is None:
         return Estimate(value)
-    return Estimate(value, None, f"95 % by profile: {limits[0]:.3g} to {limits[1]:.3g}", limits=limits)
+    return Estimate(value, None, f"95 % by profile: {end_of(limits[0])} to {end_of(limits[1])}", limits=limits)

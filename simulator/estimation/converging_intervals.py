@@ -10,16 +10,18 @@ are taken as known.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 
-from simulator.estimation.converging_likelihood import FULL_AT, LEVEL, NAMES, OUTSIDE, STARTS_AT, Strained, climb
+from simulator.estimation.converging_likelihood import ASIDE, FULL_AT, LEVEL, NAMES, OUTSIDE, STARTS_AT, Strained, climb
 from simulator.estimation.coordinates import logistic
 from simulator.estimation.profile import CHI_SQUARE, edge
 from simulator.kernel import stream
 
 FIRST_REACH, LONGEST_REACH = 0.05, 6.4  # in a coordinate
+WITHIN = 1e-6  # the ends of the box, in a coordinate
 SAMPLES = 40
 GAINED = 1e-3  # of log-likelihood: a better top than the one that was looked from
 MOST_TOPS = 5
@@ -36,7 +38,7 @@ def intervals(
             ends = []
             for side in (-1.0, 1.0):
                 along = _Profile(sample, x, loss, c, side)
-                ends.append(float(x[c]) + side * edge(along.lost, FIRST_REACH, LONGEST_REACH, cuts.get(c, CHI_SQUARE)))
+                ends.append(float(x[c]) + side * edge(along.lost, FIRST_REACH, along.longest, cuts.get(c, CHI_SQUARE)))
                 better.append(along.best)
             found[name] = _natural(c, *ends)
         start, least = min(better, key=lambda one: one[1])
@@ -53,6 +55,13 @@ class _Profile:
         self.sample, self.x, self.loss, self.c, self.side = sample, x, loss, c, side
         self.near, self.best = x, (x, loss)
 
+    @property
+    def longest(self) -> float:
+        """How far is looked: to the end of the box, beyond which nothing is rejected, for nobody asks."""
+        low, high = self.sample.box
+        end = (high if self.side > 0 else low)[self.c]
+        return min(LONGEST_REACH, max(self.side * (end - float(self.x[self.c])) - WITHIN, 0.0))
+
     def lost(self, reach: float) -> float:
         """Log-likelihood less than at the top, `reach` from it."""
         value = float(self.x[self.c]) + self.side * reach
@@ -66,8 +75,13 @@ class _Profile:
 
 
 def held_at(x: np.ndarray, c: int, value: float) -> np.ndarray:
+    """`x` with coordinate `c` at `value`; the other threshold gives way."""
     at = x.copy()
     at[c] = value
+    if c == STARTS_AT:
+        at[FULL_AT] = max(at[FULL_AT], value + ASIDE)
+    elif c == FULL_AT:
+        at[STARTS_AT] = min(at[STARTS_AT], value - ASIDE)
     return at
 
 
@@ -76,24 +90,29 @@ def held(sample: Strained, start: np.ndarray, c: int, value: float) -> tuple[np.
     rest = [k for k in range(start.size) if k != c]
 
     def along(others: np.ndarray) -> float:
-        at = held_at(start, c, value)
-        at[rest] = others
+        at = start.copy()
+        at[c], at[rest] = value, others
         return sample.loss(at)
 
-    others, least = climb(along, start[rest])
-    at = held_at(start, c, value)
-    at[rest] = others
+    others, least = climb(along, held_at(start, c, value)[rest])
+    at = start.copy()
+    at[c], at[rest] = value, others
     return at, least
 
 
 def stretched(sample: Strained, x: np.ndarray, samples: int) -> dict[int, float]:
     """By threshold, the cut of log-likelihood at which 95 % of samples of the law at `x` keep the truth."""
+    means = dict(zip((STARTS_AT, FULL_AT), mean_lost(sample, x, samples, (STARTS_AT, FULL_AT)), strict=True))
+    return {c: CHI_SQUARE * max(float(mean), 1.0) for c, mean in means.items()}
+
+
+def mean_lost(sample: Strained, x: np.ndarray, samples: int, held_back: Sequence[int]) -> np.ndarray:
+    """Mean over samples of the law at `x` of twice the log-likelihood that each coordinate, held at the truth, costs."""
     generator = np.random.default_rng(int(stream(0, "fit", "converging")))
     drawn = sample.drawn(x)
     factor = np.linalg.cholesky(sample.calm(drawn))
-    lost = np.array([_lost(redrawn(sample, drawn, factor, generator), x) for _ in range(samples)])
-    means = dict(zip((STARTS_AT, FULL_AT), np.mean(2 * np.maximum(lost, 0), axis=0), strict=True))
-    return {c: CHI_SQUARE * max(float(mean), 1.0) for c, mean in means.items()}
+    lost = [_lost(redrawn(sample, drawn, factor, generator), x, held_back) for _ in range(samples)]
+    return np.asarray(np.mean(2 * np.maximum(lost, 0), axis=0))
 
 
 def redrawn(sample: Strained, drawn: np.ndarray, factor: np.ndarray, generator: np.random.Generator) -> Strained:
@@ -104,18 +123,18 @@ def redrawn(sample: Strained, drawn: np.ndarray, factor: np.ndarray, generator: 
     return Strained(w, np.corrcoef(w, rowvar=False), sample.strain, sample.seen, sample.step)
 
 
-def _lost(sample: Strained, truth: np.ndarray) -> list[float]:
-    """Log-likelihood that holding each threshold at the truth costs."""
+def _lost(sample: Strained, truth: np.ndarray, held_back: Sequence[int]) -> list[float]:
+    """Log-likelihood that holding each of these coordinates at the truth costs."""
     x, loss = sample.top([truth, *sample.best_starts(1)])
     lost = []
-    for c in (STARTS_AT, FULL_AT):
+    for c in held_back:
         at = partial(held, sample, c=c, value=float(truth[c]))
         lost.append(min(at(start)[1] for start in (truth, held_at(x, c, truth[c]))) - loss)
     return lost
 
 
 def _natural(c: int, low: float, high: float) -> tuple[float, float]:
-    """Ends of an interval as people read them; one that is never reached is open."""
+    """Ends of an interval as people read them; one that is never reached is open: nothing looked at is rejected."""
     open_end = 1.0 if c == LEVEL else math.inf
     back = logistic if c == LEVEL else math.exp
     return (back(low) if low > -math.inf else 0.0), (back(high) if high < math.inf else open_end)

@@ -30,6 +30,9 @@ LEVELS, DAYS = (0.2, 0.6), (0.05, 1.0, 10.0)
 Loss = Callable[[np.ndarray], float]
 LARGEST_LEVEL = 7.0  # |logit|
 ROWS_A_LOG = 8  # factors of at least 1e-3 each: their product is far from the smallest that a float holds
+LEAST_HALF_LIFE, LARGEST_HALF_LIFE = 0.05, 0.25  # of a step, of all steps: what a sample can tell
+BELOW, ABOVE, APART = 1.0, 1.5, 1e-3  # of thresholds: below the least strain, above the largest, between the two; logs
+ASIDE = 0.05  # in the log of a threshold: how far one that is held pushes the other
 OUTSIDE = 1e12  # in place of an infinite loss, which Nelder and Mead cannot subtract
 
 
@@ -79,11 +82,17 @@ class Strained:
     def _range(self) -> tuple[float, float]:
         return math.log(float(self.strain.min())), math.log(float(self.strain.max()))
 
+    @cached_property
+    def box(self) -> tuple[np.ndarray, np.ndarray]:
+        """Ends (low, high) of what is looked at: thresholds about the observed strains, a half-life that a sample can tell."""
+        (lowest, highest), longest = self._range, LARGEST_HALF_LIFE * self.strain.size
+        low = [lowest - BELOW, lowest - BELOW + ASIDE, -LARGEST_LEVEL, math.log(LEAST_HALF_LIFE * self.step)]
+        return np.array(low), np.array([highest, highest + ABOVE, LARGEST_LEVEL, math.log(longest * self.step)])
+
     def within(self, x: np.ndarray) -> bool:
-        """Thresholds about the observed strains, a half-life that a sample can tell."""
-        (lowest, highest), half_life = self._range, math.exp(min(x[HALF_LIFE], 700.0))
-        inside = lowest - 1 <= x[STARTS_AT] < highest and x[STARTS_AT] + 1e-3 < x[FULL_AT] < highest + 1.5
-        return bool(inside and abs(x[LEVEL]) < LARGEST_LEVEL and 0.05 * self.step < half_life < self.strain.size * self.step / 4)
+        """Between the ends of the box, the thresholds in their order."""
+        low, high = self.box
+        return bool(np.all((low < x) & (x < high)) and x[STARTS_AT] + APART < x[FULL_AT])
 
     def loss(self, x: np.ndarray) -> float:
         """Minus the log-likelihood of the Gaussian copula; `OUTSIDE` where nobody looks or S is no correlation matrix."""

@@ -13,20 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulator.estimation.drift import from_stationary, make_alarm, path_variances
-from simulator.estimation.held_out import LEVELS
+from simulator.estimation.held_out import BLOCK, LEVELS, SIDES, sided
 from simulator.estimation.market_fit import MarketFit
 from simulator.estimation.next_return import Moves, NextReturn, alone
 from simulator.estimation.returns import Returns
 from simulator.estimation.rivals import RIVALS, compare_models, mean_and_error
 from simulator.estimation.walk import AssetWalk, Fold
 from simulator.market.model import Asset
-from simulator.parameters import DAY
 from simulator.risk.backtests import coverage
 from simulator.risk.shortfall_backtest import shortfall_coverage
 
-SIDES = ("falls", "rises")
 THE_FIT = "the fit"
-BLOCK = 7 * DAY  # [s] of the standard errors of score differences
 
 
 @dataclass(frozen=True)
@@ -69,8 +66,8 @@ def score_asset(i: int, stretches: Sequence[Stretch], returns: Returns, whole: M
         difference_error=_difference_error(stretches, i, returns, whole, weights),
         optimism=optimism,
         optimism_error=optimism_error,
-        coverage={(side, p): coverage(_sided(u, side) < p, p, seed) for side in SIDES for p in LEVELS},
-        shortfall={(side, p): shortfall_coverage(_sided(u, side), p, seed) for side in SIDES for p in LEVELS},
+        coverage={(side, p): coverage(sided(u, side) < p, p, seed) for side in SIDES for p in LEVELS},
+        shortfall={(side, p): shortfall_coverage(sided(u, side), p, seed) for side in SIDES for p in LEVELS},
         models=compare_models(pooled, block, seed),
         power=scored[-1].power,
         probabilities=u,
@@ -95,7 +92,7 @@ def _scored(i: int, stretch: Stretch, whole: MarketFit, seed: int, is_last: bool
         in_sample=float(inside.mean()),
         out_of_sample=float(own.mean()),
         error=math.hypot(*(mean_and_error(values, BLOCK / step)[1] for values in (inside, own))),
-        exceeded={(side, p): int((_sided(u, side) < p).sum()) for side in SIDES for p in LEVELS},
+        exceeded={(side, p): int((sided(u, side) < p).sum()) for side in SIDES for p in LEVELS},
         drift=alarm.of(after),
         estimates=found.estimates,
     )
@@ -105,10 +102,6 @@ def _scored(i: int, stretch: Stretch, whole: MarketFit, seed: int, is_last: bool
     hindsight = _hindsight(known, whole.assets[i].threshold, later[0], later[1], step)
     power = alarm.power(np.isnan(after)) if is_last else {}
     return _Scored(fold, {THE_FIT: own} | rivals, hindsight, u, power)
-
-
-def _sided(u: np.ndarray, side: str) -> np.ndarray:
-    return u if side == "falls" else 1 - u
 
 
 def _log_density(asset: Asset, r: np.ndarray, step: float, threshold: float) -> tuple[np.ndarray, np.ndarray]:

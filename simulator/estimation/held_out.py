@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 LEVELS = (0.05, 0.01, 0.005)  # probabilities of exceeding the VaR, on either side
 STRATEGIES, OF_A_PEG = ("filter", "ewma", "still"), ("transition", "ewma", "no-pull")  # the first is the fit
-BLOCK = 7 * DAY  # [s] mean length of bootstrap blocks of score differences
+SIDES = ("falls", "rises")
+BLOCK = 7 * DAY  # [s] mean length of blocks, of bootstraps and of standard errors of score differences
 RESAMPLES = 1_000
 SEEN = "rows after the window were looked at here: a model chosen by these tables has seen them, and they cannot confirm it"
 
@@ -43,7 +44,7 @@ class Score:
     behind: float  # mean log density that the fit has more
     behind_low: float
     behind_high: float
-    coverage: dict[tuple[str, float], Coverage]  # by side ("falls", "rises") and probability
+    coverage: dict[tuple[str, float], Coverage]  # by side and probability
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,17 @@ def _asset(asset: Asset, later: Returns, threshold: float, seed: int) -> HeldOut
         h = variances(asset, surprises, step, strategy, threshold)[seen]
         r = (moves.move if strategy == "no-pull" else surprises)[seen]
         density, below = np.log(law.density(r, h)), law.probability(r, h)
-        sides = {("falls", p): coverage(below < p, p, seed) for p in LEVELS}
-        sides |= {("rises", p): coverage(below > 1 - p, p, seed) for p in LEVELS}
+        sides = {(side, p): coverage(sided(below, side) < p, p, seed) for side in SIDES for p in LEVELS}
         best = density if best is None else best
         gap = best - density
         low, high = _interval(gap, BLOCK / step, seed) if scores else (0.0, 0.0)
         scores.append(Score(strategy, float(density.mean()), float(gap.mean()), low, high, sides))
     return HeldOut(asset.name, later.first, later.last, int(seen.sum()), tuple(scores))
+
+
+def sided(below: np.ndarray, side: str) -> np.ndarray:
+    """The chance of a move as far to this side, `below` that of one below."""
+    return below if side == "falls" else 1 - below
 
 
 def _interval(values: np.ndarray, block: float, seed: int) -> tuple[float, float]:

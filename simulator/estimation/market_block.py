@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from simulator.estimation.dependence import standard_error
 from simulator.estimation.peg_fit import PegFit
 from simulator.estimation.returns import iso
+from simulator.wording import end_of
 
 if TYPE_CHECKING:
     from simulator.estimation.asset_fit import AssetFit
@@ -203,7 +204,7 @@ def _number(key: str, estimate: Estimate, comment: str = "") -> str:
 def _error(estimate: Estimate) -> str:
     if estimate.standard_error is None:
         return estimate.note
-    profile = "" if estimate.limits is None else ", 95 % by profile: {:.3g} to {:.3g}".format(*estimate.limits)
+    profile = "" if estimate.limits is None else ", 95 % by profile: " + " to ".join(end_of(end) for end in estimate.limits)
     return f"standard error {estimate.standard_error:.2g}{profile}"
 
 

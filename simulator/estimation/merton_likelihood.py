@@ -80,16 +80,22 @@ def fit_merton_returns(returns: np.ndarray, step: float) -> ReturnsFit:
         "deviation": (JUMP_DEVIATION, lambda x: math.exp(x) * scale),
     }.items():
         if c in top.free:
-            low, high = limits(y, top, c, math.sqrt(float(top.covariance(mean_block(y.size, step, 0.0))[c, c])))
-            told[name] = replace(told[name], limits=(back(low), back(high)))
+            with suppress(NotConverged):  # then 1.96 standard errors stand
+                low, high = limits(y, top, c, float(top.covariance(mean_block(y.size, step, 0.0))[c, c]))
+                told[name] = replace(told[name], limits=(back(low), back(high)))
     return replace(found, jumps=replace(found.jumps, estimates=told))
 
 
-def limits(y: np.ndarray, top: Maximum, c: int, error: float) -> tuple[float, float]:
-    """95 % interval of coordinate `c` by profile likelihood, `error` its robust standard error."""
+def limits(y: np.ndarray, top: Maximum, c: int, robust: float) -> tuple[float, float]:
+    """95 % interval of coordinate `c` by profile likelihood, `robust` its variance by the sandwich.
+
+    Raises NotConverged where the top is no hill in `c`, or a climb along the profile has no maximum.
+    """
     free = list(top.free)
-    curvature = -np.linalg.inv(top.hessian[np.ix_(free, free)])[free.index(c), free.index(c)]
-    cut, at = CHI_SQUARE * error**2 / float(curvature), float(top.x[c])
+    variance = -float(np.linalg.inv(top.hessian[np.ix_(free, free)])[free.index(c), free.index(c)])
+    if not (variance > 0 and robust > 0):
+        raise NotConverged("a profile: the likelihood does not bend down at its maximum")
+    cut, error, at = CHI_SQUARE * robust / variance, math.sqrt(robust), float(top.x[c])
 
     def end(side: float) -> float:
         near = top.x
@@ -97,11 +103,9 @@ def limits(y: np.ndarray, top: Maximum, c: int, error: float) -> tuple[float, fl
         def lost(reach: float) -> float:
             nonlocal near
             low, high, start = ([*x[:c], at + side * reach, *x[c + 1 :]] for x in (LOW, HIGH, near))
-            with suppress(NotConverged):
-                found = Problem(partial(densities, y), low, high, partial(slopes, y)).top([start], "a profile")
-                near = found.x
-                return top.value - found.value
-            return math.inf
+            found = Problem(partial(densities, y), low, high, partial(slopes, y)).top([start], "a profile")
+            near = found.x
+            return top.value - found.value
 
         return at + side * edge(lost, 2 * error, WIDEST * error, cut)
 

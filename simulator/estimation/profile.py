@@ -21,9 +21,9 @@ CLOSE = 1e-3  # of the cut
 def edge(lost: Callable[[float], float], first: float, longest: float, cut: float = CHI_SQUARE) -> float:
     """The farthest distance from the top at which no more than `cut` is `lost`; infinite where `longest` is not rejected.
 
-    Looks at `first`, twice as far, and so on.
+    Looks at `first`, twice as far, and so on; never beyond `longest`.
     """
-    inside, low, reach = 0.0, 0.0, first
+    inside, low, reach = 0.0, 0.0, min(first, longest)
     outside, high = math.nan, math.nan
     while True:
         value = lost(reach)

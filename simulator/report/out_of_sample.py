@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from simulator.report.blocks import Block, Bullets, Figure, Folded, Paragraph, Subheading, Table
-from simulator.report.dependence import later_dependence
+from simulator.report.dependence import NORMAL, later_dependence
 from simulator.report.figures.drawn import NARROW, WIDE
 from simulator.report.figures.ranges import Point, Range, draw_paths, draw_ranges
 from simulator.report.numbers import NOTHING, SMALLEST_P, chance, count, fixed, percent, plain
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 Covered = Mapping[tuple[str, float], "Coverage"]
 MOST_RATIO = 3.0  # exceeded / promised that is still drawn to scale
 LEVEL = 0.05  # of a test
-NORMAL = 1.96  # standard errors of a 95 % interval
 STRATEGIES = {
     "filter": "the fit's filter",
     "ewma": "EWMA of a day",

@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from simulator.calibration.calibrate import calibrate
+from simulator.calibration.selection import BEST_EXPECTED
 from simulator.calibration.trials import CandidatesFailed
 from simulator.calibration_settings import Objective, SearchParameter
 from simulator.risk.appetite import MeanLimit, ProbabilityLimit, RiskAppetite
@@ -274,6 +275,7 @@ def test_where_current_parameters_are_safe_the_expected_score_decides():
     assert current.is_ready
     assert chosen.in_full
     assert chosen.chance >= chosen.wanted == 0.5
+    assert found.selection.reason == BEST_EXPECTED
     noise = 2 * max(one.score_error for one in found.selection.finalists)
     rivals = [one for one in found.selection.finalists if one.in_full and one.is_ready]
     assert all(chosen.score * chosen.chance >= one.score * one.chance - noise for one in rivals)

@@ -92,10 +92,10 @@ def test_whole_calibrations_among_unsafe_candidates_confirm_nothing():
 
 
 @pytest.mark.slow
-def test_of_1000_whole_calibrations_among_unsafe_candidates_at_most_5_percent_confirm_and_safe_ones_are_found():
+def test_of_1000_whole_calibrations_among_unsafe_candidates_as_few_confirm_as_said_and_safe_ones_are_found():
     """The whole chain, seed after seed; power is that of the same calibrations where a safe optimum exists."""
     wrong = sum(verdict(dataclasses.replace(SMALL, seed=seed), unsafe) == "confirmed" for seed in range(1000))
     found = sum(verdict(dataclasses.replace(SMALL, seed=seed), evaluate) == "confirmed" for seed in range(200))
     print(f"false approvals {wrong / 10:.1f} %, power {found / 2:.1f} %")
-    assert wrong <= 50
+    assert wrong <= 25 + 3 * np.sqrt(1000 * 0.025 * 0.975)  # 39
     assert found >= 165

@@ -123,6 +123,8 @@ def test_the_finalists_stand_beside_the_choice(calibration, proposal):
     assert [tuple(row["values"].values()) for row in chosen] == [calibration.proposed]
     assert [row["is_current"] for row in proposal["finalists"]].count(True) == 1
     assert proposal["finalists"][-1]["is_current"]
+    assert {row["wanted"] for row in proposal["finalists"]} == {0.8}
+    assert all(row["is_ready"] == (row["chance_to_pass"] >= row["wanted"]) for row in proposal["finalists"])
 
 
 def test_loss_stands_by_cause_asset_and_cohort_with_intervals_over_paths(calibration, proposal):

@@ -94,6 +94,13 @@ def test_a_world_that_passes_the_first_stage_is_done_and_the_others_go_on():
     assert [one.candidate[0].confidence for one in found.worlds[:2]] == [stage.confidence for stage in found.plan.stages]
 
 
+def test_a_world_that_is_only_reported_runs_both_sides_on_equally_many_paths():
+    limit = ProbabilityLimit(window="whole", threshold=0.01, probability=0.05)
+    found, spent = looked_at(dataclasses.replace(limited(limit), held_out=(("crash", "report", 0.06),)), (0.15, 0.145))
+    assert [stage.paths for stage in found.plan.stages] == [213, 531]
+    assert spent["regime-crash", "candidate"] == spent["regime-crash", "current"] == 500
+
+
 def test_clear_cases_take_two_fifths_of_the_paths():
     found, spent = looked_at(SMALL, (0.3, 0.3))
     assert found.verdict == CONFIRMED

@@ -9,9 +9,10 @@ import pytest
 from scipy import stats
 
 from simulator.cli import main
-from simulator.estimation.converging_fit import fit_converging
-from simulator.estimation.converging_intervals import intervals, redrawn, stretched
-from simulator.estimation.converging_likelihood import FULL_AT, HALF_LIFE, NAMES, OUTSIDE, STARTS_AT, Strained, risen
+from simulator.cli.fit_tables import _ends
+from simulator.estimation.converging_fit import _estimate, fit_converging
+from simulator.estimation.converging_intervals import held, intervals, mean_lost, redrawn, stretched
+from simulator.estimation.converging_likelihood import FULL_AT, HALF_LIFE, LEVEL, NAMES, OUTSIDE, STARTS_AT, Strained, risen
 from simulator.estimation.copula_fit import fit_dependence
 from simulator.estimation.dependence_law import Strain, gaussian_densities
 from simulator.estimation.errors import FitError
@@ -101,17 +102,54 @@ def test_samples_of_a_fit_have_its_correlation_step_by_step():
     assert np.abs(made.var(axis=0) - 1).max() < 5 * math.sqrt(2 / 400)
 
 
-def test_a_cut_is_chi_squares_or_above_and_an_interval_holds_its_number():
+def test_what_a_level_held_at_the_truth_loses_is_chi_square_of_one_degree():
+    """The likelihood is smooth in it: twice the loss has mean one. A sum of 100 is chi-square of 100 degrees, its |z| <= 4."""
+    w, strain = sample(2_000, 2)
+    (mean,) = mean_lost(strained(w, strain), AT_TRUTH, 100, (LEVEL,))
+    low, high = stats.chi2(100).ppf(stats.norm.cdf([-4, 4])) / 100
+    assert low < mean < high
+
+
+def test_a_cut_is_stretched_by_what_samples_lose_and_an_interval_holds_its_number():
     w, strain = sample(800, 12)
     seen = strained(w, strain)
     x, loss = seen.top(seen.best_starts(2))
     cuts = stretched(seen, x, 6)
-    assert cuts.keys() == {STARTS_AT, FULL_AT}
-    assert all(CHI_SQUARE <= cut < 4 * CHI_SQUARE for cut in cuts.values())
+    means = mean_lost(seen, x, 6, (STARTS_AT, FULL_AT))
+    assert max(means) > 1  # so that the next line sees more than the floor
+    assert cuts == {STARTS_AT: CHI_SQUARE * max(means[0], 1.0), FULL_AT: CHI_SQUARE * max(means[1], 1.0)}
     top, least, limits = intervals(seen, x, loss, 6)
     assert least <= loss
     law = seen.law(top)
     assert all(limits[name][0] < getattr(law, name) < limits[name][1] for name in NAMES)
+
+
+def test_an_interval_is_open_where_the_end_of_the_search_is_not_rejected():
+    """A half-life far below a step cannot be told from one of a twentieth; one of a quarter of the rows can."""
+    w, strain = sample(800, 12)
+    seen = strained(w, strain)
+    x, loss, limits = intervals(seen, *seen.top(seen.best_starts(2)), 6)
+    shortest, longest = (end[HALF_LIFE] for end in seen.box)
+    assert held(seen, x, HALF_LIFE, shortest + 1e-6)[1] - loss < CHI_SQUARE < held(seen, x, HALF_LIFE, longest - 1e-6)[1] - loss
+    low, high = limits["half_life"]
+    assert low == 0.0
+    assert high < math.exp(longest)
+
+
+def test_an_open_end_is_printed_as_open():
+    found = _estimate(2.0, (0.5, math.inf))
+    assert found.note == "95 % by profile: 0.5 to open"
+    assert _ends(found) == "0.5 .. open"
+
+
+@pytest.mark.parametrize(("c", "pushed"), [(STARTS_AT, FULL_AT), (FULL_AT, STARTS_AT)])
+def test_a_threshold_is_held_past_the_other_which_gives_way(c, pushed):
+    w, strain = sample(800, 12)
+    seen = strained(w, strain)
+    x, loss = seen.top(seen.best_starts(2))
+    at, least = held(seen, x, c, float(x[pushed]))
+    assert at[c] == x[pushed]
+    assert loss <= least < OUTSIDE / 2
 
 
 @pytest.mark.parametrize(("level", "taken"), [(TRUE["level"], "converging"), (0.0, "constant")])

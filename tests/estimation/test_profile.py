@@ -26,4 +26,5 @@ def test_it_is_beyond_a_second_hill():
 
 def test_what_is_never_rejected_is_open():
     assert edge(lambda reach: 1.0, 0.1, 6.4) == math.inf
+    assert edge(lambda reach: 0.0 if reach <= 0.01 else math.inf, 0.1, 0.01) == math.inf  # nobody looks beyond
     assert edge(lambda reach: math.inf, 0.1, 6.4) == pytest.approx(0.0, abs=1e-3)
