@@ -122,6 +122,10 @@ def test_a_top_that_does_not_bend_down_has_no_profile():
         limits(y, ridge, 3, 1.0)
 
 
+def test_95_percent_intervals_cover_the_truth(uncovered):
+    assert not uncovered(partial(refit, 2_000, TRUE), TRUE, 40)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("days", "truth", "refits"), [(4_000, TRUE, 600), (2_000, NEAR, 300)])
 def test_95_percent_intervals_cover_many_refits(days, truth, refits, uncovered):
